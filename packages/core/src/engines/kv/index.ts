@@ -1,0 +1,1 @@
+export type { KvBucket, KvBucketOptions, KvBucketStatus, KvCapabilities, KvChange, KvEngine, KvEntry, KvKey, KvWatcher, KvWriteOptions } from './kv-engine.ts'

@@ -1,0 +1,1 @@
+export type { PoolName, PoolStatus, QueryOptions, SqlCapabilities, SqlEngine, SqlResult, SqlSession, TransactionOptions } from './sql-engine.ts'

@@ -1,0 +1,58 @@
+/**
+ * The catalogue of every error Cairn can throw. Types, the HTTP status and `docs/errors.md` come from it.
+ * A code is never reused for another meaning, and never renamed.
+ *
+ * - `status`: the HTTP status of the problem document.
+ * - `retryable`: the same call may succeed later without a change by the caller.
+ * - `summary`: what happened. `remedy`: what to do.
+ *
+ * Source of the first seven: the DataError vocabulary of the requirements (S4 §6.1).
+ */
+export const ERROR_CODES = {
+  NOT_FOUND: { status: 404, retryable: false, summary: 'The thing asked for does not exist.', remedy: 'Check the id; list what exists.' },
+  DUPLICATE_KEY: { status: 409, retryable: false, summary: 'Something with this key or name exists already.', remedy: 'Use another key, or read the one that exists.' },
+  CONNECTION_FAILED: { status: 503, retryable: true, summary: 'A server could not be reached or the connection was lost.', remedy: 'Check that the server runs and the URL is right; `cairn doctor` tells which part fails.' },
+  SERIALIZATION_ERROR: { status: 422, retryable: false, summary: 'A value could not be written as or read from JSON.', remedy: 'Pass plain JSON: no functions, bigint, cycles, U+0000 or lone surrogates.' },
+  VERSION_CONFLICT: { status: 412, retryable: true, summary: 'The revision expected is not the current one: another writer was first.', remedy: 'Read the value again, apply the change to it, and write with its revision.' },
+  TTL_EXPIRED: { status: 410, retryable: false, summary: 'The value existed but its time to live is over.', remedy: 'Write it again, or give it a longer time to live.' },
+  CONSISTENCY_VIOLATION: { status: 500, retryable: false, summary: 'Stored data does not match its checksum or the other tier.', remedy: 'Run `cairn doctor`; restore the agent from a checkpoint if the value is damaged.' },
+  SERIALIZATION_FAILURE: { status: 503, retryable: true, summary: 'Two transactions could not be put in an order (SQLSTATE 40001).', remedy: 'Run the whole transaction again.' },
+  DEADLOCK: { status: 503, retryable: true, summary: 'Two transactions waited for each other (SQLSTATE 40P01).', remedy: 'Run the whole transaction again.' },
+  CONSTRAINT_VIOLATION: { status: 422, retryable: false, summary: 'The database refused the data because it breaks a rule.', remedy: 'See `details.constraint` for the rule and correct the data.' },
+  TIMEOUT: { status: 504, retryable: true, summary: 'An operation did not end in time.', remedy: 'Try again; raise the time limit if this is normal for the work.' },
+  OUTCOME_UNKNOWN: { status: 504, retryable: true, summary: 'A write was sent but its acknowledgement was lost: it may or may not have been stored.', remedy: 'Repeat the call with the same `operationId`: it is not applied twice.' },
+  PAYLOAD_TOO_LARGE: { status: 413, retryable: false, summary: 'The value is larger than the limit.', remedy: 'Split the value or store the large part elsewhere and keep a reference.' },
+  INVALID_ARGUMENT: { status: 400, retryable: false, summary: 'An argument is missing or malformed.', remedy: 'Correct the field named in the message.' },
+  INVALID_OPTION: { status: 400, retryable: false, summary: 'An option is unknown or has an impossible value.', remedy: 'Correct the option named in the message; `cairn start --help` lists them.' },
+  INVALID_CURSOR: { status: 400, retryable: false, summary: 'The page cursor was not issued by this list.', remedy: 'Start again without a cursor.' },
+  INVALID_TRANSITION: { status: 409, retryable: false, summary: 'The status may not change in this way.', remedy: 'See `details.allowed` for the statuses that may follow the current one.' },
+  DEPENDENCY_CYCLE: { status: 409, retryable: false, summary: 'The dependency would close a circle.', remedy: 'Remove one of the dependencies in `details.path` first.' },
+  AGENT_NOT_FOUND: { status: 404, retryable: false, summary: 'No agent with this id or key exists in this tenant.', remedy: 'Register it with `agents.register`, or check the id and the tenant.' },
+  NO_ACTIVE_CONNECTION: { status: 404, retryable: false, summary: 'No active connection is registered for the agent.', remedy: 'Add one with `agents.connections.add`, or activate an existing one.' },
+  CONVERSATION_ENDED: { status: 409, retryable: false, summary: 'The chat session has ended and takes no more messages.', remedy: 'Open a new chat session.' },
+  HOT_TIER_UNAVAILABLE: { status: 503, retryable: true, summary: 'The hot tier (KV) is down; this write needs it.', remedy: "Wait for it to return, or write with `ack: 'durable'` and without `ifRevision`, which goes straight to SQL." },
+  AUTHENTICATION_FAILED: { status: 503, retryable: false, summary: 'A server refused the credentials.', remedy: 'Check user and password in the URL or in PG_USER, PG_PASSWORD, NATS_CREDS_FILE.' },
+  PERMISSION_DENIED: { status: 403, retryable: false, summary: 'The actor may not do this.', remedy: 'Use an actor or a database role with the permission named in the message.' },
+  DATA_DIR_LOCKED: { status: 503, retryable: false, summary: 'Another process uses this data directory.', remedy: 'Stop that process, give this one another --data-dir, or let both use servers (--postgres, --nats).' },
+  DATA_DIR_CORRUPT: { status: 500, retryable: false, summary: 'The data directory cannot be opened.', remedy: 'Restore it from a backup, or move it away and start with an empty one.' },
+  PORT_IN_USE: { status: 503, retryable: false, summary: 'The port is taken by another process.', remedy: 'Stop that process, or choose another port with --port.' },
+  CAPABILITY_MISSING: { status: 501, retryable: false, summary: 'The engine in use cannot do this.', remedy: 'See docs/engines.md for what each engine can do.' },
+  MIGRATION_CHANGED: { status: 500, retryable: false, summary: 'A migration file was edited after it had been applied.', remedy: 'Put the file back as it was and add a new migration for the change.' },
+  MIGRATION_FAILED: { status: 500, retryable: false, summary: 'A migration did not run to its end.', remedy: 'Read the cause, correct it, and run `cairn migrate up` again: it continues where it stopped.' },
+  MIGRATION_INVALID: { status: 500, retryable: false, summary: 'A migration file is malformed or the set of files is inconsistent.', remedy: 'Correct the file named in the message.' },
+  SCHEMA_TOO_NEW: { status: 500, retryable: false, summary: 'The database was migrated by a newer program in a way this one does not understand.', remedy: 'Update this program.' },
+  SCHEMA_OUTDATED: { status: 500, retryable: false, summary: 'The database lacks migrations this program needs.', remedy: 'Run `cairn migrate up`.' },
+  IMPORT_MALFORMED: { status: 400, retryable: false, summary: 'The file to import does not have the expected form.', remedy: 'Correct the place named in the message.' },
+  CLOSED: { status: 503, retryable: false, summary: 'Cairn has been closed.', remedy: 'Open a new instance.' },
+  UNKNOWN: { status: 500, retryable: false, summary: 'An error that has no code of its own.', remedy: 'Read the cause; report it if it looks like a fault of Cairn.' },
+} as const satisfies Record<string, ErrorCodeEntry>
+
+export interface ErrorCodeEntry {
+  readonly status: number
+  readonly retryable: boolean
+  readonly summary: string
+  readonly remedy: string
+}
+
+/** One of the stable codes; see docs/errors.md. */
+export type ErrorCode = keyof typeof ERROR_CODES

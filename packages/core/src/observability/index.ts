@@ -1,0 +1,1 @@
+export { SILENT_LOGGER, type Logger } from './logger.ts'

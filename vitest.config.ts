@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  resolve: { conditions: ['source'] },
+  ssr: { resolve: { conditions: ['source'], externalConditions: ['source'] } },
+  test: {
+    include: ['packages/*/test/**/*.test.ts', 'chaos/**/*.test.ts'],
+    globalSetup: ['packages/core/test/harness/global-setup.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Each file starts its own PGlite or database; two cores carry two of them.
+    maxWorkers: 2,
+    pool: 'forks',
+    isolate: true,
+  },
+})
