@@ -61,7 +61,7 @@ CREATE TABLE agents.state_epochs (
   base bigint NOT NULL CHECK (base >= 0),
   created_at timestamptz NOT NULL DEFAULT now()
 );
-GRANT SELECT, INSERT ON agents.state_epochs TO maintenance_user;
+GRANT SELECT, INSERT, UPDATE ON agents.state_epochs TO maintenance_user;
 
 -- Each process that writes state, and the bucket revision up to which all of its writes are in agents.state.
 -- When its heartbeat stops, any other process replays the change feed from there.

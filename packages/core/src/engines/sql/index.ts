@@ -1,1 +1,6 @@
 export type { PoolName, PoolStatus, QueryOptions, SqlCapabilities, SqlEngine, SqlResult, SqlSession, TransactionOptions } from './sql-engine.ts'
+export { MAINTENANCE_PATHS, type MaintenancePath } from './maintenance-paths.ts'
+export { openPglite, type PgliteEngine, type PgliteOptions } from './pglite/pglite-engine.ts'
+export { openPostgres, type PostgresEngine } from './postgres/postgres-engine.ts'
+export { type PostgresEngineOptions, type PostgresPoolOptions } from './postgres/postgres-options.ts'
+export { compose, runComposed } from './query-composer.ts'

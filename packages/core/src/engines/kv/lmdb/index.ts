@@ -1,0 +1,1 @@
+export { openLmdb, type LmdbOptions } from './lmdb-engine.ts'

@@ -1,0 +1,184 @@
+import pg from 'pg'
+import { CairnError } from '../../errors/index.ts'
+import type { Identity } from '../../identity/index.ts'
+import { CopyQuery } from './copy-query.ts'
+import type { SqlResult } from './sql-engine.ts'
+import { toSqlError, type SqlTarget } from './sql-error.ts'
+import { FIRST_USER_OID, parseTextArray } from './type-parsers.ts'
+
+/** The protocol counts parameters in 16 bits, and the driver does not check. */
+const MAX_PARAMETERS = 65_535
+/** PostgreSQL cuts longer names, so that two statements could become one. */
+const MAX_NAME_LENGTH = 63
+
+const SET_IDENTITY = {
+  name: 'cairn_set_identity',
+  text: `SELECT set_config('role', $1, $6), set_config('app.tenant_id', $2, $6), set_config('app.actor', $3, $6),
+  set_config('app.current_user_id', $4, $6), set_config('app.current_agent_id', $5, $6)`,
+}
+
+/** Oids of array types made by the user, found once a process: true when such an oid is an array. */
+export type ArrayTypes = Map<number, boolean>
+
+export interface SqlConnectionOptions {
+  readonly client: pg.Client
+  readonly target: SqlTarget
+  readonly arrayTypes: ArrayTypes
+  /** Makes the running statement end soon, or the connection break. */
+  readonly interrupt: () => Promise<void>
+  /** False behind a pooler that gives each transaction another server connection. */
+  readonly prepare: boolean
+}
+
+/** One connection and what it remembers: the identity it has, and whether it may be used again. */
+export class SqlConnection {
+  readonly target: SqlTarget
+  /** Set when its state is unknown: then it must be thrown away, not reused. */
+  broken = false
+  readonly #client: pg.Client
+  readonly #options: SqlConnectionOptions
+  #identity = ''
+  #tail: Promise<unknown> = Promise.resolve()
+
+  constructor(options: SqlConnectionOptions) {
+    this.#options = options
+    this.#client = options.client
+    this.target = options.target
+    // Without a listener, a connection that is lost between two statements would end the process.
+    this.#client.on('error', () => {
+      this.broken = true
+    })
+  }
+
+  /** Gives the session this identity; no round trip when it has it already. */
+  async identify(identity: Identity): Promise<void> {
+    const settings = identitySettings(identity)
+    const key = settings.join('\n')
+    if (key === this.#identity) return
+    try {
+      await this.#send({ ...SET_IDENTITY, ...(this.#options.prepare ? {} : { name: undefined }), values: [...settings, 'false'] })
+      this.#identity = key
+    } catch (error) {
+      this.broken = true
+      throw roleError(error, settings[0])
+    }
+  }
+
+  /** Gives the transaction this identity; it ends with the transaction. */
+  async identifyTransaction(identity: Identity): Promise<void> {
+    const settings = identitySettings(identity)
+    try {
+      await this.#send({ text: SET_IDENTITY.text, values: [...settings, 'true'] })
+    } catch (error) {
+      throw roleError(error, settings[0])
+    }
+  }
+
+  async query<Row>(text: string, values: readonly unknown[] = [], options: { name?: string; timeoutMs?: number } = {}): Promise<SqlResult<Row>> {
+    checkStatement(text, values, options.name)
+    const name = this.#options.prepare ? options.name : undefined
+    const result = await this.#send({ text, values: [...values], name, queryMode: 'extended' }, options.timeoutMs)
+    await this.#parseUserArrays(result)
+    return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 }
+  }
+
+  /** Runs a script without values; returns the command tag of its last statement. */
+  async exec(script: string, timeoutMs?: number): Promise<string> {
+    checkStatement(script, [], undefined)
+    const result: unknown = await this.#send({ text: script }, timeoutMs)
+    const last = (Array.isArray(result) ? result.at(-1) : result) as pg.QueryResult | undefined
+    return last?.command ?? ''
+  }
+
+  /** Sends lines in COPY's text format; returns how many rows were stored. */
+  copy(statement: string, lines: Buffer): Promise<number> {
+    return this.#enqueue(() => this.#client.query(new CopyQuery(statement, lines)).done)
+  }
+
+  #send(config: object, timeoutMs?: number): Promise<pg.QueryResult> {
+    return this.#enqueue(() => {
+      const running = this.#client.query(config as pg.QueryConfig)
+      return timeoutMs === undefined ? running : this.#limit(running, timeoutMs)
+    })
+  }
+
+  /** One statement at a time: the next is handed to the driver when the one before has its answer. */
+  #enqueue<T>(start: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(start).catch((error: unknown) => {
+      throw this.#mapped(error)
+    })
+    this.#tail = result.catch(() => {})
+    return result
+  }
+
+  #mapped(error: unknown): CairnError {
+    const mapped = toSqlError(error, this.target)
+    const state = mapped.details['sqlState']
+    // The server's plan or statement of that name is gone or stale: a new connection prepares it anew.
+    const stale = state === '26000' || (state === '0A000' && mapped.message.includes('cached plan'))
+    if (stale || mapped.code === 'CONNECTION_FAILED') this.broken = true
+    return mapped
+  }
+
+  async #limit<T>(running: Promise<T>, timeoutMs: number): Promise<T> {
+    let interrupted: Promise<void> | undefined
+    const timer = setTimeout(() => {
+      // The interruption may reach the server after the statement ended: the connection is not reused.
+      this.broken = true
+      interrupted = this.#options.interrupt()
+    }, timeoutMs)
+    try {
+      return await running
+    } catch (error) {
+      if (interrupted === undefined) throw error
+      throw new CairnError('TIMEOUT', `The statement was cancelled after ${timeoutMs} ms.`, { cause: error, details: { timeoutMs } })
+    } finally {
+      clearTimeout(timer)
+      await interrupted
+    }
+  }
+
+  async #parseUserArrays(result: pg.QueryResult): Promise<void> {
+    const { arrayTypes } = this.#options
+    const fields = result.fields.filter((field) => field.dataTypeID >= FIRST_USER_OID)
+    if (fields.length === 0 || result.rows.length === 0) return
+    const unknown = fields.map((field) => field.dataTypeID).filter((oid) => !arrayTypes.has(oid))
+    if (unknown.length > 0) {
+      const found = await this.#send({ text: `SELECT oid, typcategory = 'A' AS is_array FROM pg_type WHERE oid = ANY($1::oid[])`, values: [unknown] })
+      for (const row of found.rows as { oid: number; is_array: boolean }[]) arrayTypes.set(row.oid, row.is_array)
+    }
+    for (const field of fields) {
+      if (arrayTypes.get(field.dataTypeID) !== true) continue
+      for (const row of result.rows as Record<string, unknown>[]) {
+        const value = row[field.name]
+        if (typeof value === 'string') row[field.name] = parseTextArray(value)
+      }
+    }
+  }
+}
+
+/** The settings a session has for an identity: role, tenant, actor, user id, agent id. */
+function identitySettings(identity: Identity): readonly [role: string, tenant: string, actor: string, user: string, agent: string] {
+  if (identity.role === 'owner') return ['none', '', '', '', '']
+  if (identity.role === 'maintenance') return ['maintenance_user', '', 'system:maintenance', '', '']
+  const { kind, id } = identity.actor
+  return ['application_user', identity.tenant, `${kind}:${id}`, kind === 'user' ? id : '', kind === 'agent' ? id : '']
+}
+
+function roleError(error: unknown, role: string): unknown {
+  if (!(error instanceof CairnError) || error.code === 'CONNECTION_FAILED' || error.code === 'TIMEOUT') return error
+  return new CairnError('PERMISSION_DENIED', `The login role could not act as ${role}: ${error.message}. Run \`cairn migrate up\`, which makes and grants the roles.`, {
+    cause: error,
+    details: { role },
+  })
+}
+
+function checkStatement(text: string, values: readonly unknown[], name: string | undefined): void {
+  if (typeof text !== 'string' || text.includes('\0')) throw new CairnError('INVALID_ARGUMENT', 'A statement must be text without U+0000.')
+  if (values.length > MAX_PARAMETERS) {
+    throw new CairnError('INVALID_ARGUMENT', `A statement takes up to ${MAX_PARAMETERS} parameters, got ${values.length}. Pass arrays, or use copyIn.`)
+  }
+  if (name !== undefined && Buffer.byteLength(name) > MAX_NAME_LENGTH) {
+    throw new CairnError('INVALID_ARGUMENT', `The statement name ${JSON.stringify(name)} is longer than ${MAX_NAME_LENGTH} bytes.`)
+  }
+}

@@ -1,0 +1,361 @@
+// Made by `npm run generate` from packages/core/migrations. Do not edit.
+import type { Generated, GeneratedAlways } from 'kysely'
+
+export type AgentDependencyKind =
+  | 'required'
+  | 'optional'
+  | 'preferred'
+
+export type AgentStatus =
+  | 'initializing'
+  | 'active'
+  | 'idle'
+  | 'inactive'
+  | 'suspended'
+  | 'maintenance'
+  | 'error'
+  | 'terminated'
+
+export type AuthorKind =
+  | 'user'
+  | 'assistant'
+  | 'system'
+  | 'agent'
+  | 'tool'
+
+export type ChatParticipantKind =
+  | 'user'
+  | 'agent'
+
+export type ChatSessionKind =
+  | 'individual'
+  | 'group'
+  | 'support'
+
+export type ChatStatus =
+  | 'active'
+  | 'idle'
+  | 'ended'
+
+export type HealthStatus =
+  | 'healthy'
+  | 'degraded'
+  | 'unhealthy'
+  | 'unknown'
+
+export type InstanceStatus =
+  | 'starting'
+  | 'running'
+  | 'stopping'
+  | 'stopped'
+  | 'error'
+  | 'crashed'
+
+export type ThreadKind =
+  | 'chat'
+  | 'debate'
+  | 'task'
+  | 'compression'
+
+export type ThreadStatus =
+  | 'active'
+  | 'completed'
+  | 'error'
+
+export interface AgentsAgentTypes {
+  tenant_id: Generated<string>
+  agent_type: string
+  description: Generated<string>
+  is_builtin: GeneratedAlways<boolean>
+  created_at: Generated<Date>
+}
+
+export interface AgentsCapabilities {
+  tenant_id: Generated<string>
+  capability_id: Generated<string>
+  agent_id: string
+  capability_name: string
+  capability_version: Generated<string>
+  parameters: Generated<unknown>
+  enabled: Generated<boolean>
+  created_at: Generated<Date>
+}
+
+export interface AgentsCheckpoints {
+  tenant_id: Generated<string>
+  checkpoint_id: string
+  agent_id: string
+  checkpoint_name: string | null
+  state_snapshot: unknown
+  key_count: number
+  kv_revision: number | null
+  kv_epoch: string | null
+  trigger_event: Generated<string>
+  metadata: Generated<unknown>
+  source_checkpoint_id: string | null
+  checksum: string
+  created_at: Generated<Date>
+}
+
+export interface AgentsConnections {
+  tenant_id: Generated<string>
+  connection_row_id: Generated<string>
+  agent_id: string
+  connection_id: string
+  host: string
+  port: Generated<number>
+  database_name: string
+  ssl_mode: Generated<string>
+  connection_pool_size: Generated<number>
+  max_connections: Generated<number>
+  is_active: Generated<boolean>
+  secret_ref: string | null
+  created_at: Generated<Date>
+  last_used_at: Date | null
+}
+
+export interface AgentsDependencies {
+  tenant_id: Generated<string>
+  dependency_id: Generated<string>
+  agent_id: string
+  depends_on_agent_id: string
+  dependency_type: Generated<AgentDependencyKind>
+  created_at: Generated<Date>
+}
+
+export interface AgentsInstances {
+  tenant_id: Generated<string>
+  instance_id: Generated<string>
+  agent_id: string
+  process_id: string | null
+  host_name: string
+  port: number | null
+  status: Generated<InstanceStatus>
+  state: Generated<unknown>
+  metrics: Generated<unknown>
+  resources: Generated<unknown>
+  started_at: Generated<Date>
+  last_heartbeat: Date | null
+  stopped_at: Date | null
+  error_count: Generated<number>
+  restart_count: Generated<number>
+}
+
+export interface AgentsLifecycleEvents {
+  tenant_id: Generated<string>
+  event_id: Generated<string>
+  created_at: Generated<Date>
+  agent_id: string
+  event_type: string
+  previous_status: AgentStatus | null
+  new_status: AgentStatus | null
+  event_data: Generated<unknown>
+  triggered_by: string | null
+  actor: Generated<string | null>
+}
+
+export interface AgentsRegistry {
+  tenant_id: Generated<string>
+  agent_id: Generated<string>
+  agent_key: string
+  agent_name: string
+  agent_type: string
+  agent_type_tenant: string
+  deployment_kind: Generated<string>
+  specialization: string | null
+  description: string | null
+  config_version: Generated<number>
+  software_version: Generated<string>
+  status: Generated<AgentStatus>
+  health_status: Generated<HealthStatus>
+  capabilities: Generated<string[]>
+  skills: Generated<unknown>
+  configuration: Generated<unknown>
+  metadata: Generated<unknown>
+  performance_metrics: Generated<unknown>
+  claude_cli_config: Generated<unknown>
+  parent_agent_id: string | null
+  compression_priority: Generated<number>
+  endpoint_url: string | null
+  health_check_url: string | null
+  health_check_interval_s: Generated<number>
+  last_health_check: Date | null
+  last_heartbeat: Date | null
+  last_active_at: Date | null
+  max_concurrent_requests: Generated<number>
+  timeout_seconds: Generated<number>
+  max_retries: Generated<number>
+  uptime_seconds: Generated<number>
+  task_count: Generated<number>
+  success_count: Generated<number>
+  error_count: Generated<number>
+  success_rate: GeneratedAlways<number>
+  total_task_duration_s: Generated<number>
+  avg_task_duration_s: GeneratedAlways<number | null>
+  total_tokens_processed: Generated<number>
+  avg_tokens_per_second: GeneratedAlways<number | null>
+  total_interactions: Generated<number>
+  successful_interactions: Generated<number>
+  total_response_time_s: Generated<number>
+  average_response_time_s: GeneratedAlways<number | null>
+  created_by: string | null
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+  retired_at: Date | null
+}
+
+export interface AgentsState {
+  tenant_id: Generated<string>
+  agent_id: string
+  state_key: string
+  state_value: unknown
+  version: number
+  kv_revision: number | null
+  kv_epoch: string | null
+  clock: Generated<unknown>
+  checksum: string
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+  expires_at: Date | null
+  deleted_at: Date | null
+}
+
+export interface AgentsStateBacklog {
+  backlog_id: Generated<string>
+  position: GeneratedAlways<number>
+  tenant_id: Generated<string>
+  agent_id: string
+  state_key: string
+  envelope: string
+  is_delete: Generated<boolean>
+  created_at: Generated<Date>
+}
+
+export interface AgentsStateEpochs {
+  epoch: string
+  base: number
+  created_at: Generated<Date>
+}
+
+export interface AgentsStateWriters {
+  writer_id: string
+  epoch: string
+  watermark: number
+  process_info: Generated<unknown>
+  started_at: Generated<Date>
+  heartbeat_at: Generated<Date>
+}
+
+export interface AgentsStatusTransitions {
+  from_status: AgentStatus
+  to_status: AgentStatus
+}
+
+export interface ConversationsChatSessions {
+  tenant_id: Generated<string>
+  chat_session_id: string
+  chat_session_key: string | null
+  session_type: Generated<ChatSessionKind>
+  status: Generated<ChatStatus>
+  title: string | null
+  context: Generated<unknown>
+  settings: Generated<unknown>
+  conversation_summary: Generated<string>
+  message_count: Generated<number>
+  next_seq: Generated<number>
+  created_at: Generated<Date>
+  last_activity: Generated<Date>
+  ended_at: Date | null
+  updated_at: Generated<Date>
+}
+
+export interface ConversationsMessageEdits {
+  tenant_id: Generated<string>
+  chat_session_id: string
+  message_id: string
+  edit_no: number
+  previous_content: string
+  edited_by: string | null
+  edited_at: Generated<Date>
+}
+
+export interface ConversationsMessages {
+  tenant_id: Generated<string>
+  message_id: string
+  message_key: string | null
+  message_digest: string | null
+  chat_session_id: string
+  thread_id: string
+  seq: number
+  session_seq: number
+  author_kind: AuthorKind
+  author_user_id: string | null
+  author_agent_id: string | null
+  author_label: string | null
+  content: string
+  metadata: Generated<unknown>
+  attachments: Generated<string[]>
+  replied_to: string | null
+  token_count: number | null
+  edit_count: Generated<number>
+  sent_at: Generated<Date>
+  edited_at: Date | null
+}
+
+export interface ConversationsParticipants {
+  tenant_id: Generated<string>
+  chat_session_id: string
+  participant_kind: ChatParticipantKind
+  participant_id: string
+  role: string | null
+  agent_id: GeneratedAlways<string | null>
+  joined_at: Generated<Date>
+  left_at: Date | null
+}
+
+export interface ConversationsThreads {
+  tenant_id: Generated<string>
+  thread_id: string
+  thread_key: string | null
+  chat_session_id: string
+  agent_id: string | null
+  model_id: string | null
+  compression_request_id: string | null
+  conversation_type: Generated<ThreadKind>
+  status: Generated<ThreadStatus>
+  metadata: Generated<unknown>
+  message_count: Generated<number>
+  next_seq: Generated<number>
+  total_tokens: Generated<number>
+  duration_seconds: number | null
+  breaker_service: string | null
+  failure_count: Generated<number>
+  recovery_attempts: Generated<number>
+  last_failure_at: Date | null
+  started_at: Generated<Date>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+  completed_at: Date | null
+}
+
+/** Tables and views by their full name. */
+export interface Database {
+  'agents.agent_types': AgentsAgentTypes
+  'agents.capabilities': AgentsCapabilities
+  'agents.checkpoints': AgentsCheckpoints
+  'agents.connections': AgentsConnections
+  'agents.dependencies': AgentsDependencies
+  'agents.instances': AgentsInstances
+  'agents.lifecycle_events': AgentsLifecycleEvents
+  'agents.registry': AgentsRegistry
+  'agents.state': AgentsState
+  'agents.state_backlog': AgentsStateBacklog
+  'agents.state_epochs': AgentsStateEpochs
+  'agents.state_writers': AgentsStateWriters
+  'agents.status_transitions': AgentsStatusTransitions
+  'conversations.chat_sessions': ConversationsChatSessions
+  'conversations.message_edits': ConversationsMessageEdits
+  'conversations.messages': ConversationsMessages
+  'conversations.participants': ConversationsParticipants
+  'conversations.threads': ConversationsThreads
+}

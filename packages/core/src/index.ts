@@ -1,0 +1,26 @@
+export { Cairn, open } from './cairn.ts'
+export { CairnError, ERROR_CODES, isCairnError, type CairnErrorOptions, type ErrorCode, type ErrorCodeEntry } from './errors/index.ts'
+export { DEFAULT_TENANT, type Actor, type TenantIdentity } from './identity/index.ts'
+export type { Logger } from './observability/index.ts'
+export type { HealthCheck, HealthReport, HealthStatus } from './operations/health/index.ts'
+export type { CairnOptions, NatsOptions, PoolOptions, PostgresOptions } from './options/index.ts'
+export type { Page, PageOptions } from './paging/index.ts'
+export type {
+  Checkpoint,
+  CheckpointListOptions,
+  CheckpointWithState,
+  CheckpointsService,
+  CreateCheckpointOptions,
+  ForkResult,
+  RestoreResult,
+  SetOptions,
+  StateChange,
+  StateEntry,
+  StateListOptions,
+  StateOptions,
+  StateService,
+  StateStats,
+  StateWatchOptions,
+} from './state/index.ts'
+export type * from './domains/agents/index.ts'
+export type * from './domains/conversations/index.ts'

@@ -1,0 +1,10 @@
+/** For our own packages, tests and benchmarks. Not part of the public API: it may change in any release. */
+export * from './engines/kv/index.ts'
+export * from './engines/sql/index.ts'
+export * from './engines/stream/index.ts'
+export * from './identity/index.ts'
+export * from './operations/health/index.ts'
+export * from './operations/migrations/index.ts'
+export { resolveOptions } from './options/index.ts'
+export * from './paging/index.ts'
+export * from './state/index.ts'

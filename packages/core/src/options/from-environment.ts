@@ -1,0 +1,106 @@
+import { CairnError } from '../errors/index.ts'
+import type { CairnOptions, NatsOptions, PoolOptionName, PoolOptions, PostgresOptions } from './options.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const POOLS: readonly PoolOptionName[] = ['primary', 'replica', 'background', 'analytics']
+
+/**
+ * Options from environment variables: DATABASE_URL or PG_* (S4 §5.6), NATS_URL or NATS_*, PRIMARY_DB_URL, _USER and
+ * _PASSWORD and their REPLICA_, BACKGROUND_, ANALYTICS_ likes (S4 §12.1), CAIRN_DATA_DIR, CAIRN_TENANT, CAIRN_MIGRATE.
+ * INVALID_OPTION names the variable that is malformed.
+ */
+export function fromEnvironment(env: Environment): CairnOptions {
+  const postgres = postgresFrom(env)
+  const nats = natsFrom(env)
+  const migrate = env.CAIRN_MIGRATE
+  if (migrate !== undefined && migrate !== 'auto' && migrate !== 'check') invalid('CAIRN_MIGRATE', migrate, "'auto' or 'check'")
+  return {
+    ...(env.CAIRN_DATA_DIR ? { dataDir: env.CAIRN_DATA_DIR } : {}),
+    ...(env.CAIRN_TENANT ? { tenant: env.CAIRN_TENANT } : {}),
+    ...(migrate === undefined ? {} : { migrate }),
+    ...(postgres === undefined ? {} : { postgres }),
+    ...(nats === undefined ? {} : { nats }),
+  }
+}
+
+function postgresFrom(env: Environment): PostgresOptions | undefined {
+  const useSocket = flag(env, 'PG_USE_SOCKET') ?? false
+  const socketPath = useSocket ? (env.PG_SOCKET_PATH ?? '/var/run/postgresql') : undefined
+  const chosen = env.DATABASE_URL ?? env.PG_HOST ?? env.PG_DATABASE ?? socketPath
+  if (!chosen) return undefined
+  const pools = poolsFrom(env)
+  return definedOnly<PostgresOptions>({
+    url: env.DATABASE_URL || undefined,
+    host: env.PG_HOST || undefined,
+    port: whole(env, 'PG_PORT', 1, 65_535),
+    database: env.PG_DATABASE || undefined,
+    user: env.PG_USER || undefined,
+    password: env.PG_PASSWORD || undefined,
+    socketPath,
+    sslRootCert: env.PG_SSL_ROOT_CERT || undefined,
+    applicationName: env.PG_APP_NAME || undefined,
+    connectTimeoutMs: seconds(env, 'PG_CONNECT_TIMEOUT'),
+    statementTimeoutMs: seconds(env, 'PG_STATEMENT_TIMEOUT'),
+    pgbouncer: flag(env, 'PG_BOUNCER'),
+    pools,
+  })
+}
+
+function poolsFrom(env: Environment): PostgresOptions['pools'] {
+  const pools: Partial<Record<PoolOptionName, PoolOptions>> = {}
+  for (const name of POOLS) {
+    const prefix = name.toUpperCase()
+    const pool = definedOnly<PoolOptions>({
+      url: env[`${prefix}_DB_URL`] || undefined,
+      user: env[`${prefix}_DB_USER`] || undefined,
+      password: env[`${prefix}_DB_PASSWORD`] || undefined,
+      max: name === 'primary' ? whole(env, 'PG_MAX_CONNECTIONS', 1, 10_000) : undefined,
+    })
+    if (Object.keys(pool).length > 0) pools[name] = pool
+  }
+  return Object.keys(pools).length === 0 ? undefined : pools
+}
+
+function natsFrom(env: Environment): NatsOptions | undefined {
+  const servers = (env.NATS_URL ?? env.NATS_SERVERS ?? '').split(',').map((server) => server.trim()).filter((server) => server !== '')
+  if (servers.length === 0) return undefined
+  return definedOnly<NatsOptions>({
+    servers,
+    credsFile: env.NATS_CREDS_FILE || undefined,
+    tlsCert: env.NATS_TLS_CERT || undefined,
+    tlsKey: env.NATS_TLS_KEY || undefined,
+    caCert: env.NATS_CA_CERT || undefined,
+    prefix: env.NATS_KV_PREFIX || undefined,
+    replicas: whole(env, 'NATS_KV_REPLICAS', 1, 5),
+  })
+}
+
+function seconds(env: Environment, name: string): number | undefined {
+  const value = whole(env, name, 1, 86_400)
+  return value === undefined ? undefined : value * 1000
+}
+
+function whole(env: Environment, name: string, least: number, most: number): number | undefined {
+  const text = env[name]
+  if (text === undefined || text === '') return undefined
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < least || value > most) invalid(name, text, `a whole number from ${least} to ${most}`)
+  return value
+}
+
+function flag(env: Environment, name: string): boolean | undefined {
+  const text = env[name]
+  if (text === undefined || text === '') return undefined
+  if (/^(true|1|yes|on)$/i.test(text)) return true
+  if (/^(false|0|no|off)$/i.test(text)) return false
+  return invalid(name, text, 'true or false')
+}
+
+function invalid(name: string, value: string, wanted: string): never {
+  throw new CairnError('INVALID_OPTION', `${name}: ${JSON.stringify(value)} (from the environment) is not ${wanted}.`, { details: { option: name } })
+}
+
+function definedOnly<T extends object>(value: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as T
+}

@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import { STATE_DEFAULTS } from '../state/index.ts'
+
+const text = z.string().min(1)
+const count = (most: number) => z.int().min(1).max(most)
+const ms = count(7 * 86_400_000)
+
+const pool = z.strictObject({ url: text, user: text, password: z.string(), max: count(10_000) }).partial()
+
+const postgres = z.union([
+  text.regex(/^postgres(ql)?:\/\//, 'must begin with postgres://'),
+  z
+    .strictObject({
+      url: text.regex(/^postgres(ql)?:\/\//, 'must begin with postgres://'),
+      host: text, port: count(65_535), database: text, user: text, password: z.string(), socketPath: text, sslRootCert: text,
+      applicationName: text, connectTimeoutMs: ms, statementTimeoutMs: ms, pgbouncer: z.boolean(),
+      pools: z.strictObject({ primary: pool, replica: pool, background: pool, analytics: pool }).partial(),
+    })
+    .partial(),
+])
+
+const server = text.regex(/^(nats|tls|ws|wss):\/\/|^[^/]+$/, 'must look like nats://host:4222')
+const nats = z.union([
+  server,
+  z.strictObject({
+    servers: z.array(server).min(1),
+    credsFile: text.optional(), tlsCert: text.optional(), tlsKey: text.optional(), caCert: text.optional(), prefix: z.string().optional(), replicas: count(5).optional(),
+  }),
+])
+
+const positive = z.int().min(1)
+const state = z
+  .strictObject({
+    flushThreshold: positive, flushWindowMs: z.int().min(0).max(60_000), flushBatchRows: count(10_000), maxDirtyKeys: positive, durableTimeoutMs: ms,
+    idlePurgeMs: ms, cacheBytes: positive, maxValueBytes: count(1_000_000), history: count(64), heartbeatMs: count(60_000), deadAfterMs: ms, lagWarnMs: positive,
+  } satisfies Record<keyof typeof STATE_DEFAULTS, z.ZodType>)
+  .partial()
+
+/** Shape of `CairnOptions` without the functions. Unknown names are refused. */
+export const OPTIONS_SCHEMA = z
+  .strictObject({
+    dataDir: text, postgres, nats, tenant: text,
+    actor: z.strictObject({ kind: z.enum(['user', 'agent', 'service', 'system']), id: text }),
+    migrate: z.enum(['auto', 'check']),
+    state,
+  })
+  .partial()

@@ -1,0 +1,39 @@
+import { LRUCache } from 'lru-cache'
+import { CairnError } from '../errors/index.ts'
+import type { SqlEngine } from '../engines/sql/index.ts'
+import type { TenantIdentity } from '../identity/index.ts'
+import { KNOWN_AGENTS } from './state-queries.ts'
+
+/** Agents that are known to exist, so that a state write needs no look-up. An agent is never deleted, only retired. */
+export class AgentDirectory {
+  readonly #sql: SqlEngine
+  /** `<tenant>\0<id or key>` → agent id. */
+  readonly #known = new LRUCache<string, string>({ max: 100_000 })
+
+  constructor(sql: SqlEngine) {
+    this.#sql = sql
+  }
+
+  /** The agent's id when it is known already; no I/O. */
+  peek(tenant: string, idOrKey: string): string | undefined {
+    return this.#known.get(`${tenant}\u0000${idOrKey}`)
+  }
+
+  /** The agent's id from its id or key. AGENT_NOT_FOUND when the tenant has no such agent. */
+  async resolve(identity: TenantIdentity, idOrKey: string): Promise<string> {
+    if (typeof idOrKey !== 'string' || idOrKey === '') {
+      throw new CairnError('INVALID_ARGUMENT', `agentId: ${JSON.stringify(idOrKey)} is not an agent id or key.`, { details: { field: 'agentId' } })
+    }
+    const known = this.peek(identity.tenant, idOrKey)
+    if (known !== undefined) return known
+    const { rows } = await this.#sql.query<{ id: string; key: string }>(identity, KNOWN_AGENTS, [identity.tenant, idOrKey.replaceAll('\u0000', '')], { name: 'known_agents' })
+    const agent = rows.find((row) => row.id === idOrKey) ?? rows[0]
+    if (agent === undefined) {
+      throw new CairnError('AGENT_NOT_FOUND', `No agent with the id or key ${JSON.stringify(idOrKey)} exists in tenant "${identity.tenant}". Register it with agents.register, or check the id and the tenant.`, {
+        details: { agentId: idOrKey, tenant: identity.tenant },
+      })
+    }
+    this.#known.set(`${identity.tenant}\u0000${idOrKey}`, agent.id)
+    return agent.id
+  }
+}

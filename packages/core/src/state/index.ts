@@ -1,0 +1,8 @@
+export { CheckpointsService, type Checkpoint, type CheckpointListOptions, type CheckpointWithState, type CreateCheckpointOptions, type ForkResult, type RestoreResult } from './checkpoints/index.ts'
+export type { StateStats } from './state-core.ts'
+export { StateCore } from './state-core.ts'
+export type { StateEntry } from './state-entry.ts'
+export { STATE_DEFAULTS, type StateOptions } from './state-options.ts'
+export { StateService, type SetOptions, type StateListOptions, type StateWatchOptions } from './state-service.ts'
+export type { StateChange } from './watch-state.ts'
+export { canonicalJson } from './canonical-json.ts'

@@ -1,0 +1,121 @@
+import { isCairnError } from '../errors/index.ts'
+import type { KvEntry } from '../engines/kv/index.ts'
+import { MAINTENANCE } from '../identity/index.ts'
+import { type HotTier, addressOf, keyOf } from './hot-tier.ts'
+import { type StateAddress, addressId } from './state-entry.ts'
+import type { StateCore } from './state-core.ts'
+import { DROP_DELETIONS, EXPIRED_STATE, OLD_DELETIONS, SELECT_VERSIONS } from './state-queries.ts'
+
+/** A deleted row stays this long in SQL, so that a late flush of an older revision cannot bring the key back. */
+const KEEP_DELETIONS_MS = 24 * 3_600_000
+const BATCH = 500
+const MOST_OFTEN_MS = 1_000
+
+type Owner = Pick<StateCore, 'hot' | 'sql' | 'options' | 'log' | 'flusher'>
+
+/**
+ * Takes out of the hot tier what SQL holds and nobody has written for `idlePurgeMs`, and ends expired entries.
+ * A purge names the revision up to which it goes, so a write that arrives meanwhile stays (promise 2).
+ */
+export class Janitor {
+  readonly #owner: Owner
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+
+  constructor(owner: Owner) {
+    this.#owner = owner
+  }
+
+  start(): void {
+    const everyMs = Math.max(MOST_OFTEN_MS, this.#owner.options.idlePurgeMs / 6)
+    this.#timer = setInterval(() => void this.run().catch((error: unknown) => this.#owner.log.debug({ err: error }, 'state janitor failed and will run again')), everyMs)
+    this.#timer.unref()
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#running?.catch(() => undefined)
+  }
+
+  run(): Promise<void> {
+    this.#running ??= this.#sweep().finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  async #sweep(): Promise<void> {
+    const { hot } = this.#owner
+    if (!hot.available) return
+    await this.#endExpired()
+    await this.#purgeDeletions()
+    await this.#purgeIdle()
+  }
+
+  async #purgeIdle(): Promise<void> {
+    const { hot, options } = this.#owner
+    const before = Date.now() - options.idlePurgeMs
+    let idle: KvEntry[] = []
+    for await (const entry of hot.bucket.list([])) {
+      if (writtenAt(entry) >= before) continue
+      idle.push(entry)
+      if (idle.length < BATCH) continue
+      await this.#purgeFlushed(idle)
+      idle = []
+    }
+    await this.#purgeFlushed(idle)
+  }
+
+  async #purgeFlushed(entries: readonly KvEntry[]): Promise<void> {
+    if (entries.length === 0) return
+    const { hot, sql } = this.#owner
+    const addresses = entries.map((entry) => addressOf(entry.key))
+    const { rows } = await sql.query<StateAddress & { version: number }>(MAINTENANCE, SELECT_VERSIONS, addressColumns(addresses), { pool: 'background' })
+    const versions = new Map(rows.map((row) => [addressId(row), row.version]))
+    for (const [index, entry] of entries.entries()) {
+      const address = addresses[index] as StateAddress
+      if ((versions.get(addressId(address)) ?? 0) >= revisionIn(hot, entry, address)) await hot.bucket.purge(entry.key, entry.revision)
+    }
+  }
+
+  async #purgeDeletions(): Promise<void> {
+    const { hot, sql, options } = this.#owner
+    const { rows } = await sql.query<StateAddress & { version: number; kvRevision: number | null; kvEpoch: string | null }>(MAINTENANCE, OLD_DELETIONS, [options.idlePurgeMs, BATCH], { pool: 'background' })
+    for (const row of rows) {
+      if (row.kvRevision !== null && row.kvEpoch === hot.epoch) await hot.bucket.purge(keyOf(row), row.kvRevision)
+    }
+    const { rows: old } = await sql.query<StateAddress & { version: number }>(MAINTENANCE, OLD_DELETIONS, [Math.max(KEEP_DELETIONS_MS, options.idlePurgeMs), BATCH], { pool: 'background' })
+    if (old.length === 0) return
+    await sql.query(MAINTENANCE, DROP_DELETIONS, [old.map((row) => row.agentId), old.map((row) => row.key), old.map((row) => row.version)], { pool: 'background' })
+  }
+
+  /** An expired entry is deleted as a caller would, if it is still the one that expired; the deletion then flows to SQL. */
+  async #endExpired(): Promise<void> {
+    const { hot, sql, flusher } = this.#owner
+    const { rows } = await sql.query<StateAddress & { version: number }>(MAINTENANCE, EXPIRED_STATE, [BATCH], { pool: 'background' })
+    for (const row of rows) {
+      const address = { tenant: row.tenant, agentId: row.agentId, key: row.key }
+      const entry = await hot.bucket.get(keyOf(address))
+      if (entry !== undefined && !entry.deleted && revisionIn(hot, entry, address) !== row.version) continue
+      try {
+        const kvRevision = entry?.deleted === true ? entry.revision : await hot.bucket.delete(keyOf(address), { expectedRevision: entry?.revision ?? 0 })
+        flusher.add({ address, stored: hot.deletion(kvRevision), acknowledgedAt: performance.now() })
+      } catch (error) {
+        // Somebody wrote the key again: it is not expired any more.
+        if (!isCairnError(error, 'VERSION_CONFLICT')) throw error
+      }
+    }
+  }
+}
+
+function addressColumns(addresses: readonly StateAddress[]): unknown[] {
+  return [addresses.map(({ tenant }) => tenant), addresses.map(({ agentId }) => agentId), addresses.map(({ key }) => key)]
+}
+
+function writtenAt(entry: KvEntry): number {
+  return Number(/^\{"ts":(\d+)/.exec(entry.value)?.[1] ?? Number.POSITIVE_INFINITY)
+}
+
+function revisionIn(hot: HotTier, entry: KvEntry, address: StateAddress): number {
+  return hot.toStored(entry, address).revision
+}

@@ -1,0 +1,258 @@
+import { v4 as uuidv4 } from 'uuid'
+import { isCairnError } from '../errors/index.ts'
+import type { KvChange, KvEngine } from '../engines/kv/index.ts'
+import type { SqlEngine } from '../engines/sql/index.ts'
+import type { Logger } from '../observability/index.ts'
+import { AgentDirectory } from './agent-directory.ts'
+import { Backlog } from './backlog.ts'
+import { Flusher } from './flusher.ts'
+import { HotTier, addressOf } from './hot-tier.ts'
+import { Janitor } from './janitor.ts'
+import { LagMonitor } from './lag-monitor.ts'
+import { MemoryTier } from './memory-tier.ts'
+import { addressId } from './state-entry.ts'
+import type { StateOptions } from './state-options.ts'
+import { WriterRegistry } from './writer-registry.ts'
+
+const REOPEN_EVERY_MS = 500
+
+export interface StateStats {
+  /** Acknowledged keys that SQL does not have yet, of this process. */
+  readonly dirtyKeys: number
+  readonly oldestDirtyMs: number
+  readonly lagP50Ms: number
+  readonly lagP95Ms: number
+  /** Flushed entries that were more than `lagWarnMs` behind. */
+  readonly lagViolations: number
+  readonly flushes: number
+  readonly rowsFlushed: number
+  readonly lastFlushMs: number
+  /** Why the last flush failed; null when it did not. */
+  readonly lastFlushError: string | null
+  readonly hotAvailable: boolean
+  readonly cacheEntries: number
+  readonly cacheBytes: number
+  readonly cacheHits: number
+  readonly cacheMisses: number
+}
+
+/**
+ * The machinery under the state of all tenants of this process: the tiers, the flush between them, and what keeps
+ * both right when something stops. One per open Cairn.
+ */
+export class StateCore {
+  readonly sql: SqlEngine
+  readonly options: StateOptions
+  readonly log: Logger
+  readonly writerId = uuidv4()
+  readonly memory: MemoryTier
+  readonly hot: HotTier
+  readonly directory: AgentDirectory
+  readonly backlog: Backlog
+  readonly flusher: Flusher
+  readonly writers: WriterRegistry
+  readonly #kv: KvEngine
+  readonly #lag: LagMonitor
+  readonly #janitor: Janitor
+  readonly #watchers = new Set<{ onChange(change: KvChange): void; onGap(): void }>()
+  /** For each write under way: the newest bucket revision known when it began; its own will be higher. */
+  readonly #underWay = new Set<{ since: number }>()
+  /** Writes from here on may be in the hot tier without this process knowing (answer lost, too many dirty keys). */
+  #uncertainSince = Number.POSITIVE_INFINITY
+  #stopWatching: (() => Promise<void>) | undefined
+  #stopConnection: (() => void) | undefined
+  #heartbeat: NodeJS.Timeout | undefined
+  #reopening: Promise<void> | undefined
+  #closed = false
+
+  constructor(sql: SqlEngine, kv: KvEngine, options: StateOptions, log: Logger) {
+    this.sql = sql
+    this.#kv = kv
+    this.options = options
+    this.log = log
+    this.memory = new MemoryTier(options.cacheBytes)
+    this.hot = new HotTier(kv, sql, options)
+    this.directory = new AgentDirectory(sql)
+    this.backlog = new Backlog(sql, this.hot)
+    this.#lag = new LagMonitor(options.lagWarnMs)
+    this.flusher = new Flusher({
+      sql, options, log,
+      lag: this.#lag,
+      writerId: this.writerId,
+      epoch: () => this.hot.epoch,
+      watermark: (oldestDirty) => this.#watermark(oldestDirty),
+      onOverflow: (kvRevision) => this.uncertain(kvRevision - 1),
+    })
+    this.writers = new WriterRegistry({
+      sql, log,
+      hot: this.hot,
+      writerId: this.writerId,
+      deadAfterMs: options.deadAfterMs,
+      shared: kv.capabilities.shared,
+      watermark: () => this.#watermark(this.flusher.oldestDirtyRevision()),
+      flush: async (found) => {
+        for (const dirty of found) this.flusher.add(dirty)
+        await this.flusher.flushNow()
+      },
+    })
+    this.#janitor = new Janitor(this)
+  }
+
+  /** Opens the hot tier, replays what former processes left, and starts the upkeep. */
+  async start(): Promise<void> {
+    await this.hot.open()
+    this.#stopWatching = await this.hot.bucket.watch(this.#watcher)
+    await this.writers.register()
+    await this.backlog.replay()
+    await this.writers.recoverDead()
+    this.hot.available = true
+    this.#stopConnection = this.#kv.onConnection((connected) => (connected ? this.#reopen() : this.#lost()))
+    this.#heartbeat = setInterval(() => void this.#beat(), this.options.heartbeatMs)
+    this.#heartbeat.unref()
+    this.#janitor.start()
+  }
+
+  /** Flushes what is dirty; then stops. What SQL does not take now is replayed at the next start. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    clearInterval(this.#heartbeat)
+    this.#stopConnection?.()
+    await this.#janitor.stop()
+    try {
+      await this.flusher.flushNow()
+      await this.flusher.close()
+      if (this.#uncertainSince === Number.POSITIVE_INFINITY) await this.writers.leave()
+    } catch (error) {
+      await this.flusher.close()
+      this.log.warn({ err: error, dirtyKeys: this.flusher.dirtyCount }, 'closed with unflushed keys; they are in the hot tier and will be flushed at the next start')
+    }
+    await this.#stopWatching?.().catch(() => undefined)
+    this.hot.available = false
+  }
+
+  watch(watcher: { onChange(change: KvChange): void; onGap(): void }): () => void {
+    this.#watchers.add(watcher)
+    return () => this.#watchers.delete(watcher)
+  }
+
+  /** Brackets a write to the hot tier, for the watermark. */
+  writing<T>(run: () => Promise<T>): Promise<T> {
+    const token = { since: this.hot.lastSeen }
+    this.#underWay.add(token)
+    return run().then(
+      (result) => {
+        this.#underWay.delete(token)
+        return result
+      },
+      (error: unknown) => {
+        this.#underWay.delete(token)
+        if (isCairnError(error, 'OUTCOME_UNKNOWN') || isCairnError(error, 'TIMEOUT')) this.uncertain(token.since)
+        throw error
+      },
+    )
+  }
+
+  /** Something after `kvRevision` may be stored without being dirty here: the feed will be replayed from there. */
+  uncertain(kvRevision: number): void {
+    this.#uncertainSince = Math.min(this.#uncertainSince, Math.max(0, kvRevision))
+  }
+
+  stats(): StateStats {
+    const size = this.memory.size
+    return {
+      dirtyKeys: this.flusher.dirtyCount,
+      oldestDirtyMs: this.flusher.oldestDirtyMs(),
+      lagP50Ms: this.#lag.percentile(0.5),
+      lagP95Ms: this.#lag.percentile(0.95),
+      lagViolations: this.#lag.violations,
+      flushes: this.flusher.flushes,
+      rowsFlushed: this.flusher.rowsFlushed,
+      lastFlushMs: this.flusher.lastFlushMs,
+      lastFlushError: this.flusher.lastError ?? null,
+      hotAvailable: this.hot.available,
+      cacheEntries: size.entries,
+      cacheBytes: size.bytes,
+      cacheHits: this.memory.hits,
+      cacheMisses: this.memory.misses,
+    }
+  }
+
+  readonly #watcher = {
+    onChange: (change: KvChange): void => {
+      this.hot.seen(change.revision)
+      this.memory.changed(addressId(addressOf(change.key)), change.revision)
+      for (const watcher of this.#watchers) watcher.onChange(change)
+    },
+    onGap: (): void => {
+      this.memory.gap()
+      for (const watcher of this.#watchers) watcher.onGap()
+    },
+  }
+
+  #watermark(oldestDirty: number): number {
+    let mark = Math.min(this.hot.lastSeen, oldestDirty - 1, this.#uncertainSince)
+    for (const { since } of this.#underWay) if (since < mark) mark = since
+    return Math.max(0, mark)
+  }
+
+  #lost(): void {
+    this.hot.available = false
+    this.memory.gap()
+    this.log.warn({}, 'the hot tier is down; reads go to SQL, durable writes too, other writes fail')
+  }
+
+  /** Back: the bucket may be another one, and the backlog goes first. */
+  #reopen(): void {
+    this.#reopening ??= (async () => {
+      while (!this.#closed && this.#kv.connected) {
+        try {
+          const epoch = this.hot.epoch
+          await this.hot.open()
+          if (this.hot.epoch !== epoch) {
+            await this.#stopWatching?.().catch(() => undefined)
+            this.#stopWatching = await this.hot.bucket.watch(this.#watcher)
+            await this.writers.register()
+            this.#uncertainSince = Number.POSITIVE_INFINITY
+          }
+          this.memory.gap()
+          await this.backlog.replay()
+          this.hot.available = true
+          this.log.info({}, 'the hot tier is back')
+          return
+        } catch (error) {
+          this.log.warn({ err: error }, 'the hot tier is back but not ready; trying again')
+          await new Promise((resolve) => setTimeout(resolve, REOPEN_EVERY_MS))
+        }
+      }
+    })().finally(() => {
+      this.#reopening = undefined
+    })
+  }
+
+  async #beat(): Promise<void> {
+    if (!this.hot.available) return
+    try {
+      await this.writers.heartbeat()
+      await this.writers.recoverDead()
+      if (this.#uncertainSince < Number.POSITIVE_INFINITY && this.flusher.dirtyCount < this.options.maxDirtyKeys / 2) {
+        const from = this.#uncertainSince
+        this.#uncertainSince = Number.POSITIVE_INFINITY
+        // Until the replay is through, the watermark must stay where it was.
+        const hold = { since: from }
+        this.#underWay.add(hold)
+        try {
+          await this.writers.replay(from)
+        } catch (error) {
+          this.uncertain(from)
+          throw error
+        } finally {
+          this.#underWay.delete(hold)
+        }
+      }
+      if (!this.#kv.capabilities.shared) await this.hot.bucket.acknowledgeChanges(this.#watermark(this.flusher.oldestDirtyRevision()))
+    } catch (error) {
+      if (!this.#closed) this.log.debug({ err: error }, 'state upkeep failed and will be tried again')
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import type { TestProject } from 'vitest/node'
+import { openPglite, openPostgres, type SqlEngine } from '../../src/engines/sql/index.ts'
+import { migrateUp } from '../../src/operations/migrations/index.ts'
+import { startNats, type NatsServer } from './nats-server.ts'
+import { startPostgres, type PostgresServer } from './postgres-server.ts'
+import { copyFolder, EMPTY_TEMPLATE, MIGRATED_TEMPLATE } from './templates.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Superuser, on the server that all test files share. */
+    postgresUrl: string
+    natsUrl: string
+    /** A folder with a PGlite data directory without tables and one with all migrations. */
+    pgliteTemplate: string
+    /** Why the migrated templates could not be made; empty when they were. */
+    templateError: string
+  }
+}
+
+/** One PostgreSQL, one nats-server and the templates for a whole run of Vitest; returns what stops them. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const templates = await mkdtemp(join(tmpdir(), 'cairn-templates-'))
+  const servers: (PostgresServer | NatsServer)[] = []
+  // The end of the process is too late for anything but a signal: nothing may outlive the run.
+  const killAll = () => servers.forEach((server) => server.pid > 0 && process.kill(server.pid, 'SIGINT'))
+  process.once('exit', killAll)
+  process.once('SIGINT', () => process.exit(130))
+  process.once('SIGTERM', () => process.exit(143))
+  const teardown = async () => {
+    process.off('exit', killAll)
+    await Promise.all([...servers.map((server) => server.dispose()), rm(templates, { recursive: true, force: true })])
+  }
+
+  try {
+    const started = await Promise.all([
+      startPostgres().then((server) => (servers.push(server), server)),
+      startNats().then((server) => (servers.push(server), server)),
+      makeEmptyPglite(templates),
+    ])
+    const [postgres, nats] = started
+    project.provide('postgresUrl', postgres.url)
+    project.provide('natsUrl', nats.url)
+    project.provide('pgliteTemplate', templates)
+    project.provide('templateError', await makeMigrated(postgres.url, templates))
+  } catch (error) {
+    await teardown()
+    throw error
+  }
+  return teardown
+}
+
+async function makeEmptyPglite(templates: string): Promise<void> {
+  const engine = await openPglite({ dataDir: join(templates, EMPTY_TEMPLATE) })
+  await engine.close()
+}
+
+/** A broken migration must not fail the tests that need none, so it is handed on as text. */
+async function makeMigrated(postgresUrl: string, templates: string): Promise<string> {
+  try {
+    await Promise.all([makeMigratedDatabase(postgresUrl), makeMigratedFolder(templates)])
+    return ''
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : ''
+    return `${error instanceof Error ? error.message : String(error)}${cause}`
+  }
+}
+
+async function makeMigratedDatabase(postgresUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: postgresUrl })
+  await client.connect()
+  await client.query(`CREATE DATABASE ${MIGRATED_TEMPLATE}`)
+  await client.end()
+  const url = new URL(postgresUrl)
+  url.pathname = `/${MIGRATED_TEMPLATE}`
+  await migrateAndClose(await openPostgres({ url: url.href }))
+}
+
+async function makeMigratedFolder(templates: string): Promise<void> {
+  const dataDir = join(templates, MIGRATED_TEMPLATE)
+  await copyFolder(join(templates, EMPTY_TEMPLATE), dataDir)
+  await migrateAndClose(await openPglite({ dataDir }))
+}
+
+async function migrateAndClose(engine: SqlEngine): Promise<void> {
+  try {
+    await migrateUp(engine)
+  } finally {
+    await engine.close()
+  }
+}
