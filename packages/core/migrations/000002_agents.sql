@@ -449,6 +449,9 @@ CREATE TABLE agents.connections (
 SELECT security.protect('agents.connections');
 
 -- History: no foreign key, so that it never blocks a deletion; only maintenance may change or remove it.
+-- `position` orders the events of one moment: a clock may tick in milliseconds.
+CREATE SEQUENCE agents.lifecycle_event_position;
+GRANT USAGE ON SEQUENCE agents.lifecycle_event_position TO application_user, agent_user, admin_user, maintenance_user;
 CREATE TABLE agents.lifecycle_events (
   tenant_id text NOT NULL,
   event_id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -460,11 +463,12 @@ CREATE TABLE agents.lifecycle_events (
   event_data jsonb NOT NULL DEFAULT '{}',
   triggered_by uuid,
   actor text DEFAULT security.current_actor(),
+  position bigint NOT NULL DEFAULT nextval('agents.lifecycle_event_position'),
   PRIMARY KEY (event_id, created_at),
   CONSTRAINT status_change CHECK (
     event_type <> 'status_change' OR coalesce(previous_status <> new_status, false))
 ) PARTITION BY RANGE (created_at);
-CREATE INDEX lifecycle_events_agent ON agents.lifecycle_events (tenant_id, agent_id, created_at DESC, event_id DESC);
+CREATE INDEX lifecycle_events_agent ON agents.lifecycle_events (tenant_id, agent_id, created_at DESC, position DESC);
 CREATE INDEX lifecycle_events_type ON agents.lifecycle_events (tenant_id, event_type, created_at DESC);
 CREATE INDEX lifecycle_events_status ON agents.lifecycle_events (tenant_id, new_status, created_at DESC);
 CREATE TABLE agents.lifecycle_events_default PARTITION OF agents.lifecycle_events DEFAULT;
@@ -678,6 +682,7 @@ DROP FUNCTION agents.record_registry_lifecycle();
 DROP FUNCTION agents.add_lifecycle_event(text, uuid, text, jsonb, types.agent_status, types.agent_status);
 DROP FUNCTION agents.ensure_lifecycle_partitions(integer);
 DROP TABLE agents.lifecycle_events;
+DROP SEQUENCE agents.lifecycle_event_position;
 DROP FUNCTION agents.check_dependency_cycle();
 DROP FUNCTION agents.derive_capabilities();
 DROP FUNCTION agents.reset_heartbeat_on_restart();

@@ -20,9 +20,11 @@ export class AgentEvents {
     const after = decodeCursor('agent-events', options.cursor, 2) ?? [null, null]
     const type = options.type === undefined ? null : check(text(1, 50), options.type, 'type')
     const { identity, sql } = this.#context
-    const { rows } = await sql.query<LifecycleEvent & { sort_time: string }>(identity, LIST_EVENTS, [identity.tenant, agentId, type, ...after, limit + 1])
+    const { rows } = await sql.query<EventRow>(identity, LIST_EVENTS, [identity.tenant, agentId, type, ...after, limit + 1])
     if (rows.length === 0) await requireAgent(this.#context, agentId)
-    const page = toPage('agent-events', rows, limit, (event) => [event.sort_time, event.id])
-    return { ...page, items: page.items.map(({ sort_time: _time, ...event }) => event) }
+    const page = toPage('agent-events', rows, limit, (event) => [event.sort_time, event.sort_position])
+    return { ...page, items: page.items.map(({ sort_time: _time, sort_position: _position, ...event }) => event) }
   }
 }
+
+type EventRow = LifecycleEvent & { readonly sort_time: string; readonly sort_position: number }

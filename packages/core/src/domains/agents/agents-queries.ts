@@ -133,11 +133,12 @@ export const DELETE_TYPE = `DELETE FROM agents.agent_types WHERE tenant_id = $1 
 /** Newest first. The time travels as text in the cursor: a Date has no microseconds. */
 export const LIST_EVENTS = `
 SELECT event_id AS id, agent_id AS "agentId", event_type AS type, previous_status AS "previousStatus", new_status AS "newStatus",
-  event_data AS data, triggered_by AS "triggeredBy", actor, created_at AS "createdAt", created_at::text AS sort_time
+  event_data AS data, triggered_by AS "triggeredBy", actor, created_at AS "createdAt", created_at::text AS sort_time,
+  position AS sort_position
 FROM agents.lifecycle_events
 WHERE tenant_id = $1 AND agent_id = $2::uuid AND ($3::text IS NULL OR event_type = $3)
-  AND ($4::timestamptz IS NULL OR (created_at, event_id) < ($4, $5::uuid))
-ORDER BY created_at DESC, event_id DESC LIMIT $6`
+  AND ($4::timestamptz IS NULL OR (created_at, position) < ($4, $5::bigint))
+ORDER BY created_at DESC, position DESC LIMIT $6`
 
 export const RECORD_TASK = `SELECT agents.record_task_outcome($2::uuid, $3::boolean, $4::numeric, $5::bigint) AS found WHERE security.current_tenant() = $1`
 export const RECORD_INTERACTION = `SELECT agents.record_interaction($2::uuid, $3::boolean, $4::numeric) AS found WHERE security.current_tenant() = $1`

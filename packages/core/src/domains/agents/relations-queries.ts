@@ -25,8 +25,8 @@ RETURNING ${INSTANCE}`
 export const SET_INSTANCE_STATUS = `
 UPDATE agents.instances
 SET status = $3::types.instance_status,
-  stopped_at = CASE WHEN $3 IN ('stopped', 'error', 'crashed') THEN coalesce(stopped_at, greatest(now(), started_at)) END,
-  error_count = error_count + CASE WHEN $3 IN ('error', 'crashed') AND status::text <> $3 THEN 1 ELSE 0 END
+  stopped_at = CASE WHEN $3::types.instance_status IN ('stopped', 'error', 'crashed') THEN coalesce(stopped_at, greatest(now(), started_at)) END,
+  error_count = error_count + CASE WHEN $3::types.instance_status IN ('error', 'crashed') AND status <> $3::types.instance_status THEN 1 ELSE 0 END
 WHERE tenant_id = $1 AND instance_id = $2::uuid AND status = ANY ($4::types.instance_status[])
 RETURNING ${INSTANCE}`
 

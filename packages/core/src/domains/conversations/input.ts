@@ -13,18 +13,20 @@ const text = (max = Number.POSITIVE_INFINITY) =>
     const problem = textProblem(value)
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
   })
-const nonEmptyText = (max: number) => text(max).min(1, 'may not be empty')
+const nonEmptyText = (max: number) => text(max).min(1, 'is empty')
 const id = z.string().regex(UUID, 'is not a UUID').toLowerCase()
 const key = nonEmptyText(MAX_KEY_LENGTH)
 const json = z.custom<Record<string, unknown>>(
   (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date),
   'is not a JSON object',
 )
-const count = z.number().int().min(0).max(2_147_483_647)
-const time = z.union([z.date(), z.iso.datetime({ offset: true })], 'is not a Date or an ISO 8601 time such as 2026-05-08T13:56:00Z').transform((value, context) => {
-  const date = new Date(value)
-  if (date.getTime() >= Date.UTC(1, 0, 1) && date.getUTCFullYear() >= 1 && date.getUTCFullYear() <= 9999) return date
-  context.addIssue({ code: 'custom', message: 'is not in the years 1 to 9999' })
+const numberBetween = (min: number, max: number) => z.number().refine((value) => value >= min && value <= max, `is not a number from ${min} to ${max}`)
+const count = z.number().refine((value) => Number.isInteger(value) && value >= 0 && value <= 2_147_483_647, 'is not a whole number from 0 to 2147483647')
+const isoTime = z.iso.datetime({ offset: true })
+const time = z.unknown().transform((value, context) => {
+  const date = value instanceof Date ? value : isoTime.safeParse(value).success ? new Date(value as string) : undefined
+  if (date !== undefined && date.getUTCFullYear() >= 1 && date.getUTCFullYear() <= 9999) return date
+  context.addIssue({ code: 'custom', message: 'is not a Date or an ISO 8601 time such as 2026-05-08T13:56:00Z, in the years 1 to 9999' })
   return z.NEVER
 })
 
@@ -41,7 +43,7 @@ export const createSessionInput = z.strictObject({
   title: text(1000).optional(),
   context: json.default({}),
   settings: json.default({}),
-  participants: z.array(participantInput).max(1000).default([]),
+  participants: z.array(participantInput).max(1000, 'has more than 1000 entries').default([]),
 })
 
 export const updateSessionInput = z.strictObject({
@@ -79,7 +81,7 @@ export const updateThreadInput = z.strictObject({
 
 export const completeThreadInput = z.strictObject({
   completedAt: time.optional(),
-  durationSeconds: z.number().min(0).max(9_999_999_999).optional(),
+  durationSeconds: numberBetween(0, 9_999_999_999).optional(),
 })
 
 export const listThreadsInput = z.object({
@@ -102,7 +104,7 @@ const messageFields = {
   author,
   content: text(),
   metadata: json.default({}),
-  attachments: z.array(nonEmptyText(8192)).max(100).default([]),
+  attachments: z.array(nonEmptyText(8192)).max(100, 'has more than 100 entries').default([]),
   replyTo: id.optional(),
   tokenCount: count.optional(),
   sentAt: time.optional(),
@@ -110,7 +112,7 @@ const messageFields = {
 }
 export const messageInput = z.strictObject(messageFields)
 export const appendInput = z.strictObject({ threadId: id, ...messageFields })
-export const messageBatchInput = (max: number) => z.array(messageInput).max(max, `more than ${max} messages in one append. Use several`)
+export const messageBatchInput = (max: number) => z.array(messageInput).max(max, `has more than ${max} messages. Append them in several calls`)
 export type CheckedMessage = z.output<typeof messageInput>
 
 export const listMessagesInput = z
@@ -124,7 +126,7 @@ export const listMessagesInput = z
 export const contentInput = text()
 export const idInput = id
 export const idOrKeyInput = key
-export const idleForInput = z.number().min(0).max(1e13)
+export const idleForInput = numberBetween(0, 1e13)
 
 function fieldName(path: readonly PropertyKey[]): string {
   return path.reduce<string>((name, part) => (typeof part === 'number' ? `${name}[${part}]` : name === '' ? String(part) : `${name}.${String(part)}`), '')
@@ -140,8 +142,22 @@ export function checkInput<S extends z.ZodType>(schema: S, value: unknown, root:
   const issue = result.error.issues[0]
   if (issue === undefined) throw new CairnError('INVALID_ARGUMENT', `${root}: invalid`, { details: { field: root } })
   const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path
-  const message = issue.code === 'unrecognized_keys' ? 'is not a known field' : issue.message
+  const message = problem(issue)
   const inner = fieldName(path)
   const field = inner === '' ? root : nested ? (inner.startsWith('[') ? root + inner : `${root}.${inner}`) : inner
-  throw new CairnError('INVALID_ARGUMENT', `${field}: ${message}.`, { details: { field } })
+  throw new CairnError('INVALID_ARGUMENT', `${field}: ${shown(value, issue.path)}${message}.`, { details: { field } })
+}
+
+function problem(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') return 'is not a known field'
+  if (issue.code === 'custom' || issue.code === 'invalid_format' || issue.code === 'too_small' || issue.code === 'too_big') return issue.message
+  return issue.message.endsWith('received undefined') ? 'is missing' : `is refused: ${issue.message}`
+}
+
+/** The value at `path`, for the message, when it is short enough to help. */
+function shown(value: unknown, path: readonly PropertyKey[]): string {
+  let found = value
+  for (const part of path) found = typeof found === 'object' && found !== null ? (found as Record<PropertyKey, unknown>)[part] : undefined
+  if (typeof found === 'string') return found.length <= 60 ? `${JSON.stringify(found)} ` : ''
+  return typeof found === 'number' || typeof found === 'boolean' ? `${String(found)} ` : ''
 }

@@ -27,15 +27,29 @@ const CONNECTION_TEXT = /connection terminated|connection error and is not query
 /** Turns whatever a driver threw into a CairnError; one that is a CairnError already is returned as it is. */
 export function toSqlError(error: unknown, target: SqlTarget): CairnError {
   if (isCairnError(error)) return error
+  return mapError(error, target, false)
+}
+
+/** The same for what failed while connecting: what has no SQLSTATE then is a failure of the network, of TLS or of the login. */
+export function toConnectError(error: unknown, target: SqlTarget): CairnError {
+  if (isCairnError(error)) return error
+  return mapError(error, target, true)
+}
+
+function mapError(error: unknown, target: SqlTarget, connecting: boolean): CairnError {
   const fields = (typeof error === 'object' && error !== null ? error : {}) as DatabaseFields
   const text = messageOf(error)
   const state = typeof fields.code === 'string' ? fields.code : ''
   const options = { cause: error, details: safeDetails(fields, state) }
 
-  if (CONNECTION_ERRNO.has(state) || CONNECTION_TEXT.test(text)) {
+  const isState = /^[0-9A-Z]{5}$/.test(state)
+  if (connecting && /^SASL:|password must be/.test(text)) {
+    return new CairnError('AUTHENTICATION_FAILED', `PostgreSQL at ${target.address} asks for a password of the user ${JSON.stringify(target.user)}: ${text}`, options)
+  }
+  if (CONNECTION_ERRNO.has(state) || CONNECTION_TEXT.test(text) || (connecting && !isState)) {
     return new CairnError('CONNECTION_FAILED', `PostgreSQL at ${target.address} could not be reached or the connection was lost: ${text}`, { cause: error })
   }
-  if (!/^[0-9A-Z]{5}$/.test(state)) return new CairnError('UNKNOWN', `SQL on ${target.address}: ${text}`, options)
+  if (!isState) return new CairnError('UNKNOWN', `SQL on ${target.address}: ${text}`, options)
 
   if (state === '3D000') {
     const name = JSON.stringify(target.database)

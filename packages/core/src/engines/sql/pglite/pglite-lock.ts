@@ -15,6 +15,8 @@ interface Owner {
   readonly token: string
 }
 
+/** Of file systems that have no hard links, such as exFAT and some network shares. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 const HALF_WRITTEN_RETRIES = 20
 const HALF_WRITTEN_WAIT_MS = 25
 
@@ -38,13 +40,7 @@ async function acquire(path: string, dataDir: string): Promise<string> {
   await writeFile(draft, JSON.stringify(thisProcess(token)))
   try {
     for (;;) {
-      try {
-        // Unlike open with O_EXCL and write, a link appears with its content.
-        await link(draft, path)
-        return token
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      }
+      if (await create(draft, path)) return token
       const text = await readText(path)
       if (text === undefined) continue
       const owner = parseOwner(text)
@@ -53,6 +49,25 @@ async function acquire(path: string, dataDir: string): Promise<string> {
     }
   } finally {
     await rm(draft, { force: true })
+  }
+}
+
+/** Makes the lock file unless there is one. Unlike a file that is created and then written, a link appears with its content. */
+async function create(draft: string, path: string): Promise<boolean> {
+  try {
+    await link(draft, path)
+    return true
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    if (code === 'EEXIST') return false
+    if (!NO_LINKS.has(code)) throw error
+  }
+  try {
+    await writeFile(path, await readFile(draft), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
   }
 }
 

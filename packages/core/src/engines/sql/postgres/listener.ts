@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { CairnError } from '../../../errors/index.ts'
 import type { Logger } from '../../../observability/index.ts'
-import { toSqlError, type SqlTarget } from '../sql-error.ts'
+import { toConnectError, type SqlTarget } from '../sql-error.ts'
 import { targetOf } from './postgres-options.ts'
 
 const RECONNECT_BASE_MS = 100
@@ -43,7 +43,7 @@ export class PostgresListener {
       await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`)
     } catch (error) {
       this.#forget(channel, entry)
-      throw toSqlError(error, this.#target)
+      throw toConnectError(error, this.#target)
     }
     return async () => {
       if (!this.#forget(channel, entry) || this.#closed) return
@@ -118,7 +118,9 @@ export class PostgresListener {
     this.#failures += 1
     this.#log.warn({ err: error, address: this.#target.address }, 'The listening connection was lost and is made again')
     clearTimeout(this.#retry)
-    this.#retry = setTimeout(() => void this.#connected().catch(() => {}), limit * (0.5 + Math.random() / 2))
+    this.#retry = setTimeout(() => {
+      if (this.#listeners.size > 0) this.#connected().catch(() => {})
+    }, limit * (0.5 + Math.random() / 2))
   }
 
   #deliver(channel: string, payload: string): void {

@@ -3,7 +3,7 @@ import { CairnError } from '../../../errors/index.ts'
 import type { Logger } from '../../../observability/index.ts'
 import { SqlConnection, type ArrayTypes } from '../sql-connection.ts'
 import type { PoolName, PoolStatus } from '../sql-engine.ts'
-import { toSqlError, type SqlTarget } from '../sql-error.ts'
+import { toConnectError, type SqlTarget } from '../sql-error.ts'
 import { clientConfig, poolOptions, targetOf, type PostgresEngineOptions } from './postgres-options.ts'
 
 export interface Lease {
@@ -79,7 +79,7 @@ export class PostgresPool {
         const message = `The pool ${name} had no free connection within ${this.#acquireTimeoutMs} ms: all ${this.#max} are in use. Make it larger or the work shorter.`
         throw new CairnError('TIMEOUT', message, { cause: error, details: { pool: name, max: this.#max } })
       }
-      throw toSqlError(error, this.target)
+      throw toConnectError(error, this.target)
     }
   }
 

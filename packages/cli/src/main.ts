@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { EXIT, EXIT_CODES_HELP, PRECEDENCE_HELP } from './exit-codes.ts'
+
+interface Entry {
+  readonly summary: string
+  /** Loaded only when it is the command that was asked for: the engines take longer to load than the rest. */
+  readonly load: () => Promise<(program: Command) => void>
+}
+
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  start: { summary: 'Start Cairn and serve it over HTTP', load: async () => (await import('./commands/start.ts')).registerStartCommand },
+  doctor: { summary: 'Check the set-up and say how to mend it', load: async () => (await import('./commands/doctor.ts')).registerDoctorCommand },
+  import: { summary: 'Import conversations', load: async () => (await import('./commands/import.ts')).registerImportCommands },
+  migrate: { summary: "Bring the database's schema up to date, take it back, and check it", load: async () => (await import('./commands/migrate.ts')).registerMigrateCommands },
+  agents: { summary: 'List, show, register and retire agents', load: async () => (await import('./commands/agents.ts')).registerAgentsCommands },
+  state: { summary: "Read and write an agent's state", load: async () => (await import('./commands/state.ts')).registerStateCommands },
+  checkpoints: { summary: 'List, make, show, restore and fork checkpoints', load: async () => (await import('./commands/checkpoints.ts')).registerCheckpointsCommands },
+  conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
+}
+
+/** Runs `cairn` with these arguments and sets the exit code. Never rejects. */
+export async function main(args: readonly string[]): Promise<void> {
+  try {
+    await parse(args)
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    else process.exitCode = await (await import('./output.ts')).printError(error)
+  }
+}
+
+async function parse(given: readonly string[]): Promise<void> {
+  const [first, topic] = words(given)
+  if (first === 'help' && topic === 'exit-codes') {
+    process.stdout.write(`${EXIT_CODES_HELP}\n`)
+    return
+  }
+  // `help start` is `start --help`.
+  const args = first === 'help' ? [...words(given).slice(1), '--help'] : given
+  const name = first === 'help' ? topic : first
+
+  const program = makeProgram()
+  for (const [command, { summary, load }] of Object.entries(COMMANDS)) {
+    if (command === name) (await load())(program)
+    else program.command(command).description(summary)
+  }
+  if (args.length === 0) program.outputHelp()
+  else await program.parseAsync([...args], { from: 'user' })
+}
+
+function makeProgram(): Command {
+  return new Command('cairn')
+    .description('The durable state and memory of multi-agent AI systems')
+    .version(version(), '-V, --version', 'print the version')
+    .option('--verbose', 'with the stack of an error')
+    .helpCommand('help [command]', 'help for a command; `cairn help exit-codes` lists the exit codes')
+    .addHelpText('after', `\n${PRECEDENCE_HELP}\n\n${EXIT_CODES_HELP}`)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'error [INVALID_OPTION] ')) })
+    .showHelpAfterError('Run the command with --help for what it takes.')
+    .exitOverride()
+}
+
+function words(args: readonly string[]): string[] {
+  return args.filter((arg) => !arg.startsWith('-'))
+}
+
+function version(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  return version
+}

@@ -1,0 +1,84 @@
+import { readFile } from 'node:fs/promises'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { OWNER } from '../../../src/identity/index.ts'
+import { catalogSnapshot, loadMigrations, migrateDown, migrateUp, verifyMigrations } from '../../../src/operations/migrations/index.ts'
+import { sqlTargets, type SqlTarget } from '../../harness/engines.ts'
+
+async function open(target: SqlTarget, migrated: boolean) {
+  const database = await target.open({ migrated })
+  onTestFinished(() => database.dispose())
+  return database.engine
+}
+
+const committed = () => readFile(new URL('../../schema.snapshot.txt', import.meta.url), 'utf8')
+
+describe.each(sqlTargets)('the migrations of this package on $name', (target) => {
+  // proves D0-23, D0-24
+  it('give the same catalog after up, down to nothing and up again; down leaves nothing but the record', async () => {
+    const engine = await open(target, false)
+    const empty = await catalogSnapshot(engine, { exclude: ['migrations'] })
+    await migrateUp(engine)
+    const first = await catalogSnapshot(engine)
+    expect(first).toMatch(/^table agents\.registry /m)
+    await migrateDown(engine, { to: '0' })
+    expect(await catalogSnapshot(engine, { exclude: ['migrations'] })).toBe(empty)
+    await migrateUp(engine)
+    expect(await catalogSnapshot(engine)).toBe(first)
+  })
+
+  it('can be taken back and applied again one at a time, each giving the catalog it gave before', async () => {
+    const engine = await open(target, false)
+    const migrations = await loadMigrations()
+    const before = new Map<string, string>()
+    for (const { version } of migrations) {
+      before.set(version, await catalogSnapshot(engine, { exclude: ['migrations'] }))
+      await migrateUp(engine, { to: version })
+    }
+    for (const { version } of migrations.toReversed()) {
+      await migrateDown(engine)
+      expect(await catalogSnapshot(engine, { exclude: ['migrations'] }), version).toBe(before.get(version))
+    }
+  })
+
+  it('give the catalog that is committed, whatever the engine', async () => {
+    const engine = await open(target, true)
+    expect(await catalogSnapshot(engine, { rangePartitions: false })).toBe(await committed())
+  })
+
+  it('has every change by hand found by verify', async () => {
+    const engine = await open(target, true)
+    const catalog = await committed()
+    expect(await verifyMigrations(engine, { catalog })).toEqual({ ok: true, problems: [] })
+    for (const [change, found] of [
+      ['ALTER TABLE agents.registry ADD COLUMN sneaked text', '"column agents.registry.'],
+      ['ALTER TABLE agents.registry DROP COLUMN sneaked; DROP POLICY tenant_isolation ON agents.checkpoints', 'policy on agents.checkpoints tenant_isolation'],
+    ] as const) {
+      await engine.transaction(OWNER, (session) => session.exec(change))
+      expect((await verifyMigrations(engine, { catalog })).problems).toMatchObject([{ kind: 'catalog', message: expect.stringContaining(found) }])
+    }
+  })
+
+  it.each([
+    ['a default', 'ALTER TABLE agents.state ALTER COLUMN clock SET DEFAULT \'{"a":1}\''],
+    ['a nullability', 'ALTER TABLE agents.state ALTER COLUMN clock DROP NOT NULL'],
+    ['a constraint', 'ALTER TABLE agents.state DROP CONSTRAINT non_empty_key'],
+    ['an index', 'DROP INDEX agents.state_expires_at'],
+    ['a trigger', 'CREATE TRIGGER t BEFORE UPDATE ON agents.state FOR EACH ROW EXECUTE FUNCTION public.set_updated_at()'],
+    ['a function body', "CREATE OR REPLACE FUNCTION security.current_tenant() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE RETURN 'all'"],
+    ['an enum label', "ALTER TYPE types.agent_status ADD VALUE 'lost'"],
+    ['row security', 'ALTER TABLE agents.checkpoints NO FORCE ROW LEVEL SECURITY'],
+    ['a policy', 'ALTER POLICY tenant_isolation ON agents.checkpoints USING (true)'],
+    ['a grant on a table', 'GRANT TRUNCATE ON agents.checkpoints TO readonly_user'],
+    ['a grant on a schema', 'GRANT CREATE ON SCHEMA agents TO readonly_user'],
+    ['a grant on a function', 'REVOKE EXECUTE ON FUNCTION security.current_tenant() FROM PUBLIC'],
+    ['a storage parameter', 'ALTER TABLE agents.state_0 SET (fillfactor = 50)'],
+    ['a view', 'CREATE VIEW agents.v AS SELECT agent_id FROM agents.state'],
+    ['a sequence', 'CREATE SEQUENCE agents.s'],
+    ['a partition', 'CREATE TABLE agents.part PARTITION OF agents.lifecycle_events FOR VALUES FROM (\'1999-01-01\') TO (\'1999-02-01\')'],
+  ])('show in the snapshot when %s is changed', async (_what, change) => {
+    const engine = await open(target, true)
+    const before = await catalogSnapshot(engine)
+    await engine.query(OWNER, change)
+    expect(await catalogSnapshot(engine)).not.toBe(before)
+  })
+})

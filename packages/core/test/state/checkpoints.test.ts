@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { MAINTENANCE } from '../../src/identity/index.ts'
+import { type Cairn, isCairnError } from '../../src/index.ts'
+import { cairnTargets, openCairn } from '../harness/cairns.ts'
+
+async function codeOf(run: Promise<unknown>): Promise<string> {
+  return run.then(() => 'no error', (error: unknown) => (isCairnError(error) ? error.code : String(error)))
+}
+
+describe.each(cairnTargets)('checkpoints ($name)', (target) => {
+  let cairn: Cairn
+  let dispose: () => Promise<void>
+  let made = 0
+  const newAgent = async (): Promise<string> => (await cairn.agents.register({ name: `agent-${++made}`, type: 'analyst' })).id
+  const stateOf = async (agent: string): Promise<Record<string, unknown>> => Object.fromEntries((await cairn.state.list(agent, { limit: 1000 })).items.map(({ key, value }) => [key, value]))
+
+  beforeAll(async () => {
+    ;({ cairn, dispose } = await openCairn(target))
+  })
+  afterAll(async () => {
+    await dispose?.()
+  })
+
+  // proves S4-2.2-01, S4-9.2-06
+  it('hold all keys of the agent, flushed or not, and bring them back exactly', async () => {
+    const agent = await newAgent()
+    await cairn.state.set(agent, 'kept', { a: [1, { b: 'ü' }] }, { ack: 'durable' })
+    await cairn.state.set(agent, 'changed', 1)
+    await cairn.state.set(agent, 'deleted later', 'x')
+    await cairn.state.set(agent, 'deleted before', 'x', { ack: 'durable' })
+    await cairn.state.delete(agent, 'deleted before')
+    const then = await stateOf(agent)
+    const point = await cairn.checkpoints.create(agent, { name: 'before-tool-call', trigger: 'tool', metadata: { call: 7 } })
+    expect(point).toMatchObject({ agentId: agent, name: 'before-tool-call', trigger: 'tool', metadata: { call: 7 }, keyCount: 3, sourceCheckpointId: null })
+    expect(point.kvRevision).toBeGreaterThan(0)
+    await cairn.state.set(agent, 'changed', 2)
+    await cairn.state.delete(agent, 'deleted later')
+    await cairn.state.set(agent, 'new', true)
+    expect(await cairn.checkpoints.restore(point.id)).toEqual({ agentId: agent, written: 2, deleted: 1, unchanged: 1 })
+    expect(await stateOf(agent)).toEqual(then)
+    expect((await cairn.checkpoints.get(point.id)).state).toEqual(then)
+    expect(await cairn.checkpoints.restore(point.id)).toEqual({ agentId: agent, written: 0, deleted: 0, unchanged: 3 })
+  })
+
+  it('are consistent while the agent is written to', async () => {
+    const agent = await newAgent()
+    let writing = true
+    const writer = (async () => {
+      // `a` is always written before `b`: no moment has b ahead of a.
+      for (let n = 1; writing; n++) {
+        await cairn.state.set(agent, 'a', n)
+        await cairn.state.set(agent, 'b', n)
+        await new Promise((resolve) => setTimeout(resolve, 15))
+      }
+    })()
+    for (let round = 0; round < 20; round++) {
+      const { state, metadata } = await cairn.checkpoints.get((await cairn.checkpoints.create(agent)).id)
+      if (metadata.consistent !== false && state.b !== undefined) expect(state.a).toBeGreaterThanOrEqual(state.b as number)
+    }
+    writing = false
+    await writer
+  })
+
+  it('start another agent where one stood', async () => {
+    const [source, target] = [await newAgent(), await newAgent()]
+    await cairn.state.setMany(source, { x: 1, y: { z: 2 } })
+    await cairn.state.set(target, 'own', 1)
+    const point = await cairn.checkpoints.create(source, { name: 'here' })
+    await cairn.state.set(source, 'x', 99)
+    const fork = await cairn.checkpoints.fork(point.id, { agent: target })
+    expect(fork).toMatchObject({ agentId: target, written: 2, deleted: 1 })
+    expect(fork.checkpoint).toMatchObject({ agentId: target, name: 'here', trigger: 'fork', sourceCheckpointId: point.id, checksum: point.checksum })
+    expect(await stateOf(target)).toEqual({ x: 1, y: { z: 2 } })
+    expect(await stateOf(source)).toEqual({ x: 99, y: { z: 2 } })
+  })
+
+  it('are listed newest first, by name, page by page, without gaps', async () => {
+    const agent = await newAgent()
+    const ids: string[] = []
+    for (let n = 0; n < 7; n++) ids.unshift((await cairn.checkpoints.create(agent, { name: n % 2 === 0 ? 'even' : 'odd' })).id)
+    const seen: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await cairn.checkpoints.list(agent, { limit: 3, ...(cursor === undefined ? {} : { cursor }) })
+      seen.push(...page.items.map((item) => item.id))
+      cursor = page.nextCursor ?? undefined
+    } while (cursor !== undefined)
+    expect(seen).toEqual(ids)
+    expect((await cairn.checkpoints.list(agent, { name: 'odd' })).items).toHaveLength(3)
+    expect(await cairn.checkpoints.delete(ids[0] as string)).toBe(true)
+    expect(await cairn.checkpoints.delete(ids[0] as string)).toBe(false)
+  })
+
+  it('refuse bad input and damaged snapshots by name', async () => {
+    const agent = await newAgent()
+    expect(await codeOf(cairn.checkpoints.create('nobody'))).toBe('AGENT_NOT_FOUND')
+    expect(await codeOf(cairn.checkpoints.create(agent, { name: '' }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(cairn.checkpoints.create(agent, { name: 'x'.repeat(256) }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(cairn.checkpoints.get('not-a-uuid'))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(cairn.checkpoints.restore('00000000-0000-7000-8000-000000000000'))).toBe('NOT_FOUND')
+    await cairn.state.set(agent, 'x', 1)
+    const point = await cairn.checkpoints.create(agent)
+    await cairn.engines.sql.query(MAINTENANCE, `UPDATE agents.checkpoints SET state_snapshot = '{"x": 2}' WHERE checkpoint_id = $1`, [point.id])
+    expect(await codeOf(cairn.checkpoints.restore(point.id))).toBe('CONSISTENCY_VIOLATION')
+    expect((await cairn.state.get(agent, 'x'))?.value).toBe(1)
+  })
+})

@@ -1,0 +1,238 @@
+import fc from 'fast-check'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { PgliteEngine } from '../../src/engines/sql/index.ts'
+import { MAINTENANCE } from '../../src/identity/index.ts'
+import { type Cairn, type CairnOptions, isCairnError, open } from '../../src/index.ts'
+import { checksumOf } from '../../src/state/envelope.ts'
+import { FLUSH_STATE } from '../../src/state/state-queries.ts'
+import { type CairnPlace, cairnTargets, until } from '../harness/cairns.ts'
+import { startNats } from '../harness/nats-server.ts'
+import { startPostgres } from '../harness/postgres-server.ts'
+
+const cleanups: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+async function placeOf(target: (typeof cairnTargets)[number], servers?: Parameters<(typeof cairnTargets)[number]['place']>[0]): Promise<CairnPlace> {
+  const place = await target.place(servers)
+  cleanups.push(() => place.dispose())
+  return place
+}
+
+async function opened(place: CairnPlace, more: CairnOptions = {}): Promise<Cairn> {
+  const cairn = await open({ ...place.options, ...more })
+  cleanups.push(() => cairn.close())
+  return cairn
+}
+
+async function codeOf(run: Promise<unknown>): Promise<string> {
+  return run.then(() => 'no error', (error: unknown) => (isCairnError(error) ? error.code : String(error)))
+}
+
+const sqlValue = async (cairn: Cairn, agent: string, key: string): Promise<{ version: number; value: unknown } | undefined> =>
+  (await cairn.engines.sql.query<{ version: number; value: unknown }>(MAINTENANCE, 'SELECT version, state_value AS value FROM agents.state WHERE agent_id = $1 AND state_key = $2', [agent, key])).rows[0]
+
+describe.each(cairnTargets)('tiers of state ($name)', (target) => {
+  // proves S4-1.1-01, S4-1.3-03, S4-2.2-02
+  it('bring back from SQL what left the hot tier, with its revision', async () => {
+    const place = await placeOf(target)
+    const cairn = await opened(place, { state: { idlePurgeMs: 1 } })
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    const { revision } = await cairn.state.set(id, 'cold', { a: 1 }, { ack: 'durable' })
+    const bucket = await cairn.engines.kv.bucket('AGENT_STATE')
+    await until('the idle entry has left the hot tier', async () => (await bucket.get(['default', id, 'cold'])) === undefined)
+    expect(await cairn.state.get(id, 'cold')).toMatchObject({ value: { a: 1 }, revision })
+    const { rows } = await cairn.engines.sql.query(MAINTENANCE, 'SELECT * FROM agents.hydrate_agent_state($1)', [id])
+    expect(rows).toMatchObject([{ state_key: 'cold', state_value: { a: 1 } }])
+    await cairn.close()
+    const again = await opened(place)
+    expect(await again.state.get(id, 'cold')).toMatchObject({ value: { a: 1 }, revision })
+    await until('the value is back in the hot tier', async () => (await (await again.engines.kv.bucket('AGENT_STATE')).get(['default', id, 'cold'])) !== undefined)
+    const next = await again.state.set(id, 'cold', { a: 2 }, { ifRevision: revision })
+    expect(next.revision).toBeGreaterThan(revision)
+    expect(await codeOf(again.state.set(id, 'cold', { a: 3 }, { ifRevision: revision }))).toBe('VERSION_CONFLICT')
+  })
+
+  it('never drop what SQL does not have yet, however idle it is', async () => {
+    const place = await placeOf(target)
+    const cairn = await opened(place, { state: { idlePurgeMs: 1, flushWindowMs: 60_000, flushThreshold: 1_000_000 } })
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    await cairn.state.set(id, 'unflushed', 1)
+    await cairn.state.set(id, 'flushed', 1, { ack: 'durable' })
+    await cairn.state.set(id, 'unflushed', 2)
+    const bucket = await cairn.engines.kv.bucket('AGENT_STATE')
+    await until('the janitor has been round', async () => (await bucket.get(['default', id, 'flushed'])) === undefined)
+    expect((await bucket.get(['default', id, 'unflushed']))?.value).toContain('"v":2')
+  })
+
+  // proves S4-6.2-06
+  it('notice damage in SQL and in the hot tier', async () => {
+    const place = await placeOf(target)
+    const cairn = await opened(place)
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    await cairn.state.set(id, 'x', { balance: 100 }, { ack: 'durable' })
+    const bucket = await cairn.engines.kv.bucket('AGENT_STATE')
+    const entry = await bucket.get(['default', id, 'x'])
+    await bucket.put(['default', id, 'x'], (entry?.value ?? '').replace('100', '900'))
+    await until('the change is noticed', async () => (await codeOf(cairn.state.get(id, 'x'))) === 'CONSISTENCY_VIOLATION')
+    await bucket.purge(['default', id, 'x'], Number.MAX_SAFE_INTEGER - 1)
+    await cairn.engines.sql.query(MAINTENANCE, `UPDATE agents.state SET state_value = '{"balance": 900}' WHERE agent_id = $1`, [id])
+    await cairn.close()
+    const again = await opened(place)
+    expect(await codeOf(again.state.get(id, 'x'))).toBe('CONSISTENCY_VIOLATION')
+  })
+
+  it('only let a row of SQL grow, in whatever order and number flushes arrive', async () => {
+    const place = await placeOf(target)
+    const cairn = await opened(place)
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    let round = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.boolean()), { minLength: 1, maxLength: 12 }), async (writes) => {
+        const key = `row-${round++}`
+        let highest = 0
+        let expected: unknown
+        for (const [version, deleted] of writes) {
+          const text = deleted ? null : String(version * 10)
+          await cairn.engines.sql.query(MAINTENANCE, FLUSH_STATE, [
+            ['default'], [id], [key], [text], [version], [version], [text === null ? '' : checksumOf(text)], [Date.now()], [null], 'epoch', '00000000-0000-0000-0000-000000000000', 0,
+          ])
+          if (version > highest) {
+            highest = version
+            expected = deleted ? null : version * 10
+          }
+          expect(await sqlValue(cairn, id, key)).toEqual({ version: highest, value: expected })
+        }
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('keep writing while SQL is away, show the lag, and flush everything when it is back', async () => {
+    const postgres = target.name === 'servers' ? await startPostgres() : undefined
+    if (postgres !== undefined) cleanups.push(() => postgres.dispose())
+    const place = await placeOf(target, postgres === undefined ? {} : { postgresUrl: postgres.url })
+    const cairn = await opened(place)
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    await cairn.state.set(id, 'before', 1)
+    await cairn.state.flush()
+    if (postgres === undefined) (cairn.engines.sql as PgliteEngine).crash()
+    else await postgres.stop()
+    for (let n = 0; n < 200; n++) await cairn.state.set(id, `k${n % 20}`, n)
+    expect((await cairn.state.get(id, 'k19'))?.value).toBe(199)
+    if (postgres !== undefined) {
+      await until('the lag is visible', () => cairn.state.stats().oldestDirtyMs > 200 && cairn.state.stats().lastFlushError !== null)
+      expect((await cairn.health.check()).status).toBe('unhealthy')
+      expect(await codeOf(cairn.state.flush())).toBe('CONNECTION_FAILED')
+      await postgres.restart()
+    }
+    await until('everything is flushed', () => cairn.state.stats().dirtyKeys === 0, 20_000)
+    await until('the row is there', async () => (await sqlValue(cairn, id, 'k19'))?.value === 199)
+  })
+
+  it('go straight to SQL for durable writes while the hot tier is down, and lose none of them', async () => {
+    const nats = target.name === 'servers' ? await startNats() : undefined
+    if (nats !== undefined) cleanups.push(() => nats.dispose())
+    const place = await placeOf(target, nats === undefined ? {} : { natsUrl: nats.url })
+    let cairn = await opened(place)
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    const before = await cairn.state.set(id, 'x', 'before', { ack: 'durable' })
+    await cairn.state.set(id, 'gone', 1, { ack: 'durable' })
+    if (nats === undefined) await cairn.engines.kv.close()
+    else await nats.kill9()
+    await until('the hot tier is known to be down', async () => (await codeOf(cairn.state.set(id, 'y', 1))) === 'HOT_TIER_UNAVAILABLE')
+    expect(await codeOf(cairn.state.set(id, 'x', 1, { ack: 'durable', ifRevision: before.revision }))).toBe('HOT_TIER_UNAVAILABLE')
+    expect((await cairn.state.get(id, 'x'))?.value).toBe('before')
+    let last = before.revision
+    for (let n = 1; n <= 5; n++) {
+      const { revision } = await cairn.state.set(id, 'x', `direct ${n}`, { ack: 'durable' })
+      expect(revision).toBeGreaterThan(last)
+      last = revision
+      expect(await cairn.state.get(id, 'x')).toMatchObject({ value: `direct ${n}`, revision })
+    }
+    expect((await cairn.state.delete(id, 'gone', { ack: 'durable' })).deleted).toBe(true)
+    expect((await cairn.health.check()).checks.find((check) => check.name === 'kv')?.status).toBe('unhealthy')
+    if (nats === undefined) {
+      await cairn.close()
+      cairn = await opened(place)
+    } else {
+      await nats.restart()
+    }
+    await until('the hot tier is back', () => cairn.state.stats().hotAvailable, 20_000)
+    expect(await cairn.state.get(id, 'x')).toMatchObject({ value: 'direct 5' })
+    expect(await cairn.state.get(id, 'gone')).toBeUndefined()
+    const after = await cairn.state.set(id, 'x', 'after', { ack: 'durable' })
+    expect(after.revision).toBeGreaterThan(last)
+    expect((await sqlValue(cairn, id, 'x'))?.value).toBe('after')
+  })
+
+  it('keep revisions growing when the bucket was lost and made again', async () => {
+    const nats = target.name === 'servers' ? await startNats() : undefined
+    if (nats !== undefined) cleanups.push(() => nats.dispose())
+    const place = await placeOf(target, nats === undefined ? {} : { natsUrl: nats.url })
+    const first = await opened(place)
+    const { id } = await first.agents.register({ name: 'a', type: 'analyst' })
+    let revision = 0
+    for (let n = 0; n < 10; n++) ({ revision } = await first.state.set(id, 'x', n, { ack: 'durable' }))
+    await first.close()
+    let places: CairnPlace = place
+    if (nats === undefined) {
+      const { rm } = await import('node:fs/promises')
+      await rm(`${String(place.options.dataDir)}/kv`, { recursive: true })
+    } else {
+      const other = await startNats()
+      cleanups.push(() => other.dispose())
+      places = { ...place, options: { ...place.options, nats: { servers: [other.url] } } }
+    }
+    const again = await opened(places)
+    expect(await again.state.get(id, 'x')).toMatchObject({ value: 9, revision })
+    const next = await again.state.set(id, 'x', 'new', { ack: 'durable' })
+    expect(next.revision).toBeGreaterThan(revision)
+    expect((await sqlValue(again, id, 'x'))?.value).toBe('new')
+  })
+})
+
+describe('two processes on the same servers', () => {
+  const servers = cairnTargets[1] as (typeof cairnTargets)[number]
+
+  it('see each other\'s writes, and never an older value after a newer one', async () => {
+    const place = await placeOf(servers)
+    const a = await opened(place)
+    const b = await opened(place)
+    const { id } = await a.agents.register({ name: 'a', type: 'analyst' })
+    await a.state.set(id, 'n', 0)
+    let writing = true
+    const read = async (cairn: Cairn): Promise<number> => {
+      let last = -1
+      let reads = 0
+      while (writing) {
+        const n = (await cairn.state.get<number>(id, 'n'))?.value ?? -1
+        expect(n).toBeGreaterThanOrEqual(last)
+        last = n
+        if (++reads % 50 === 0) await new Promise((resolve) => setImmediate(resolve))
+      }
+      return reads
+    }
+    const readers = [read(a), read(b), read(b)]
+    for (let n = 1; n <= 500; n++) await a.state.set(id, 'n', n)
+    await until('the other process sees the last write', async () => (await b.state.get(id, 'n'))?.value === 500)
+    writing = false
+    for (const reads of await Promise.all(readers)) expect(reads).toBeGreaterThan(100)
+  })
+
+  it('replay the unflushed writes of one that stopped', async () => {
+    const place = await placeOf(servers)
+    const a = await open({ ...place.options, state: { flushWindowMs: 60_000, flushThreshold: 1_000_000, heartbeatMs: 60_000 } })
+    const { id } = await a.agents.register({ name: 'a', type: 'analyst' })
+    for (let n = 0; n < 20; n++) await a.state.set(id, `k${n}`, n)
+    expect(await sqlValue(a, id, 'k7')).toBeUndefined()
+    // Its engines are closed under it, so that it can neither flush nor say goodbye.
+    await a.engines.kv.close()
+    await a.engines.sql.close()
+    const b = await opened(place, { state: { deadAfterMs: 300, heartbeatMs: 100 } })
+    await until('the survivor has flushed the writes of the other', async () => (await sqlValue(b, id, 'k19'))?.value === 19)
+    for (let n = 0; n < 20; n++) expect((await sqlValue(b, id, `k${n}`))?.value).toBe(n)
+    await a.close().catch(() => undefined)
+  })
+})
