@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type KvEngine, openJetStream, openLmdb } from './engines/kv/index.ts'
+import { type KvEngine, openLmdb } from './engines/kv/index.ts'
 import { type PostgresPoolOptions, type SqlEngine, openPglite, openPostgres } from './engines/sql/index.ts'
 import { CairnError } from './errors/index.ts'
 import type { PoolOptionName, PostgresOptions, ResolvedOptions } from './options/index.ts'
@@ -31,6 +31,8 @@ export async function openKv(options: ResolvedOptions): Promise<KvEngine> {
     return openLmdb({ path: join(options.dataDir, 'kv'), log: options.logger })
   }
   options.onProgress('connecting to NATS')
+  // Embedded starts need none of the NATS client.
+  const { openJetStream } = await import('./engines/kv/jetstream/index.ts')
   const { tlsCert, tlsKey, caCert, ...rest } = options.nats
   const tls = { ...(tlsCert === undefined ? {} : { certFile: tlsCert }), ...(tlsKey === undefined ? {} : { keyFile: tlsKey }), ...(caCert === undefined ? {} : { caFile: caCert }) }
   return openJetStream({ ...rest, ...(Object.keys(tls).length === 0 ? {} : { tls }), log: options.logger })

@@ -1,3 +1,4 @@
+import type { Cairn } from '@cairn/core'
 import { type Command, Option } from 'commander'
 import { type EngineFlags, optionsFromFlags, wholeNumber, withEngineFlags } from '../engine-flags.ts'
 import { EXIT, EXIT_CODES_HELP, PRECEDENCE_HELP } from '../exit-codes.ts'
@@ -39,8 +40,11 @@ async function start(flags: StartFlags): Promise<number> {
   const options = optionsFromFlags(flags)
   const { dataDir, postgres, nats } = resolveOptions(options)
   const status = new StatusLine(process.stdout)
-  const onProgress = (step: string): void => (status.visible && flags.logFormat === 'pretty' ? status.spin(`${step} …`) : logger.info({ step }, step))
+  const spinning = status.visible && flags.logFormat === 'pretty'
+  if (spinning) logger.level = 'warn'
+  const onProgress = (step: string): void => (spinning ? status.spin(`${step} …`) : logger.info({ step }, step))
   const cairn = await open({ ...options, logger, onProgress }).finally(() => status.clear())
+  logger.level = flags.logLevel
   const embedded = postgres === undefined || nats === undefined
   try {
     if (stopped.aborted) return interruptedBy(stopped)
@@ -50,8 +54,7 @@ async function start(flags: StartFlags): Promise<number> {
       if (embedded) writeServerFile(dataDir, url)
       const facts = {
         url,
-        sql: `${cairn.engines.sql.kind} ${cairn.engines.sql.capabilities.serverVersion}`,
-        kv: `${cairn.engines.kv.kind} ${cairn.engines.kv.capabilities.serverVersion}`,
+        ...engineNames(cairn),
         dataDir: embedded ? dataDir : null,
         pid: process.pid,
         readyMs: Math.round(performance.now() - startedAt),
@@ -70,8 +73,16 @@ async function start(flags: StartFlags): Promise<number> {
     await cairn.close()
     if (embedded) removeServerFile(dataDir)
   }
-  logger.info({}, 'stopped; everything is in SQL')
+  logger.info({}, 'stopped')
   return EXIT.ok
+}
+
+function engineNames({ engines: { sql, kv } }: Cairn): { sql: string; kv: string } {
+  const version = sql.capabilities.serverVersion
+  return {
+    sql: `${sql.kind === 'pglite' ? 'PGlite, ' : ''}PostgreSQL ${Math.floor(version / 10_000)}.${version % 10_000}`,
+    kv: kv.kind === 'lmdb' ? 'LMDB' : `NATS JetStream ${kv.capabilities.serverVersion}`,
+  }
 }
 
 function interruptedBy(signal: AbortSignal): number {

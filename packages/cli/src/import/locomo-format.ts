@@ -138,7 +138,7 @@ class LocomoReader {
     return urls.map((url, index) => {
       const at = Array.isArray(value) ? `${place}.img_url[${index}]` : `${place}.img_url`
       if (typeof url !== 'string') throw this.expected(at, 'a text', url)
-      this.checkName(at, url, 8192)
+      this.checkName(at, url, MAX_TEXT_BYTES)
       return url
     })
   }

@@ -3,9 +3,7 @@ import { natsTarget, sqlTargets } from './engines.ts'
 
 describe.each(sqlTargets)('the harness on $name', (target) => {
   test.each([true, false])('gives a database of its own (migrated: %s)', async (migrated) => {
-    const start = performance.now()
     const { engine, dispose } = await target.open({ migrated })
-    console.log(target.name, migrated, performance.now() - start)
     const { rows } = await engine.query<{ n: number }>({ role: 'owner' }, `SELECT count(*) AS n FROM pg_namespace WHERE nspname = 'agents'`)
     expect(rows).toEqual([{ n: migrated ? 1 : 0 }])
     await dispose()

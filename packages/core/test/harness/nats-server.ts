@@ -19,7 +19,8 @@ export interface NatsServerOptions {
 export interface NatsServer {
   readonly url: string
   readonly port: number
-  readonly storeDir: string
+  /** Where JetStream keeps its streams. */
+  readonly root: string
   readonly pid: number
   /** Kills it with SIGKILL and resolves when it is gone. */
   kill9(): Promise<void>
@@ -57,7 +58,7 @@ export async function startNats(options: NatsServerOptions = {}): Promise<NatsSe
   return {
     url: `nats://127.0.0.1:${port}`,
     port,
-    storeDir,
+    root: storeDir,
     get pid() {
       return child.pid ?? -1
     },

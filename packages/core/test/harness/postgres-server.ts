@@ -25,6 +25,8 @@ export interface PostgresServer {
   /** With the superuser `postgres`, its password and the database `postgres`. */
   readonly url: string
   readonly port: number
+  /** The folder that holds the data directory, the socket and the password. */
+  readonly root: string
   readonly dataDir: string
   readonly pid: number
   /** Kills the postmaster and all of its children with SIGKILL, and resolves when they are gone. */
@@ -103,6 +105,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   return {
     url,
     port,
+    root,
     dataDir,
     get pid() {
       return child.pid ?? -1

@@ -64,7 +64,9 @@ export class AgentConnections {
     const poolSize = checked.poolSize ?? 5
     const maxConnections = checked.maxConnections ?? Math.max(10, poolSize)
     if (maxConnections < poolSize) {
-      throw new CairnError('INVALID_ARGUMENT', `maxConnections: ${maxConnections} is less than the pool size ${poolSize}.`, { details: { field: 'maxConnections' } })
+      throw new CairnError('INVALID_ARGUMENT', `maxConnections: ${maxConnections} is less than the pool size ${poolSize}.`, {
+        details: { field: 'maxConnections' },
+      })
     }
     const agentId = await resolveAgentId(this.#context, agentIdOrKey)
     await requireAgent(this.#context, agentId)

@@ -40,9 +40,11 @@ export class AgentHierarchy {
     const { identity, sql } = this.#context
     const { rows } = await sql.query<Agent>(identity, DESCENDANTS, [identity.tenant, agentId, MAX_TREE + 1])
     if (rows.length > MAX_TREE) {
-      throw new CairnError('PAYLOAD_TOO_LARGE', `The tree below agent ${agentId} has more than ${MAX_TREE} agents. Read it level by level with hierarchy.children.`, {
-        details: { agentId, limit: MAX_TREE },
-      })
+      throw new CairnError(
+        'PAYLOAD_TOO_LARGE',
+        `The tree below agent ${agentId} has more than ${MAX_TREE} agents. Read it level by level with hierarchy.children.`,
+        { details: { agentId, limit: MAX_TREE } },
+      )
     }
     const nodes = new Map<string, AgentTree>(rows.map((agent) => [agent.id, { agent, children: [] }]))
     for (const node of nodes.values()) {

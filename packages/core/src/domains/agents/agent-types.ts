@@ -32,7 +32,10 @@ export class AgentTypes {
       return (await sql.query<AgentType>(identity, INSERT_TYPE, [identity.tenant, ...values])).rows[0] as AgentType
     } catch (error) {
       if (!isCairnError(error, 'DUPLICATE_KEY')) throw error
-      throw new CairnError('DUPLICATE_KEY', `type: the agent type ${JSON.stringify(type)} exists already.`, { cause: error, details: { field: 'type', type } })
+      throw new CairnError('DUPLICATE_KEY', `type: the agent type ${JSON.stringify(type)} exists already.`, {
+        cause: error,
+        details: { field: 'type', type },
+      })
     }
   }
 

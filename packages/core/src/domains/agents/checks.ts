@@ -18,7 +18,10 @@ export function text(min: number, max: number) {
 }
 
 export const uuidText = z.string().refine((value) => isUuid(value), 'is not a UUID')
-export const jsonObject = z.custom<Record<string, unknown>>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be a plain object')
+export const jsonObject = z.custom<Record<string, unknown>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'must be a plain object',
+)
 
 /** `input` as `schema` gives it back; INVALID_ARGUMENT with the first wrong field in the message and in `details.field`. */
 export function check<Schema extends z.ZodType>(schema: Schema, input: unknown, root = 'input'): z.output<Schema> {

@@ -75,7 +75,8 @@ function duplicate(record: Record<string, unknown>, cause: unknown): CairnError 
   const value = record[field === 'key' ? 'agent_key' : field === 'name' ? 'agent_name' : 'agent_id']
   return new CairnError(
     'DUPLICATE_KEY',
-    `${field}: an agent with the ${field} ${JSON.stringify(value)} exists already (a retired agent keeps its name and key). Use another ${field}, or read the one that exists.`,
+    `${field}: an agent with the ${field} ${JSON.stringify(value)} exists already (a retired agent keeps its name and key). ` +
+      `Use another ${field}, or read the one that exists.`,
     { cause, details: { field, constraint } },
   )
 }
@@ -83,10 +84,11 @@ function duplicate(record: Record<string, unknown>, cause: unknown): CairnError 
 async function unknownType(context: DomainContext, type: string, cause: unknown): Promise<CairnError> {
   const { rows } = await context.sql.query<{ type: string }>(context.identity, LIST_TYPES, [context.identity.tenant, null, 1000])
   const known = rows.map((row) => row.type)
-  return new CairnError('INVALID_ARGUMENT', `type: ${JSON.stringify(type)} is not an agent type. Use one of: ${known.join(', ')}; or add it with agents.types.add.`, {
-    cause,
-    details: { field: 'type', known },
-  })
+  return new CairnError(
+    'INVALID_ARGUMENT',
+    `type: ${JSON.stringify(type)} is not an agent type. Use one of: ${known.join(', ')}; or add it with agents.types.add.`,
+    { cause, details: { field: 'type', known } },
+  )
 }
 
 function enabledNames(capabilities: readonly CapabilityRow[]): string[] {

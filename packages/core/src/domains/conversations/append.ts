@@ -79,6 +79,7 @@ async function store(
 function inputRow(threadId: string, message: CheckedMessage, ord: number, place: string): InputRow {
   const { author, content, metadata, attachments, replyTo, tokenCount, sentAt, key } = message
   checkSize(`${place}content`, content)
+  for (const [index, attachment] of attachments.entries()) checkSize(`${place}attachments[${index}]`, attachment)
   const metadataText = jsonText(`${place}metadata`, metadata)
   const digest =
     key === undefined

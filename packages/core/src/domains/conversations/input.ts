@@ -13,7 +13,7 @@ const text = (max = Number.POSITIVE_INFINITY) =>
     const problem = textProblem(value)
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
   })
-const nonEmptyText = (max: number) => text(max).min(1, 'is empty')
+const nonEmptyText = (max?: number) => text(max).min(1, 'is empty')
 const id = z.string().regex(UUID, 'is not a UUID').toLowerCase()
 const key = nonEmptyText(MAX_KEY_LENGTH)
 const json = z.custom<Record<string, unknown>>(
@@ -104,7 +104,7 @@ const messageFields = {
   author,
   content: text(),
   metadata: json.default({}),
-  attachments: z.array(nonEmptyText(8192)).max(100, 'has more than 100 entries').default([]),
+  attachments: z.array(nonEmptyText()).max(100, 'has more than 100 entries').default([]),
   replyTo: id.optional(),
   tokenCount: count.optional(),
   sentAt: time.optional(),

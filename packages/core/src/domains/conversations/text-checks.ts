@@ -1,6 +1,6 @@
 import { CairnError } from '../../errors/index.ts'
 
-/** The largest content, metadata, context or settings, in bytes of UTF-8. */
+/** The largest content, attachment, metadata, context or settings, in bytes of UTF-8. */
 export const MAX_TEXT_BYTES = 1_048_576
 
 /** Longest key, label or participant id, in characters. */

@@ -205,7 +205,7 @@ export interface MessageInput {
   /** Up to 1 MiB of UTF-8; may be empty (e.g. only attachments). */
   readonly content: string
   readonly metadata?: JsonObject
-  /** URLs or ids of what goes with the text. */
+  /** URLs or ids of what goes with the text; up to 100 of up to 1 MiB, for data URLs. */
   readonly attachments?: readonly string[]
   /** Id of a message of the same session. */
   readonly replyTo?: string

@@ -1,1 +1,2 @@
 export type { KvBucket, KvBucketOptions, KvBucketStatus, KvCapabilities, KvChange, KvEngine, KvEntry, KvKey, KvWatcher, KvWriteOptions } from './kv-engine.ts'
+export { openLmdb, type LmdbOptions } from './lmdb/index.ts'

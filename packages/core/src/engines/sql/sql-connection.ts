@@ -37,6 +37,8 @@ export class SqlConnection {
   broken = false
   readonly #client: pg.Client
   readonly #options: SqlConnectionOptions
+  /** Statements whose plan was stale, and how often: their next name. */
+  readonly #renamed = new Map<string, number>()
   #identity = ''
   #tail: Promise<unknown> = Promise.resolve()
 
@@ -76,8 +78,14 @@ export class SqlConnection {
 
   async query<Row>(text: string, values: readonly unknown[] = [], options: { name?: string; timeoutMs?: number } = {}): Promise<SqlResult<Row>> {
     checkStatement(text, values, options.name)
-    const name = this.#options.prepare ? options.name : undefined
-    const result = await this.#send({ text, values: [...values], name, queryMode: 'extended' }, options.timeoutMs)
+    const send = () => this.#send({ text, values: [...values], name: this.#preparedName(options.name), queryMode: 'extended' }, options.timeoutMs)
+    const result = await send().catch((error: unknown) => {
+      // A statement prepared before a migration: prepare it anew, and run it again where that is safe.
+      if (options.name === undefined || !isStalePlan(error)) throw error
+      this.#renamed.set(options.name, (this.#renamed.get(options.name) ?? 0) + 1)
+      if (this.#client.getTransactionStatus() !== 'I') throw error
+      return send()
+    })
     await this.#parseUserArrays(result)
     return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 }
   }
@@ -113,11 +121,14 @@ export class SqlConnection {
 
   #mapped(error: unknown): CairnError {
     const mapped = toSqlError(error, this.target)
-    const state = mapped.details['sqlState']
-    // The server's plan or statement of that name is gone or stale: a new connection prepares it anew.
-    const stale = state === '26000' || (state === '0A000' && mapped.message.includes('cached plan'))
-    if (stale || mapped.code === 'CONNECTION_FAILED') this.broken = true
+    if (mapped.code === 'CONNECTION_FAILED') this.broken = true
     return mapped
+  }
+
+  #preparedName(name: string | undefined): string | undefined {
+    if (name === undefined || !this.#options.prepare) return undefined
+    const renamed = this.#renamed.get(name)
+    return renamed === undefined ? name : `${name.slice(0, MAX_NAME_LENGTH - 6)}#${renamed}`
   }
 
   async #limit<T>(running: Promise<T>, timeoutMs: number): Promise<T> {
@@ -163,6 +174,13 @@ function identitySettings(identity: Identity): readonly [role: string, tenant: s
   if (identity.role === 'maintenance') return ['maintenance_user', '', 'system:maintenance', '', '']
   const { kind, id } = identity.actor
   return ['application_user', identity.tenant, `${kind}:${id}`, kind === 'user' ? id : '', kind === 'agent' ? id : '']
+}
+
+/** The statement is gone from the server (DISCARD), or its result has other columns than when it was prepared. */
+function isStalePlan(error: unknown): boolean {
+  if (!(error instanceof CairnError)) return false
+  const state = error.details['sqlState']
+  return state === '26000' || (state === '0A000' && error.message.includes('cached plan'))
 }
 
 function roleError(error: unknown, role: string): unknown {

@@ -11,6 +11,7 @@ export interface SqlTarget {
 /** The fields of a PostgreSQL error response; `pg` puts them on the error. */
 interface DatabaseFields {
   readonly code?: unknown
+  readonly severity?: unknown
   readonly detail?: unknown
   readonly constraint?: unknown
   readonly schema?: unknown
@@ -65,6 +66,8 @@ function mapError(error: unknown, target: SqlTarget, connecting: boolean): Cairn
   if (state.startsWith('28')) {
     return new CairnError('AUTHENTICATION_FAILED', `PostgreSQL at ${target.address} refused the user ${JSON.stringify(target.user)}: ${text}`, options)
   }
+  // Too many or too few parameters are a violation of the protocol too, but one that the connection survives.
+  if (state === '08P01' && fields.severity === 'ERROR') return new CairnError('INVALID_ARGUMENT', text, options)
   if (state.startsWith('08') || /^57P0[1-5]$/.test(state)) {
     return new CairnError('CONNECTION_FAILED', `PostgreSQL at ${target.address} ended the connection: ${text}`, options)
   }

@@ -65,7 +65,7 @@ const CALLS: readonly (readonly [name: string, call: (agents: AgentsService, the
 ]
 
 /** Methods that name nothing of another tenant, or are tried in the other test below. */
-const NAMELESS = ['types.list', 'types.add', 'ensurePartitions', 'register', 'list']
+const NAMELESS = new Set(['types.list', 'types.add', 'ensurePartitions'])
 
 describe.each(sqlTargets)('tenants and agents on $name', (target) => {
   const { tenant, database } = useAgents(target)
@@ -75,8 +75,8 @@ describe.each(sqlTargets)('tenants and agents on $name', (target) => {
     const names = methodsOf(agents)
     for (const [room, service] of Object.entries(agents)) names.push(...methodsOf(service as object).map((name) => `${room}.${name}`))
     expect(names.length).toBeGreaterThan(40)
-    const tried = CALLS.map(([name]) => name.split(' ')[0])
-    expect(names.filter((name) => !tried.includes(name) && !NAMELESS.includes(name))).toEqual([])
+    const tried = new Set(CALLS.map(([name]) => name.split(' ')[0]))
+    expect(names.filter((name) => !tried.has(name) && !NAMELESS.has(name))).toEqual([])
   })
 
   test("no method reads or writes another tenant's agent", async () => {
@@ -93,7 +93,9 @@ describe.each(sqlTargets)('tenants and agents on $name', (target) => {
     for (const [name, call] of CALLS) {
       const result = await call(mine.agents, { id, otherId, instanceId }).catch((error: unknown) => error)
       if (result instanceof Error) {
-        const expected = ['AGENT_NOT_FOUND', 'NOT_FOUND', name === 'register with the id' ? 'DUPLICATE_KEY' : '', name === 'register with their type' ? 'INVALID_ARGUMENT' : '']
+        const expected = ['AGENT_NOT_FOUND', 'NOT_FOUND']
+        if (name === 'register with the id') expected.push('DUPLICATE_KEY')
+        if (name === 'register with their type') expected.push('INVALID_ARGUMENT')
         expect(expected, `${name}: ${result.message}`).toContain(isCairnError(result) ? result.code : 'no CairnError')
         expect(JSON.stringify(isCairnError(result) ? result.details : {}), name).not.toMatch(/their-type|search/)
       } else {
@@ -121,15 +123,13 @@ describe.each(sqlTargets)('tenants and agents on $name', (target) => {
     await other.agents.types.add('their-type')
     for (const table of ['registry', 'capabilities', 'lifecycle_events']) {
       expect(await mine.sql(`SELECT * FROM agents.${table}`), table).toEqual([])
-      await failure(mine.sql(`INSERT INTO agents.${table} SELECT * FROM jsonb_populate_record(NULL::agents.${table}, jsonb_build_object('tenant_id', $1::text))`, [other.tenant]), 'PERMISSION_DENIED').catch(
-        (error: unknown) => expect(String((error as Error).cause), table).toMatch(/null value|generated column|non-DEFAULT/),
-      )
     }
     expect(await mine.sql(`SELECT agent_type FROM agents.agent_types WHERE tenant_id <> '*'`)).toEqual([])
     expect(await mine.sql(`UPDATE agents.registry SET description = 'x' RETURNING 1`)).toEqual([])
     expect(await mine.sql(`DELETE FROM agents.registry RETURNING 1`)).toEqual([])
     expect(await mine.sql(`UPDATE agents.agent_types SET description = 'x' RETURNING 1`)).toEqual([])
     await failure(mine.sql(`INSERT INTO agents.agent_types (tenant_id, agent_type) VALUES ('*', 'everywhere')`), 'PERMISSION_DENIED')
+    await failure(mine.sql(`INSERT INTO agents.lifecycle_events (tenant_id, agent_id, event_type) VALUES ($1, $2, 'forged')`, [other.tenant, theirs.id]), 'PERMISSION_DENIED')
     await failure(mine.sql(`INSERT INTO agents.registry (tenant_id, agent_name, agent_type) VALUES ($1, 'planted', 'llm')`, [other.tenant]), 'PERMISSION_DENIED')
     await failure(mine.sql(`INSERT INTO agents.capabilities (agent_id, capability_name) VALUES ($1, 'planted')`, [theirs.id]), 'CONSTRAINT_VIOLATION')
     await failure(mine.sql(`DELETE FROM agents.lifecycle_events`), 'PERMISSION_DENIED')

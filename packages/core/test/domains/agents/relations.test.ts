@@ -109,7 +109,7 @@ describe.each(sqlTargets)('relations of agents on $name', (target) => {
   test('agents form trees; none can be below itself', async () => {
     const own = tenant()
     const { agents } = own
-    const { root, mid, leaf, other } = (await registerAll(own, 'root', 'mid', 'leaf', 'other')) as Record<string, Agent>
+    const { root, mid, leaf, other } = await registerAll(own, 'root', 'mid', 'leaf', 'other')
     await agents.update('mid', { parentId: 'root' })
     await agents.update('leaf', { parentId: mid!.id })
     await agents.update('other', { parentId: 'root' })
@@ -196,7 +196,8 @@ describe.each(sqlTargets)('relations of agents on $name', (target) => {
     expect(await agents.performance.getSummary('a')).toEqual({
       agentId: id, totalTasks: 0, successRate: 0, avgTaskDurationSeconds: null, totalTokensProcessed: 0, health: 'unknown', lastActiveAt: null,
     })
-    await Promise.all(Array.from({ length: 30 }, (_, index) => agents.performance.recordTask('a', { succeeded: index % 3 !== 0, durationMs: 100 * (index + 1), tokens: 10 })))
+    const outcomes = Array.from({ length: 30 }, (_, index) => ({ succeeded: index % 3 !== 0, durationMs: 100 * (index + 1), tokens: 10 }))
+    await Promise.all(outcomes.map((outcome) => agents.performance.recordTask('a', outcome)))
     await agents.performance.recordTask('a', { succeeded: null, durationMs: 0 })
     await Promise.all([250, 750].map((responseTimeMs, index) => agents.performance.recordInteraction('a', { succeeded: index === 0, responseTimeMs })))
     const agent = await agents.get('a')

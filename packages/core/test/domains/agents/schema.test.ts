@@ -147,8 +147,8 @@ describe.each(sqlTargets)('indexes of agents on $name', (target) => {
         SELECT 't', gen_random_uuid(), 'kind' || n % 40, CASE WHEN n % 40 = 7 THEN 'error' END::types.agent_status, now()
         FROM generate_series(1, 4000) n;`)
     })
-    await database().engine.query(OWNER, 'ANALYZE agents.registry')
-    await database().engine.query(OWNER, 'ANALYZE agents.lifecycle_events')
+    await database().engine.query(OWNER, 'VACUUM (ANALYZE) agents.registry')
+    await database().engine.query(OWNER, 'VACUUM (ANALYZE) agents.lifecycle_events')
   })
 
   // proves S0-2-08
@@ -197,7 +197,7 @@ describe.each(sqlTargets)('partitions of the lifecycle events on $name', (target
     await insert(0)
     await insert(5)
     await insert(8)
-    expect((await where()).map((row) => [/default$/.test(row.name), row.count]).sort()).toEqual([[false, 10], [true, 20]])
+    expect((await where()).map((row) => [row.name.endsWith('default'), row.count]).sort()).toEqual([[false, 10], [true, 20]])
 
     const rounds = await Promise.all([agents.ensurePartitions(6), agents.ensurePartitions(6)])
     const made = rounds.flat()

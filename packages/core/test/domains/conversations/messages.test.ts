@@ -188,6 +188,7 @@ describe.each(sqlTargets)('messages on $name', (target) => {
     expect(await field(append({ author: { kind: 'system', userId: uuidv7() } }))).toBe('author.userId')
     expect(await field(append({ author: { kind: 'user', label: '\0' } }))).toBe('author.label')
     expect(await field(append({ attachments: ['ok', 'a\0'] }))).toBe('attachments[1]')
+    expect(await field(append({ attachments: ['x'.repeat(1_048_577)] }), 'PAYLOAD_TOO_LARGE')).toBe('attachments[0]')
     expect(await field(append({ tokenCount: -1 }))).toBe('tokenCount')
     expect(await field(append({ tokenCount: 1.5 }))).toBe('tokenCount')
     expect(await field(append({ sentAt: new Date(Number.NaN) }))).toBe('sentAt')

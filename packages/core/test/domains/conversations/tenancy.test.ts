@@ -65,7 +65,7 @@ describe.each(sqlTargets)('conversations of two tenants on $name', (target) => {
     expect((await service.listSessions({ participant: ida })).items).toEqual([])
     expect((await service.listThreads()).items.map((one) => one.id)).toEqual([own.thread.id])
     expect((await service.listThreads({ sessionId: session.id })).items).toEqual([])
-    expect(await service.markIdle({ idleForMs: 1000 })).toBe(0)
+    expect(await service.markIdle({ idleForMs: 3_600_000 })).toBe(0)
 
     await refusal(service.createSession({ participants: [{ kind: 'agent', id: agent }] }), 'AGENT_NOT_FOUND')
     await refusal(service.participants.add(own.session.id, { kind: 'agent', id: agent }), 'AGENT_NOT_FOUND')

@@ -1,11 +1,11 @@
 import pg from 'pg'
 import { sqlTargets } from '../../harness/engines.ts'
-import { sqlConformance } from './sql-conformance.ts'
+import { sqlConformance, type ConformanceHooks } from './sql-conformance.ts'
 
 const target = sqlTargets.find(({ name }) => name === 'postgres')
 if (target === undefined) throw new Error('the harness has no PostgreSQL')
 
-sqlConformance('PostgreSQL', {
+const hooks: ConformanceHooks = {
   open: target.open,
   async sever({ url }) {
     const client = new pg.Client({ connectionString: url })
@@ -13,4 +13,12 @@ sqlConformance('PostgreSQL', {
     await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()')
     await client.end()
   },
+}
+
+sqlConformance('PostgreSQL', hooks)
+
+// The identity of every statement is then local to its transaction, and nothing is prepared.
+sqlConformance('PostgreSQL in the way that a pooler needs', {
+  ...hooks,
+  open: (options) => target.open({ ...options, postgres: { pgbouncer: true } }),
 })

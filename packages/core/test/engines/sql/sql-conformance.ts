@@ -110,7 +110,6 @@ export function sqlConformance(name: string, hooks: ConformanceHooks): void {
         await engine.query(OWNER, 'CREATE TABLE changing AS SELECT 1 AS a')
         await read()
         await engine.query(OWNER, 'ALTER TABLE changing ADD COLUMN b int DEFAULT 2')
-        await read().catch(() => {})
         expect((await read()).rows).toEqual([{ a: 1, b: 2 }])
       })
 
@@ -129,11 +128,10 @@ export function sqlConformance(name: string, hooks: ConformanceHooks): void {
         ['U+0000 in a value', 'SELECT $1::text', ['a\0b'], 'INVALID_ARGUMENT'],
         ['U+0000 in the SQL', 'SELECT 1 -- \0', [], 'INVALID_ARGUMENT'],
         ['more parameters than the protocol can count', 'SELECT 1', Array.from({ length: 65_536 }, () => 1), 'INVALID_ARGUMENT'],
-        ['too few parameters', 'SELECT $1::int + $2::int', [1], 'UNKNOWN'],
+        ['too few parameters', 'SELECT $1::int + $2::int', [1], 'INVALID_ARGUMENT'],
         ['division by zero', 'SELECT 1 / 0', [], 'INVALID_ARGUMENT'],
       ])('%s is an error and leaves the engine usable', async (_what, text, values, expected) => {
-        const outcome = await code(engine.query(A, text, values))
-        expect(outcome === expected || (expected === 'UNKNOWN' && outcome === 'CONNECTION_FAILED')).toBe(true)
+        expect(await code(engine.query(A, text, values))).toBe(expected)
         expect(await one(A, 'SELECT 1 AS ok')).toEqual({ ok: 1 })
       })
 

@@ -1,0 +1,84 @@
+import type { Command } from 'commander'
+import { withClient } from '../client/open-client.ts'
+import { confirmed } from '../confirm.ts'
+import { type ClientFlags, withClientFlags } from '../engine-flags.ts'
+import { oneLine, record, show, table } from '../output.ts'
+import { type PageFlags, moreLine, pageFrom, withPageFlags } from './page-flags.ts'
+
+interface NameFlags extends ClientFlags {
+  readonly name?: string
+}
+
+/** Adds `cairn checkpoints list|create|show|restore|fork`. */
+export function registerCheckpointsCommands(program: Command): void {
+  const checkpoints = program.command('checkpoints').description("Points to which an agent's state can be brought back")
+
+  withClientFlags(withPageFlags(checkpoints.command('list')))
+    .description("List an agent's checkpoints, newest first")
+    .argument('<agent>', 'id or key')
+    .option('--name <name>', 'only of this name')
+    .action((agent: string, flags: NameFlags & PageFlags) =>
+      withClient(flags, async (client) => {
+        const page = await client.checkpoints.list(agent, { ...pageFrom(flags), ...nameFrom(flags) })
+        show(flags, page, () => {
+          const rows = page.items.map(({ id, name, trigger, keyCount, createdAt }) => [id, name, trigger, keyCount, createdAt])
+          return table(['id', 'name', 'trigger', 'keys', 'made'], rows, 'This agent has no checkpoints.') + moreLine(page)
+        })
+      }),
+    )
+
+  withClientFlags(checkpoints.command('create'))
+    .description("Keep all of an agent's state as it is now")
+    .argument('<agent>', 'id or key')
+    .option('--name <name>', 'a name for people; need not be unique')
+    .option('--trigger <word>', "what made it (default: 'manual')")
+    .action((agent: string, flags: NameFlags & { trigger?: string }) =>
+      withClient(flags, async (client) => {
+        const made = await client.checkpoints.create(agent, { ...nameFrom(flags), ...(flags.trigger === undefined ? {} : { trigger: flags.trigger }) })
+        show(flags, made, () => `Checkpoint ${made.id} holds ${made.keyCount} keys.`)
+      }),
+    )
+
+  withClientFlags(checkpoints.command('show'))
+    .description('Show a checkpoint with its state')
+    .argument('<id>')
+    .action((id: string, flags: ClientFlags) =>
+      withClient(flags, async (client) => {
+        const { state, ...checkpoint } = await client.checkpoints.get(id)
+        show(flags, { ...checkpoint, state }, () => {
+          const rows = Object.entries(state).map(([key, value]) => [key, oneLine(JSON.stringify(value), 90)])
+          return `${record(checkpoint)}\n${table(['key', 'value'], rows, 'It holds no keys.')}`
+        })
+      }),
+    )
+
+  withClientFlags(checkpoints.command('restore'))
+    .description("Make the agent's state what it was; later keys are deleted")
+    .argument('<id>')
+    .option('--yes', 'do not ask')
+    .action((id: string, flags: ClientFlags & { yes?: boolean }) =>
+      withClient(flags, async (client) => {
+        await confirmed(flags, `Replace the agent's state by checkpoint ${id}?`)
+        const result = await client.checkpoints.restore(id)
+        show(flags, result, () => `Agent ${result.agentId}: ${result.written} keys written back, ${result.deleted} deleted, ${result.unchanged} unchanged.`)
+      }),
+    )
+
+  withClientFlags(checkpoints.command('fork'))
+    .description("Give another agent this state; the agent's own keys are replaced")
+    .argument('<id>')
+    .argument('<agent>', 'id or key of the other agent')
+    .option('--name <name>', "name of the other agent's first checkpoint (default: this one's)")
+    .option('--yes', 'do not ask')
+    .action((id: string, agent: string, flags: NameFlags & { yes?: boolean }) =>
+      withClient(flags, async (client) => {
+        await confirmed(flags, `Replace the state of agent ${agent} by checkpoint ${id}?`)
+        const result = await client.checkpoints.fork(id, { agent, ...nameFrom(flags) })
+        show(flags, result, () => `Agent ${result.agentId}: ${result.written} keys written, ${result.deleted} deleted, ${result.unchanged} unchanged; checkpoint ${result.checkpoint.id} marks the point.`)
+      }),
+    )
+}
+
+function nameFrom(flags: NameFlags): { name?: string } {
+  return flags.name === undefined ? {} : { name: flags.name }
+}

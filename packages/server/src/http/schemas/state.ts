@@ -1,0 +1,66 @@
+import type { StateStats as CoreStateStats } from '@cairn/core'
+import { z } from '@hono/zod-openapi'
+import type { Wire } from '../exact.ts'
+import { AgentParam, Count, JsonObject, TenantHeaders, Time, pageFields } from './common.ts'
+
+export const JsonValue = z.unknown().openapi('JsonValue', { description: 'Any JSON value, up to 1 MB.' })
+const Revision = z.int().openapi({ type: 'integer', description: 'Grows with every change of the key; the ETag.' })
+
+export const StateEntry = z
+  .object({ key: z.string(), value: JsonValue, revision: Revision, updatedAt: Time, expiresAt: Time.nullable() })
+  .openapi('StateEntry')
+export const StateWritten = z.object({ key: z.string(), revision: Revision }).openapi('StateWritten')
+export const StateDeleted = z.object({ deleted: z.boolean(), revision: Revision }).openapi('StateDeleted')
+
+export const KeyParams = AgentParam.extend({ key: z.string().openapi({ description: 'The key, percent-encoded: any text up to 255 characters, `/` as %2F. The keys `.` and `..` do not fit into a path: use state-batch and state-lookup.', example: 'plan' }) })
+
+const ack = z.enum(['hot', 'durable']).optional().openapi({ description: '`hot`: the hot tier has it (survives kill -9). `durable`: PostgreSQL has committed it.', default: 'hot' })
+const ttlMs = z.coerce.number().int().min(1).optional().openapi({ type: 'integer', minimum: 1, description: 'The entry stops being visible after this many milliseconds.' })
+export const SetQuery = z.strictObject({ ack, ttlMs })
+export const DeleteQuery = z.strictObject({ ack })
+export const StateListQuery = z.strictObject({ ...pageFields, prefix: z.string().optional().openapi({ description: 'Only keys that begin with this text.' }) })
+export const WatchQuery = z.strictObject({ prefix: z.string().optional().openapi({ description: 'Only keys that begin with this text.' }) })
+
+const idempotencyKey = z.string().optional().openapi({ description: 'Makes a retry safe: the same key is not applied twice within two minutes. 1 to 200 visible ASCII characters.' })
+const ifMatch = z.string().optional().openapi({ description: 'Write only if the key is at this revision: `"7"`.' })
+export const ReadHeaders = TenantHeaders.extend({ 'If-None-Match': z.string().optional().openapi({ description: 'Answer 304 if the key is still at this revision: `"7"`.' }) })
+export const WriteHeaders = TenantHeaders.extend({
+  'If-Match': ifMatch,
+  'If-None-Match': z.string().optional().openapi({ description: 'Only `*`: write only if the key does not exist.' }),
+  'Idempotency-Key': idempotencyKey,
+})
+export const DeleteHeaders = TenantHeaders.extend({ 'If-Match': ifMatch, 'Idempotency-Key': idempotencyKey })
+
+export const StateBatch = z
+  .strictObject({
+    set: JsonObject.optional().openapi({ description: 'Values by key.' }),
+    delete: z.array(z.string()).max(1000).optional().openapi({ description: 'Keys to delete.' }),
+  })
+  .openapi('StateBatch')
+export const StateBatchResult = z
+  .object({ revisions: z.record(z.string(), Count).openapi({ description: 'New revision by key that was set.' }), deleted: z.array(z.string()).openapi({ description: 'Keys that existed and were deleted.' }) })
+  .openapi('StateBatchResult')
+export const StateLookup = z.strictObject({ keys: z.array(z.string()).max(1000) }).openapi('StateLookup')
+export const StateLookupResult = z
+  .object({ entries: z.record(z.string(), StateEntry).openapi({ description: 'The entries that exist, by key.' }) })
+  .openapi('StateLookupResult')
+
+const ms = z.number().openapi({ description: 'Milliseconds.' })
+export const StateStats = z
+  .object({
+    dirtyKeys: Count,
+    oldestDirtyMs: ms,
+    lagP50Ms: ms,
+    lagP95Ms: ms,
+    lagViolations: Count,
+    flushes: Count,
+    rowsFlushed: Count,
+    lastFlushMs: ms,
+    lastFlushError: z.string().nullable(),
+    hotAvailable: z.boolean(),
+    cacheEntries: Count,
+    cacheBytes: Count,
+    cacheHits: Count,
+    cacheMisses: Count,
+  })
+  .openapi('StateStats') satisfies z.ZodType<Wire<CoreStateStats>>
