@@ -1,4 +1,4 @@
-import { type CairnOptions, CairnError, isCairnError, open } from '@cairn/core'
+import { type CairnOptions, CairnError, DEFAULT_TENANT, isCairnError, open } from '@cairn/core'
 import { resolveOptions } from '@cairn/core/internal'
 import { type ClientFlags, optionsFromFlags } from '../engine-flags.ts'
 import { run } from '../output.ts'
@@ -19,7 +19,9 @@ export async function openClient(flags: ClientFlags): Promise<CairnClient> {
   }
   const server = flags.server ?? (given === undefined ? process.env['CAIRN_SERVER'] : undefined)
   const options: CairnOptions = { actor: { kind: 'system', id: 'cli' }, ...optionsFromFlags(flags) }
-  const { dataDir, postgres, nats, tenant } = resolveOptions(options)
+  const { dataDir, postgres, nats, ...resolved } = resolveOptions(options)
+  // Without a choice of one's own, a server shows its own tenant.
+  const tenant = flags.tenant ?? (resolved.tenant === DEFAULT_TENANT ? undefined : resolved.tenant)
   if (server) return httpClient(server, tenant)
 
   const embedded = postgres === undefined || nats === undefined

@@ -152,6 +152,7 @@ export interface AgentsLifecycleEvents {
   event_data: Generated<unknown>
   triggered_by: string | null
   actor: Generated<string | null>
+  position: Generated<number>
 }
 
 export interface AgentsRegistry {

@@ -1,8 +1,7 @@
-import { validate as isUuid } from 'uuid'
 import { CairnError } from '../../errors/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { AGENT_ID_BY_KEY, EXISTING_AGENTS } from './agents-queries.ts'
-import { check, text, checkUuid } from './checks.ts'
+import { check, checkUuid, isUuid, text } from './checks.ts'
 
 const idOrKeyText = text(1, 255)
 

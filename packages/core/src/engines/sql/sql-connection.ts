@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { CairnError } from '../../errors/index.ts'
 import type { Identity } from '../../identity/index.ts'
@@ -10,6 +11,9 @@ import { FIRST_USER_OID, parseTextArray } from './type-parsers.ts'
 const MAX_PARAMETERS = 65_535
 /** PostgreSQL cuts longer names, so that two statements could become one. */
 const MAX_NAME_LENGTH = 63
+
+const INTERRUPT_TRIES = 5
+const INTERRUPT_WAIT_MS = 500
 
 const SET_IDENTITY = {
   name: 'cairn_set_identity',
@@ -136,7 +140,7 @@ export class SqlConnection {
     const timer = setTimeout(() => {
       // The interruption may reach the server after the statement ended: the connection is not reused.
       this.broken = true
-      interrupted = this.#options.interrupt()
+      interrupted = this.#interruptUntilEnded(running)
     }, timeoutMs)
     try {
       return await running
@@ -147,6 +151,19 @@ export class SqlConnection {
       clearTimeout(timer)
       await interrupted
     }
+  }
+
+  /** A server that has not begun with the statement ignores the first interruption; a deaf one loses the connection. */
+  async #interruptUntilEnded(running: Promise<unknown>): Promise<void> {
+    const ended = running.then(
+      () => true,
+      () => true,
+    )
+    for (let tries = 0; tries < INTERRUPT_TRIES; tries += 1) {
+      await this.#options.interrupt()
+      if (await Promise.race([ended, sleep(INTERRUPT_WAIT_MS, false)])) return
+    }
+    this.#client.connection.stream.destroy(new Error('Connection terminated after a time limit'))
   }
 
   async #parseUserArrays(result: pg.QueryResult): Promise<void> {

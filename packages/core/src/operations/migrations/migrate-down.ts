@@ -6,7 +6,7 @@ import { describeFailure, migrationFailed, StepFailure } from './failure.ts'
 import { hasEffects, type MigrationRecord, readHistory } from './history.ts'
 import { DEFAULT_TABLE_LOCK_MS, DEFAULT_WAIT_MS, type MigrateDownOptions, type MigrateResult, type MigrationStep } from './migrate-options.ts'
 import type { MigrationScript } from './migration.ts'
-import { announceLock, oneAtATime, withMigrationLock } from './migration-lock.ts'
+import { announceLock, oneAtATime, releaseSnapshot, withMigrationLock } from './migration-lock.ts'
 import { planDown } from './plan.ts'
 import { runStatements } from './run-statements.ts'
 import { WRITE_PROGRESS, WRITE_ROLLBACK_FAILURE, WRITE_ROLLED_BACK } from './tracking-queries.ts'
@@ -61,6 +61,7 @@ async function rollBackNext(
       options.onProgress?.({ ...progressOf(record), ...counters, state: 'started' })
       if (!record.is_transactional) {
         if (!engine.capabilities.concurrentTransactions) return record
+        await releaseSnapshot(session)
         await rollBackByStatement(engine, record)
         return undefined
       }

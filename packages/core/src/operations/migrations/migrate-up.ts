@@ -8,7 +8,7 @@ import {
   DEFAULT_ENVIRONMENT, DEFAULT_TABLE_LOCK_MS, DEFAULT_WAIT_MS, type MigrateResult, type MigrateUpOptions, type MigrationStep,
 } from './migrate-options.ts'
 import type { Migration } from './migration.ts'
-import { announceLock, type LockOptions, oneAtATime, withMigrationLock } from './migration-lock.ts'
+import { announceLock, type LockOptions, oneAtATime, releaseSnapshot, withMigrationLock } from './migration-lock.ts'
 import { planUp } from './plan.ts'
 import { runStatements } from './run-statements.ts'
 import { CREATE_TRACKING, WRITE_PROGRESS, WRITE_RECORD } from './tracking-queries.ts'
@@ -74,9 +74,13 @@ async function applyNext(
       if (migration === undefined) return undefined
       chosen = { migration, record: history.find((record) => record.version === migration.version) }
       options.onProgress?.({ ...progressOf(migration), ...counters, state: 'started' })
-      if (migration.transactional) await applyInTransaction(session, migration, options)
-      else if (engine.capabilities.concurrentTransactions) await applyByStatement(engine, migration, chosen.record, options)
-      else return chosen
+      if (migration.transactional) {
+        await applyInTransaction(session, migration, options)
+        return undefined
+      }
+      if (!engine.capabilities.concurrentTransactions) return chosen
+      await releaseSnapshot(session)
+      await applyByStatement(engine, migration, chosen.record, options)
       return undefined
     })
     // With a single connection the transaction above had to end first; there is no other process either.
@@ -84,7 +88,7 @@ async function applyNext(
   } catch (error) {
     if (chosen === undefined || !(error instanceof StepFailure)) throw error
     const { migration } = chosen
-    await engine.query(OWNER, WRITE_RECORD, recordValues(migration, options, 'failed', error.statementsDone, error.message, elapsed(started))).catch((cause: unknown) => {
+    await recordFailure(engine, migration, options, error, elapsed(started)).catch((cause: unknown) => {
       log.warn({ err: cause, version: migration.version }, 'the failed attempt could not be recorded')
     })
     throw migrationFailed(error, 'up', { version: migration.version, file: migration.file })
@@ -113,6 +117,12 @@ async function applyByStatement(engine: SqlEngine, migration: Migration, record:
   const { version, file, up: script } = migration
   await runStatements(engine, { version, file, direction: 'up', script, done, resumed })
   await engine.query(OWNER, WRITE_PROGRESS, [version, 'completed', 0, null, 0])
+}
+
+/** In a transaction of its own, since that of the migration was rolled back. A non-transactional one has its row already. */
+async function recordFailure(engine: SqlEngine, migration: Migration, options: MigrateUpOptions, failure: StepFailure, ms: number): Promise<void> {
+  if (migration.transactional) await engine.query(OWNER, WRITE_RECORD, recordValues(migration, options, 'failed', 0, failure.message, ms))
+  else await engine.query(OWNER, WRITE_PROGRESS, [migration.version, 'failed', failure.statementsDone, failure.message, 0])
 }
 
 function recordValues(m: Migration, options: MigrateUpOptions, status: RecordStatus, statementsDone: number, error: string | null, ms: number): unknown[] {

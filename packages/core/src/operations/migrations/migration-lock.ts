@@ -47,6 +47,15 @@ export async function withMigrationLock<T>(engine: SqlEngine, options: LockOptio
   }
 }
 
+/**
+ * To be called before statements run on other connections while this one holds the lock: its last query keeps a
+ * snapshot as long as its portal is open, and CREATE INDEX CONCURRENTLY waits for old snapshots. A statement sent
+ * without parameters closes the portal.
+ */
+export function releaseSnapshot(session: SqlSession): Promise<void> {
+  return session.exec('SELECT 1')
+}
+
 async function stillLocked(engine: SqlEngine, waitMs: number): Promise<CairnError> {
   const holder = (await readLock(engine))?.locked_by
   const who = holder === undefined ? 'another process' : `process ${holder}`

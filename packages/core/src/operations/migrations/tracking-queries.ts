@@ -116,8 +116,8 @@ WHERE m.status <> 'completed'`
 /** $1 version, $2 status, $3 statements done, $4 error, $5 milliseconds spent since the last write. */
 export const WRITE_PROGRESS = `
 UPDATE migrations.applied_migrations
-SET status = $2, statements_done = $3, error_message = $4, execution_time_ms = execution_time_ms + $5,
-  applied_at = CASE WHEN $2 = 'completed' THEN now() ELSE applied_at END
+SET status = $2::text, statements_done = $3, error_message = $4, execution_time_ms = execution_time_ms + $5,
+  applied_at = CASE WHEN $2::text = 'completed' THEN now() ELSE applied_at END
 WHERE version = $1`
 
 /** $1 version. The row stays, so that the validation results that point to it stay as well. */

@@ -34,7 +34,6 @@ describe.each(sqlTargets)('agent instances on $name', (target) => {
   })
 
   // proves S1-12-05
-  // proves D1-34
   test('a restart begins a new life: no old heartbeat, one more restart, the old life counted as uptime', async () => {
     const { agents, sql } = tenant()
     await agents.register({ name: 'a', type: 'llm' })

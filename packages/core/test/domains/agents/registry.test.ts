@@ -11,7 +11,6 @@ describe.each(sqlTargets)('agent registry on $name', (target) => {
   // proves S3-4-01
   // proves S3-4-05
   // proves S4-9.2-01
-  // proves D2-04
   test('a registered agent is read back whole, by id and by key', async () => {
     const { agents } = tenant()
     const input = {

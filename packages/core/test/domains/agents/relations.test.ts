@@ -37,7 +37,6 @@ describe.each(sqlTargets)('relations of agents on $name', (target) => {
     await failure(agents.capabilities.remove(randomUUID(), 'x'), 'AGENT_NOT_FOUND')
   })
 
-  // proves D1-41
   test('the array of capabilities has one source: many writers at once, and no other way in', async () => {
     const { agents, sql } = tenant()
     await agents.register({ name: 'a', type: 'llm' })
@@ -53,7 +52,6 @@ describe.each(sqlTargets)('relations of agents on $name', (target) => {
   // proves S1-3-07
   // proves S1-3-08
   // proves S1-12-01
-  // proves D1-40
   test('a dependency that closes a circle is refused with the way round', async () => {
     const own = tenant()
     const { agents } = own
@@ -146,7 +144,6 @@ describe.each(sqlTargets)('relations of agents on $name', (target) => {
 
   // proves S1-25-01
   // proves S1-25-02
-  // proves D1-38
   test('connections are used in turn, without credentials, with TLS', async () => {
     const { agents } = tenant()
     await agents.register({ name: 'a', type: 'llm' })
@@ -189,7 +186,6 @@ describe.each(sqlTargets)('relations of agents on $name', (target) => {
   // proves S0-2-07
   // proves S0-12-01
   // proves S3-4-04
-  // proves D0-29
   test('outcomes recorded at once all count, and the rates follow from them', async () => {
     const { agents } = tenant()
     const { id } = await agents.register({ name: 'a', type: 'llm' })

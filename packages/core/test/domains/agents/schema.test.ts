@@ -11,9 +11,6 @@ describe.each(sqlTargets)('agents schema on $name', (target) => {
 
   // proves S4-9.2-02
   // proves S4-9.1-06
-  // proves D0-14
-  // proves D0-15
-  // proves D4-50
   test.each([
     ['an empty name', `agent_name = ''`, 'valid_agent_name'],
     ['a long name', `agent_name = repeat('x', 256)`, 'valid_agent_name'],
@@ -45,7 +42,6 @@ describe.each(sqlTargets)('agents schema on $name', (target) => {
   })
 
   // proves S4-9.1-01
-  // proves D4-49
   test('domains over uuid take NULL, so that a root has no parent', async () => {
     const [row] = await owner<{ a: unknown; b: unknown; c: unknown }>(
       `SELECT NULL::types.agent_id_type AS a, NULL::types.task_id_type AS b, NULL::types.message_id_type AS c`,
@@ -55,7 +51,6 @@ describe.each(sqlTargets)('agents schema on $name', (target) => {
   })
 
   // proves S1-11-01
-  // proves D1-10
   test('there is one foreign key a column, and what an agent owns goes with it', async () => {
     const keys = await owner<{ table: string; columns: string; kind: string }>(
       `SELECT conrelid::regclass::text AS "table", conkey::text AS columns, confdeltype::text AS kind FROM pg_constraint
@@ -76,14 +71,11 @@ describe.each(sqlTargets)('agents schema on $name', (target) => {
     expect(await sql(`DELETE FROM agents.registry WHERE agent_id = $1 RETURNING 1`, [id])).toHaveLength(1)
     for (const table of ['instances', 'capabilities', 'dependencies', 'connections']) expect(await sql(`SELECT 1 FROM agents.${table}`), table).toEqual([])
     expect((await agents.get(child.id)).parentId).toBeNull()
-    // The history of a deleted agent stays (D1-11).
+    // The history of a deleted agent stays.
     expect(await sql(`SELECT 1 FROM agents.lifecycle_events WHERE agent_id = $1`, [id])).not.toEqual([])
   })
 
   // proves S2-11-02
-  // proves D0-18
-  // proves D2-01
-  // proves D2-02
   test('updated_at moves with an update, and only tables that have it carry the trigger', async () => {
     const { agents, sql } = tenant()
     await agents.register({ name: 'a', type: 'llm' })
@@ -157,7 +149,6 @@ describe.each(sqlTargets)('indexes of agents on $name', (target) => {
   // proves S1-13-04
   // proves S4-9.3-01
   // proves S4-9.3-04
-  // proves D0-01
   test.each([
     ['registry', `tenant_id = 't' AND agent_type = 'llm' AND status = 'active'`, 'registry_type_status'],
     ['registry', `tenant_id = 't' AND health_status = 'degraded'`, 'registry_health'],

@@ -82,7 +82,6 @@ describe.each(sqlTargets)('agent status on $name', (target) => {
   })
 
   // proves S4-9.2-07
-  // proves D4-55
   test('the history tells who did what and why, newest first, in pages', async () => {
     const actor = randomUUID()
     const { agents } = tenant(actor)
@@ -116,7 +115,6 @@ describe.each(sqlTargets)('agent status on $name', (target) => {
     expect((await agents.events.list('a')).items.map((event) => event.type)).toEqual(['registered'])
   })
 
-  // proves D0-17
   test('retiring stops instances and connections, keeps the agent readable, and is final', async () => {
     const { agents } = tenant()
     const made = await agents.register({ name: 'a', type: 'llm', status: 'active' })

@@ -76,7 +76,7 @@ export function kvConformance(name: string, open: () => Promise<KvTarget>): void
 
       test('keys of one, two and four segments do not collide', async () => {
         const bucket = await fresh()
-        const keys = [['a'], ['a', 'b'], ['a', 'b', 'c'], ['a', 'b.c'], ['a', 'b\u0001c'], ['a.b'], ['a', 'b', 'c', 'd'], ['a\u0001b', ].slice(0, 1)]
+        const keys = [['a'], ['a', 'b'], ['a', 'b', 'c'], ['a', 'b.c'], ['a', 'b\u0001c'], ['a.b'], ['a', 'b', 'c', 'd']]
         for (const [index, each] of keys.entries()) await bucket.put(each, String(index))
         for (const [index, each] of keys.entries()) expect(await bucket.get(each)).toMatchObject({ key: each, value: String(index) })
       })
@@ -173,6 +173,8 @@ export function kvConformance(name: string, open: () => Promise<KvTarget>): void
             // `before` had been returned to somebody when this read began.
             expect(seen).toBeGreaterThanOrEqual(before)
             if (seen > latest) latest = seen
+            // An engine that answers from memory would otherwise never let the writer run.
+            await new Promise((resolve) => setImmediate(resolve))
           }
         })
         await Promise.all([writer, ...readers])
@@ -550,11 +552,14 @@ export function kvConformance(name: string, open: () => Promise<KvTarget>): void
         fc.record({ kind: fc.constantFrom('purge' as const, 'check' as const), text: fc.constantFrom(...texts), value: fc.constant('') }),
         fc.record({ kind: fc.constant('repeat' as const), text: fc.constantFrom(...texts), value: fc.string() }),
       )
+      const bucket = await fresh()
       await fc.assert(
         fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 40 }), async (commands) => {
-          const bucket = await fresh()
+          const agent = randomUUID()
+          const key = (text: string): KvKey => ['acme', agent, text]
+          const begin = (await bucket.status()).lastRevision
           const model = new Map<string, { value: string; revision: number; deleted: boolean }>()
-          let last = 0
+          let last = begin
           for (const step of commands) {
             const at = model.get(step.text)
             if (step.kind === 'put' || step.kind === 'repeat') {
@@ -585,9 +590,9 @@ export function kvConformance(name: string, open: () => Promise<KvTarget>): void
             expect(await bucket.get(key(step.text))).toEqual(now ? { key: key(step.text), ...now } : undefined)
           }
           const live = [...model].filter(([, entry]) => !entry.deleted).map(([text, entry]) => [text, entry.value])
-          const listed = (await collect(bucket.list(['acme', AGENT]))).map((entry) => [entry.key[2], entry.value])
+          const listed = (await collect(bucket.list(['acme', agent]))).map((entry) => [entry.key[2], entry.value])
           expect(listed.sort()).toEqual(live.sort())
-          const fed = new Map((await feed(bucket, 0, 3)).map((entry) => [entry.key[2], entry.revision]))
+          const fed = new Map((await feed(bucket, begin, 3)).map((entry) => [entry.key[2], entry.revision]))
           for (const [text, entry] of model) expect(fed.get(text)).toBe(entry.revision)
           expect((await bucket.status()).lastRevision).toBe(last)
         }),

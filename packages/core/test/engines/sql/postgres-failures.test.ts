@@ -149,13 +149,13 @@ describe('a PostgreSQL that is killed', () => {
       })
       const outcomes = Promise.allSettled(writers)
       const before = acknowledged
-      await vi.waitFor(() => expect(acknowledged).toBeGreaterThan(before + 50))
+      await vi.waitFor(() => expect(acknowledged).toBeGreaterThan(before + 50), { timeout: 10_000 })
       await server.kill9()
       for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'CONNECTION_FAILED' } })
       await expect(engine.query(OWNER, 'SELECT 1')).rejects.toMatchObject({ code: 'CONNECTION_FAILED' })
 
       await server.restart()
-      const stored = await vi.waitFor(async () => (await engine.query<{ n: number }>(OWNER, 'SELECT count(*) AS n FROM kept')).rows[0]?.n ?? 0)
+      const stored = await vi.waitFor(async () => (await engine.query<{ n: number }>(OWNER, 'SELECT count(*) AS n FROM kept')).rows[0]?.n ?? 0, { timeout: 10_000 })
       expect(stored).toBeGreaterThanOrEqual(acknowledged)
       await vi.waitFor(
         async () => {

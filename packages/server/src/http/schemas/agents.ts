@@ -1,7 +1,7 @@
 import { AGENT_STATUSES, DEPENDENCY_KINDS, HEALTH_STATUSES, INSTANCE_STATUSES, type Agent as CoreAgent, type AgentInstance, type AgentTree as CoreAgentTree, type AgentType as CoreAgentType, type AgentWithInstances, type Capability as CoreCapability, type LifecycleEvent as CoreLifecycleEvent, type PerformanceSummary as CorePerformanceSummary } from '@cairn/core'
 import { z } from '@hono/zod-openapi'
 import type { Wire } from '../exact.ts'
-import { Count, Id, JsonObject, Time, pageFields, several } from './common.ts'
+import { Count, Flag, Id, JsonObject, Time, pageFields, several } from './common.ts'
 
 const Status = z.enum(AGENT_STATUSES)
 const Health = z.enum(HEALTH_STATUSES)
@@ -108,7 +108,7 @@ export const AgentQuery = z.strictObject({
   allOf: several(z.string()).optional().openapi({ description: 'Agents with every one of these enabled capabilities.' }),
   parentId: z.string().optional().openapi({ description: 'Id or key of the parent; `null` for agents without one.' }),
   search: z.string().optional().openapi({ description: 'Part of the name or key, or words of the specialization.' }),
-  includeRetired: z.enum(['true', 'false']).optional(),
+  includeRetired: Flag.optional(),
 })
 
 export const StatusChange = z.strictObject({ status: StatusWord, reason: z.string().optional(), triggeredBy: Id.optional() }).openapi('StatusChange')

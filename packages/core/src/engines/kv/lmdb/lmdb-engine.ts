@@ -12,8 +12,8 @@ import { GroupCommit } from './group-commit.ts'
 import { LmdbBucket } from './lmdb-bucket.ts'
 
 const MAX_VALUE_BYTES = 8 * 1024 * 1024
-/** Five databases a bucket and one for the environment. */
-const MAX_DATABASES = 256
+/** Five databases a bucket, 128 buckets, and one for the environment. */
+const MAX_DATABASES = 641
 
 export interface LmdbOptions {
   /** Directory of the data file; made when absent. */

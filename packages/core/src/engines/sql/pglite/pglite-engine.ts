@@ -37,7 +37,7 @@ const DEFAULT_START_TIMEOUT_MS = 60_000
  * database and takes some seconds. Errors: DATA_DIR_LOCKED, DATA_DIR_CORRUPT.
  *
  * A statement cannot be cancelled here, so one that exceeds its `timeoutMs` costs a restart of the worker
- * (0.3 s); in `memory://` it runs to its end and then fails with TIMEOUT.
+ * (about half a second); in `memory://` it runs to its end and then fails with TIMEOUT.
  */
 export async function openPglite(options: PgliteOptions): Promise<PgliteEngine> {
   const inMemory = options.dataDir === MEMORY

@@ -1,0 +1,67 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { open } from '@cairn/core'
+import { cairnTargets, until } from '../packages/core/test/harness/cairns.ts'
+import { startPostgres } from '../packages/core/test/harness/postgres-server.ts'
+
+/** How long PostgreSQL is away. */
+const OUTAGE_MS = 30_000
+const WRITERS = 16
+
+const cleanups: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+describe('PostgreSQL stopped under write load', () => {
+  const servers = cairnTargets[1] as (typeof cairnTargets)[number]
+
+  it('writes go on for 30 s, nothing is lost, and the lag returns below 200 ms', { timeout: 180_000 }, async () => {
+    const postgres = await startPostgres()
+    cleanups.push(() => postgres.dispose())
+    const place = await servers.place({ postgresUrl: postgres.url })
+    const cairn = await open(place.options)
+    cleanups.push(() => cairn.close())
+    const { id } = await cairn.agents.register({ name: 'steady', type: 'operator' })
+    const latest = new Array<number>(WRITERS).fill(0)
+    let writing = true
+    let failures = 0
+    const writers = latest.map(async (_, writer) => {
+      for (let n = 1; writing; n++) {
+        try {
+          await cairn.state.set(id, `writer-${writer}`, n)
+          latest[writer] = n
+        } catch {
+          failures++
+        }
+        if (n % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+    })
+    const total = (): number => latest.reduce((sum, n) => sum + n, 0)
+    await until('writing has begun', () => total() > 500)
+    await postgres.stop()
+    const before = total()
+    await new Promise((resolve) => setTimeout(resolve, OUTAGE_MS))
+    const during = total() - before
+    const lagThen = cairn.state.stats().oldestDirtyMs
+    await postgres.restart()
+    await until('SQL has caught up', () => cairn.state.stats().oldestDirtyMs < 200 && cairn.state.stats().lastFlushError === null, 20_000)
+    // Still under load: the lag stays small.
+    const samples: number[] = []
+    for (let sample = 0; sample < 40; sample++) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      samples.push(cairn.state.stats().oldestDirtyMs)
+    }
+    writing = false
+    await Promise.all(writers)
+    await cairn.state.flush()
+    const p95 = samples.sort((a, b) => a - b)[Math.floor(samples.length * 0.95)] as number
+    console.log(`outage of ${OUTAGE_MS / 1000} s: ${during} writes meanwhile, ${failures} failed, lag then ${Math.round(lagThen)} ms, afterwards p95 ${Math.round(p95)} ms`)
+    expect(during).toBeGreaterThan(5_000)
+    expect(failures).toBe(0)
+    expect(lagThen).toBeGreaterThan(OUTAGE_MS / 2)
+    expect(p95).toBeLessThan(200)
+    const { rows } = await cairn.engines.sql.query<{ key: string; value: number }>({ role: 'maintenance' }, 'SELECT state_key AS key, state_value AS value FROM agents.state WHERE agent_id = $1', [id])
+    const inSql = new Map(rows.map(({ key, value }) => [key, value]))
+    for (const [writer, n] of latest.entries()) expect(inSql.get(`writer-${writer}`)).toBeGreaterThanOrEqual(n)
+  })
+})

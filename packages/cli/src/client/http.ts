@@ -1,0 +1,86 @@
+import { CairnError, ERROR_CODES, type ErrorCode } from '@cairn/core'
+
+/** Fields that are undefined are left out. */
+export type Query = { readonly [name: string]: string | number | boolean | undefined }
+
+interface Problem {
+  readonly code: string
+  readonly detail: string
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+const ANSWER_MS = 60_000
+
+/**
+ * Requests to a Cairn over HTTP; JSON both ways. An error of the server is thrown as the CairnError it was there.
+ * Errors besides: INVALID_OPTION for an address that is none, CONNECTION_FAILED when no Cairn answers, TIMEOUT.
+ */
+export class Http {
+  readonly base: string
+  readonly #headers: Readonly<Record<string, string>>
+
+  constructor(base: string, tenant: string | undefined) {
+    if (!/^https?:\/\/[^/]/.test(base) || !URL.canParse(base)) {
+      throw new CairnError('INVALID_OPTION', `--server: ${JSON.stringify(base)} is not an address such as http://127.0.0.1:4100.`, { details: { option: 'server' } })
+    }
+    this.base = base.replace(/\/+$/, '')
+    this.#headers = { accept: 'application/json', 'x-cairn-actor': 'system:cli', ...(tenant === undefined ? {} : { 'x-cairn-tenant': tenant }) }
+  }
+
+  get<T>(path: string, query: Query = {}): Promise<T> {
+    return this.#send<T>('GET', path, query, undefined, {})
+  }
+
+  post<T>(path: string, body: unknown = {}): Promise<T> {
+    return this.#send<T>('POST', path, {}, body, {})
+  }
+
+  put<T>(path: string, body: unknown, query: Query = {}, headers: Record<string, string> = {}): Promise<T> {
+    return this.#send<T>('PUT', path, query, body, headers)
+  }
+
+  delete<T>(path: string, query: Query = {}, headers: Record<string, string> = {}): Promise<T> {
+    return this.#send<T>('DELETE', path, query, undefined, headers)
+  }
+
+  async #send<T>(method: string, path: string, query: Query, body: unknown, headers: Record<string, string>): Promise<T> {
+    const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]]))
+    const url = `${this.base}${path}${given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`}`
+    let response: Response
+    let text: string
+    try {
+      response = await fetch(url, {
+        method,
+        headers: { ...this.#headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(ANSWER_MS),
+      })
+      text = await response.text()
+    } catch (error) {
+      throw this.#unreachable(error)
+    }
+    const answer = parse(text)
+    if (response.ok && answer !== undefined) return answer as T
+    if (isProblem(answer)) throw new CairnError(Object.hasOwn(ERROR_CODES, answer.code) ? (answer.code as ErrorCode) : 'UNKNOWN', answer.detail, { details: answer.details ?? {} })
+    throw new CairnError('CONNECTION_FAILED', `What answers at ${this.base} is not a Cairn: ${method} ${path} got status ${response.status}. Check --server.`, { details: { url: this.base, status: response.status } })
+  }
+
+  #unreachable(error: unknown): CairnError {
+    if (error instanceof Error && error.name === 'TimeoutError') return new CairnError('TIMEOUT', `${this.base} did not answer within ${ANSWER_MS / 1000} s.`, { cause: error, details: { url: this.base } })
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+    const reason = cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || cause.name : String(cause)
+    return new CairnError('CONNECTION_FAILED', `No Cairn answers at ${this.base}: ${reason}. Start one with \`cairn start\`, or check --server.`, { cause: error, details: { url: this.base } })
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isProblem(value: unknown): value is Problem {
+  return typeof value === 'object' && value !== null && typeof (value as Problem).code === 'string' && typeof (value as Problem).detail === 'string'
+}

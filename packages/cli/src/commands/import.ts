@@ -1,0 +1,85 @@
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { CairnError, isCairnError } from '@cairn/core'
+import type { Command } from 'commander'
+import { openClient } from '../client/open-client.ts'
+import { type ClientFlags, withClientFlags } from '../engine-flags.ts'
+import { EXIT } from '../exit-codes.ts'
+import { onStopSignal } from '../graceful-stop.ts'
+import { parseLocomo } from '../import/locomo-format.ts'
+import { importLocomo } from '../import/locomo-import.ts'
+import { type FileResult, type ImportedConversation, summaryText } from '../import/summary.ts'
+import { isVerbose, printError, run, show } from '../output.ts'
+import { StatusLine } from '../status-line.ts'
+
+const STOP_LIMIT_MS = 30_000
+
+/** Adds `cairn import locomo`. */
+export function registerImportCommands(program: Command): void {
+  const group = program.command('import').description('Import conversations')
+  withClientFlags(group.command('locomo'))
+    .description('Import conversations in the LoCoMo format: speakers become agents, sessions threads, turns messages')
+    .argument('<file...>', 'JSON files; each is imported even if another fails')
+    .addHelpText('after', '\nIt may be run again, also after it was interrupted: what is there already is found and not doubled.')
+    .action((files: string[], flags: ClientFlags) => run(flags, () => importFiles(files, flags)))
+}
+
+async function importFiles(files: readonly string[], flags: ClientFlags): Promise<number> {
+  const startedAt = performance.now()
+  const stopped = onStopSignal(STOP_LIMIT_MS, (text) => process.stderr.write(`${text}\n`))
+  const client = await openClient(flags)
+  const line = new StatusLine()
+  const results: FileResult[] = []
+  try {
+    for (const file of files) {
+      if (stopped.aborted) break
+      const imported: ImportedConversation[] = []
+      try {
+        for (const conversation of parseLocomo(await readText(file), file, stemOf(file))) {
+          const onProgress = ({ done, total, label }: { done: number; total: number; label: string }): void => line.bar(done, total, `messages  ${conversation.name}  ${label}`)
+          imported.push({ name: conversation.name, ...(await importLocomo(conversation, { target: client.importTarget, signal: stopped, onProgress })) })
+        }
+        results.push({ file, conversations: imported, error: null })
+      } catch (error) {
+        if (stopped.aborted) break
+        results.push({ file, conversations: imported, error: shownError(error) })
+        line.clear()
+        if (flags.json !== true || isVerbose()) await printError(error)
+      } finally {
+        line.clear()
+      }
+    }
+  } finally {
+    line.clear()
+    await client.close()
+  }
+  const ms = Math.round(performance.now() - startedAt)
+  const failed = results.some(({ error }) => error !== null)
+  show(flags, { ok: !failed && !stopped.aborted, interrupted: stopped.aborted, target: client.place, files: results, ms }, () => summaryText(results, ms))
+  if (stopped.aborted) {
+    process.stderr.write('Interrupted. Run the same command again: it continues where it stopped, and nothing is doubled.\n')
+    return stopped.reason === 'SIGTERM' ? EXIT.terminated : EXIT.interrupted
+  }
+  return failed ? EXIT.failed : EXIT.ok
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file))
+  } catch (cause) {
+    if (cause instanceof TypeError) throw new CairnError('IMPORT_MALFORMED', `${file}: it is not UTF-8 text.`, { cause, details: { file } })
+    const code = (cause as NodeJS.ErrnoException).code
+    const why = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a directory' : (cause as Error).message
+    throw new CairnError('INVALID_ARGUMENT', `${file}: it cannot be read: ${why}.`, { cause, details: { file } })
+  }
+}
+
+function stemOf(file: string): string {
+  return basename(file).replace(/\.json$/i, '')
+}
+
+function shownError(error: unknown): NonNullable<FileResult['error']> {
+  return isCairnError(error)
+    ? { code: error.code, message: error.message, details: error.details }
+    : { code: 'UNKNOWN', message: error instanceof Error ? error.message : String(error), details: {} }
+}

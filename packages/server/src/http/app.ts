@@ -1,0 +1,77 @@
+import type { Cairn, Logger } from '@cairn/core'
+import { CairnError } from '@cairn/core'
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { bodyLimit } from 'hono/body-limit'
+import type { App, AppContext, AppEnv } from './app-env.ts'
+import { apiDocument } from './api-document.ts'
+import { hostGuard } from './host-guard.ts'
+import { HttpMetrics } from './metrics.ts'
+import { noSuchRoute } from './not-found.ts'
+import { invalidRequest, respondWithProblem } from './problem.ts'
+import { requestLog } from './request-log.ts'
+import { checkPath, rawPath } from './request-path.ts'
+import { agentInstanceRoutes } from './routes/agent-instances.ts'
+import { agentRelationRoutes } from './routes/agent-relations.ts'
+import { agentRoutes } from './routes/agents.ts'
+import { checkpointRoutes } from './routes/checkpoints.ts'
+import { conversationRoutes } from './routes/conversations.ts'
+import { healthRoutes } from './routes/health.ts'
+import { homeRoutes } from './routes/home.ts'
+import { stateEventRoutes } from './routes/state-events.ts'
+import { stateRoutes } from './routes/state.ts'
+import { securityHeaders } from './security-headers.ts'
+import { tenantOf } from './tenant.ts'
+
+export interface AppOptions {
+  /** A pino logger or anything of its shape; one line a request. @default silent */
+  readonly logger?: Logger
+  /** The address the app is reached at. On a loopback address only its names are accepted in the Host header. @default '127.0.0.1' */
+  readonly host?: string
+  /** More names that the Host header may have, with or without a port. @default [] */
+  readonly allowedHosts?: readonly string[]
+  /** Largest request body. @default 2097152 (2 MiB) */
+  readonly maxBodyBytes?: number
+  /** Silence after which a live stream sends a comment. @default 15000 */
+  readonly keepAliveMs?: number
+  /** Aborted when the server begins to stop: `/ready` says so and live streams end. */
+  readonly closing?: AbortSignal
+}
+
+const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} }
+
+/**
+ * Cairn's HTTP API as a web-standard app: `app.fetch(request)` answers a Request. It holds no global state and leaves
+ * the Cairn open. Everything it refuses is an RFC 9457 problem document with one of the codes in docs/errors.md.
+ */
+export function createApp(cairn: Cairn, options: AppOptions = {}): App {
+  const { logger = SILENT, host = '127.0.0.1', allowedHosts = [], maxBodyBytes = 2 * 1024 * 1024, keepAliveMs = 15_000, closing = new AbortController().signal } = options
+  const metrics = new HttpMetrics(cairn)
+  const app: App = new OpenAPIHono<AppEnv>({
+    getPath: rawPath,
+    defaultHook: (result) => {
+      if (!result.success) throw invalidRequest(PARTS[result.target] ?? result.target, result.error)
+    },
+  })
+  app.onError((error, c) => respondWithProblem(c, error, logger))
+  app.notFound((c) => respondWithProblem(c, noSuchRoute(app, c), logger))
+
+  app.use(requestLog(logger), metrics.middleware, securityHeaders, hostGuard(host, allowedHosts), checkPath)
+  app.use('/v1/*', tenantOf(cairn), bodyLimit({ maxSize: maxBodyBytes, onError: (c) => respondWithProblem(c as AppContext, bodyTooLarge(maxBodyBytes), logger) }))
+
+  agentRoutes(app)
+  agentRelationRoutes(app)
+  agentInstanceRoutes(app)
+  stateRoutes(app)
+  stateEventRoutes(app, { closing, keepAliveMs })
+  checkpointRoutes(app)
+  conversationRoutes(app)
+  healthRoutes(app, { cairn, metrics, closing })
+  homeRoutes(app, { cairn, document: apiDocument(app) })
+  return app
+}
+
+const PARTS: Readonly<Record<string, string>> = { json: 'body', param: 'path', query: 'query', header: 'header' }
+
+function bodyTooLarge(maxBytes: number): CairnError {
+  return new CairnError('PAYLOAD_TOO_LARGE', `body: it is larger than ${maxBytes} bytes. Split it over several requests.`, { details: { field: 'body', maxBytes } })
+}

@@ -1,0 +1,104 @@
+import type { Cairn, StateStats } from '@cairn/core'
+import type { MiddlewareHandler } from 'hono'
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import type { AppEnv } from './app-env.ts'
+import { routePattern } from './route-pattern.ts'
+
+const METHODS = new Set(['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS'])
+
+/** The metrics of one app: requests, the state tiers and the process, in a registry of their own. Names follow Prometheus: base units, `_total`. */
+export class HttpMetrics {
+  readonly #registry = new Registry()
+  readonly #requests: Counter<'method' | 'route' | 'status'>
+  readonly #duration: Histogram<'method' | 'route'>
+
+  constructor(cairn: Cairn) {
+    const registers = [this.#registry]
+    collectDefaultMetrics({ register: this.#registry })
+    this.#requests = new Counter({ name: 'cairn_http_requests_total', help: 'Requests answered.', labelNames: ['method', 'route', 'status'], registers })
+    this.#duration = new Histogram({
+      name: 'cairn_http_request_duration_seconds',
+      help: 'Time until the answer began.',
+      labelNames: ['method', 'route'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    })
+    stateMetrics(this.#registry, cairn)
+    poolMetrics(this.#registry, cairn)
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+
+  /** Counts each request under the pattern of its route, never its path. */
+  readonly middleware: MiddlewareHandler<AppEnv> = async (c, next) => {
+    const started = performance.now()
+    await next()
+    const method = METHODS.has(c.req.method) ? c.req.method : 'OTHER'
+    const route = routePattern(c)
+    this.#requests.inc({ method, route, status: String(c.res.status) })
+    this.#duration.observe({ method, route }, (performance.now() - started) / 1000)
+  }
+}
+
+function stateMetrics(registry: Registry, cairn: Cairn): void {
+  const registers = [registry]
+  const gauge = (name: string, help: string, read: (stats: StateStats) => number): Gauge =>
+    new Gauge({ name, help, registers, collect() { this.set(read(cairn.state.stats())) } })
+  const counter = (name: string, help: string, read: (stats: StateStats) => number): Counter =>
+    new Counter({ name, help, registers, collect() { this.reset(); this.inc(read(cairn.state.stats())) } })
+
+  gauge('cairn_state_dirty_keys', 'Acknowledged keys that SQL does not have yet.', (stats) => stats.dirtyKeys)
+  gauge('cairn_state_oldest_dirty_seconds', 'Age of the oldest of them.', (stats) => stats.oldestDirtyMs / 1000)
+  gauge('cairn_state_hot_available', '1 while the hot tier answers.', (stats) => (stats.hotAvailable ? 1 : 0))
+  gauge('cairn_state_cache_entries', 'Entries in memory.', (stats) => stats.cacheEntries)
+  gauge('cairn_state_cache_bytes', 'Bytes of the entries in memory.', (stats) => stats.cacheBytes)
+  gauge('cairn_state_last_flush_seconds', 'Duration of the last flush.', (stats) => stats.lastFlushMs / 1000)
+  counter('cairn_state_flushes_total', 'Flushes to SQL.', (stats) => stats.flushes)
+  counter('cairn_state_rows_flushed_total', 'Rows written to SQL by flushes.', (stats) => stats.rowsFlushed)
+  counter('cairn_state_lag_violations_total', 'Flushed entries that were too far behind.', (stats) => stats.lagViolations)
+  counter('cairn_state_cache_hits_total', 'Reads answered from memory.', (stats) => stats.cacheHits)
+  counter('cairn_state_cache_misses_total', 'Reads that memory could not answer.', (stats) => stats.cacheMisses)
+  new Gauge({
+    name: 'cairn_state_lag_seconds',
+    help: 'Time from the acknowledgement of a write to its commit in SQL.',
+    labelNames: ['quantile'],
+    registers,
+    collect() {
+      const { lagP50Ms, lagP95Ms } = cairn.state.stats()
+      this.set({ quantile: '0.5' }, lagP50Ms / 1000)
+      this.set({ quantile: '0.95' }, lagP95Ms / 1000)
+    },
+  })
+}
+
+function poolMetrics(registry: Registry, cairn: Cairn): void {
+  const registers = [registry]
+  new Gauge({
+    name: 'cairn_sql_pool_connections',
+    help: 'Connections of the SQL pools.',
+    labelNames: ['pool', 'state'],
+    registers,
+    collect() {
+      for (const { name: pool, max, open, idle } of cairn.engines.sql.pools()) {
+        this.set({ pool, state: 'max' }, max)
+        this.set({ pool, state: 'idle' }, idle)
+        this.set({ pool, state: 'used' }, open - idle)
+      }
+    },
+  })
+  new Gauge({
+    name: 'cairn_sql_pool_waiting',
+    help: 'Callers that wait for a connection.',
+    labelNames: ['pool'],
+    registers,
+    collect() {
+      for (const { name: pool, waiting } of cairn.engines.sql.pools()) this.set({ pool }, waiting)
+    },
+  })
+}

@@ -1,0 +1,48 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+export interface ServerSentEvent {
+  readonly id: string
+  readonly event: string
+  readonly data: unknown
+}
+
+/**
+ * A stream of server-sent events from `events`, with a comment at the start and every `keepAliveMs` of silence, so that
+ * proxies and clients see that it lives. `stop` is called when the reader goes.
+ */
+export function eventStream(events: AsyncIterator<ServerSentEvent>, first: Promise<IteratorResult<ServerSentEvent>>, keepAliveMs: number, stop: () => void): Response {
+  const encoder = new TextEncoder()
+  let next = first
+  const stream = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(encoder.encode(': watching\n\n'))
+    },
+    async pull(controller) {
+      const silence = new AbortController()
+      const quiet = delay(keepAliveMs, undefined, { signal: silence.signal, ref: false }).catch(() => undefined)
+      try {
+        const result = await Promise.race([next, quiet])
+        if (result === undefined) controller.enqueue(encoder.encode(': alive\n\n'))
+        else if (result.done === true) controller.close()
+        else {
+          next = events.next()
+          next.catch(() => undefined)
+          controller.enqueue(encoder.encode(frame(result.value)))
+        }
+      } catch {
+        // The status line is long gone: a stream that breaks off makes the client connect again and meet the error there.
+        controller.close()
+        stop()
+      } finally {
+        silence.abort()
+      }
+    },
+    cancel: stop,
+  })
+  return new Response(stream, { headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' } })
+}
+
+/** JSON holds no raw line breaks, so that one data line is enough. */
+function frame({ id, event, data }: ServerSentEvent): string {
+  return `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+}
