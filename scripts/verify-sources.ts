@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import { glob, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { NAMES_FILE, readNames } from './generate-requirements.ts'
 import { ROOT } from './generated-file.ts'
+import { readProofs } from './proofs.ts'
 
 const SOURCES = ['packages/*/{src,test,bin,migrations}/**/*.{ts,sql}', '{scripts,bench,chaos,examples}/**/*.ts']
 const MAX_LINES = 400
@@ -11,7 +13,7 @@ const REASON = /^(?:\/\/|\/\*\*?|--|\s\*).*\b(?:one file|long file|over 400 line
 const UNFINISHED = new RegExp(`\\b(?:${['TO', 'DO'].join('')}|${['FIX', 'ME'].join('')}|${['X', 'XX'].join('')})\\b`)
 /** Prose; a comment that switches the checker off is a line of its own beginning with two slashes and an at sign. */
 const COMMENT = /^\s*(?:\/\*\*|\*|\/\/ (?!@))/
-const SUPPRESSED = new RegExp(`@ts-(?:${['ig', 'nore'].join('')}|nocheck)|\\bas ${'any'}\\b`)
+const SUPPRESSED = new RegExp(`@ts-(?:${['ig', 'nore'].join('')}|nocheck)|\\bas ${['an', 'y'].join('')}\\b`)
 
 /** Rules that a linter has no word for. */
 export async function checkSources(): Promise<string[]> {
@@ -43,4 +45,11 @@ export async function checkReadme(): Promise<string[]> {
     if (!existsSync(join(ROOT, path))) problems.push(`README.md links to ${path}, which does not exist.`)
   }
   return problems
+}
+
+/** A misspelt id would prove nothing. */
+export async function checkProofs(): Promise<string[]> {
+  const names = await readNames()
+  const unknown = [...(await readProofs())].filter(([id]) => id.startsWith('S') && !names.has(id))
+  return unknown.map(([id, paths]) => `${paths.join(', ')}: "proves ${id}", but ${NAMES_FILE} has no such id.`)
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ROOT } from './generated-file.ts'
 import { generateAll } from './generators.ts'
-import { checkReadme, checkSources } from './verify-sources.ts'
+import { checkProofs, checkReadme, checkSources } from './verify-sources.ts'
 
 const problems: string[] = []
 for (const { path, content } of await generateAll()) {
@@ -10,7 +10,7 @@ for (const { path, content } of await generateAll()) {
   if (committed === undefined) problems.push(`${path} is missing. Run \`npm run generate\` and commit it.`)
   else if (committed !== content) problems.push(`${path} is not what its sources give. ${firstDifference(committed, content)} Run \`npm run generate\` and commit it.`)
 }
-problems.push(...(await checkSources()), ...(await checkReadme()))
+problems.push(...(await checkSources()), ...(await checkReadme()), ...(await checkProofs()))
 
 for (const problem of problems) console.error(problem)
 console.log(problems.length === 0 ? 'verify: all files are as they should be' : `verify: ${problems.length} problem${problems.length === 1 ? '' : 's'}`)

@@ -1,4 +1,7 @@
 #!/usr/bin/env -S node --conditions=source
-import { main } from '../src/main.ts'
+import { enableCompileCache } from 'node:module'
 
+// Loaded after this, so that the second run need not compile what the first one did.
+enableCompileCache()
+const { main } = await import('../src/main.ts')
 await main(process.argv.slice(2))

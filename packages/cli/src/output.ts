@@ -1,8 +1,17 @@
-import Table from 'cli-table3'
+import Table, { type TableConstructorOptions } from 'cli-table3'
 import { EXIT } from './exit-codes.ts'
 
 export interface OutputFlags {
   readonly json?: boolean
+}
+
+/** Columns without a frame: they can be read, searched and cut. */
+const PLAIN: TableConstructorOptions = {
+  style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  chars: {
+    top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
+    left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ',
+  },
 }
 
 /** One line on stdout. */
@@ -18,18 +27,22 @@ export function show(flags: OutputFlags, value: unknown, text: () => string): vo
 /** Rows below a heading; `none` when there are no rows. */
 export function table(head: readonly string[], rows: readonly (readonly unknown[])[], none = 'none'): string {
   if (rows.length === 0) return none
-  const grid = new Table({ head: [...head], style: { head: [], border: [] } })
+  const grid = new Table({ head: [...head], ...PLAIN })
   for (const row of rows) grid.push(row.map(cell))
-  return grid.toString()
+  return trimmed(grid)
 }
 
 /** One thing, a field a row; fields without a value are left out. */
 export function record(fields: Readonly<Record<string, unknown>>): string {
-  const grid = new Table({ style: { head: [], border: [] } })
+  const grid = new Table(PLAIN)
   for (const [name, value] of Object.entries(fields)) {
     if (value !== undefined && value !== null && value !== '') grid.push([name, cell(value)])
   }
-  return grid.toString()
+  return trimmed(grid)
+}
+
+function trimmed(grid: { toString(): string }): string {
+  return grid.toString().replaceAll(/ +$/gm, '')
 }
 
 /** Cuts a text to one line of at most `most` characters. */

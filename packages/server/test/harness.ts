@@ -18,7 +18,7 @@ export async function openTestCairn(): Promise<TestCairn> {
   if (problem !== '') throw new Error(`There is no migrated template: ${problem}`)
   const dataDir = await mkdtemp(join(tmpdir(), 'cairn-server-'))
   await copyFolder(join(inject('pgliteTemplate'), MIGRATED_TEMPLATE), join(dataDir, 'pg'))
-  const cairn = await open({ dataDir, configFile: false } as Parameters<typeof open>[0])
+  const cairn = await open({ dataDir })
   return {
     cairn,
     async dispose() {

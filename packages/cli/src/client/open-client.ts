@@ -41,13 +41,16 @@ export async function openClient(flags: ClientFlags): Promise<CairnClient> {
 }
 
 /** Runs a command on a client and closes it. */
-export async function withClient(flags: ClientFlags, work: (client: CairnClient) => Promise<number | void>): Promise<void> {
-  await run(flags, async () => {
-    const client = await openClient(flags)
-    try {
-      return await work(client)
-    } finally {
-      await client.close()
-    }
-  })
+export async function withClient(flags: ClientFlags, work: (client: CairnClient) => Promise<number | void>): Promise<number | void> {
+  const client = await openClient(flags)
+  try {
+    return await work(client)
+  } finally {
+    await client.close()
+  }
+}
+
+/** `withClient` as a whole command. */
+export function runWithClient(flags: ClientFlags, work: (client: CairnClient) => Promise<number | void>): Promise<void> {
+  return run(flags, () => withClient(flags, work))
 }

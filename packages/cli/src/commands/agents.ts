@@ -1,7 +1,7 @@
 import type { AgentFilter } from '@cairn/core'
 import type { Command } from 'commander'
 import type { CairnClient } from '../client/cairn-client.ts'
-import { withClient } from '../client/open-client.ts'
+import { runWithClient } from '../client/open-client.ts'
 import { confirmed } from '../confirm.ts'
 import { type ClientFlags, withClientFlags } from '../engine-flags.ts'
 import { record, show, table } from '../output.ts'
@@ -36,7 +36,7 @@ export function registerAgentsCommands(program: Command): void {
     .option('--search <text>', 'only with this text in name or key')
     .option('--retired', 'retired agents too')
     .action((flags: ListFlags) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         const page = await client.agents.list(filterFrom(flags))
         show(flags, page, () => {
           const rows = page.items.map((agent) => [agent.key, agent.name, agent.type, agent.status, agent.capabilities.join(', '), agent.id])
@@ -49,7 +49,7 @@ export function registerAgentsCommands(program: Command): void {
     .description('Show an agent')
     .argument('<agent>', 'id or key')
     .action((agent: string, flags: ClientFlags) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         const found = await client.agents.get(agent)
         show(flags, found, () => describe(found))
       }),
@@ -63,7 +63,7 @@ export function registerAgentsCommands(program: Command): void {
     .option('--capability <name...>', 'what it can do')
     .option('--if-exists', 'show the agent that has this key instead of failing')
     .action((name: string, flags: RegisterFlags) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         const agent = await client.agents.register({
           name,
           type: flags.type,
@@ -81,7 +81,7 @@ export function registerAgentsCommands(program: Command): void {
     .option('--reason <text>', 'kept with the event')
     .option('--yes', 'do not ask')
     .action((agent: string, flags: ClientFlags & { reason?: string; yes?: boolean }) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         await confirmed(flags, `Retire agent ${agent} for good?`)
         const retired = await client.agents.retire(agent, flags.reason)
         show(flags, retired, () => describe(retired))

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { withClient } from '../client/open-client.ts'
+import { runWithClient } from '../client/open-client.ts'
 import { confirmed } from '../confirm.ts'
 import { type ClientFlags, withClientFlags } from '../engine-flags.ts'
 import { oneLine, record, show, table } from '../output.ts'
@@ -18,7 +18,7 @@ export function registerCheckpointsCommands(program: Command): void {
     .argument('<agent>', 'id or key')
     .option('--name <name>', 'only of this name')
     .action((agent: string, flags: NameFlags & PageFlags) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         const page = await client.checkpoints.list(agent, { ...pageFrom(flags), ...nameFrom(flags) })
         show(flags, page, () => {
           const rows = page.items.map(({ id, name, trigger, keyCount, createdAt }) => [id, name, trigger, keyCount, createdAt])
@@ -33,7 +33,7 @@ export function registerCheckpointsCommands(program: Command): void {
     .option('--name <name>', 'a name for people; need not be unique')
     .option('--trigger <word>', "what made it (default: 'manual')")
     .action((agent: string, flags: NameFlags & { trigger?: string }) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         const made = await client.checkpoints.create(agent, { ...nameFrom(flags), ...(flags.trigger === undefined ? {} : { trigger: flags.trigger }) })
         show(flags, made, () => `Checkpoint ${made.id} holds ${made.keyCount} keys.`)
       }),
@@ -43,7 +43,7 @@ export function registerCheckpointsCommands(program: Command): void {
     .description('Show a checkpoint with its state')
     .argument('<id>')
     .action((id: string, flags: ClientFlags) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         const { state, ...checkpoint } = await client.checkpoints.get(id)
         show(flags, { ...checkpoint, state }, () => {
           const rows = Object.entries(state).map(([key, value]) => [key, oneLine(JSON.stringify(value), 90)])
@@ -57,7 +57,7 @@ export function registerCheckpointsCommands(program: Command): void {
     .argument('<id>')
     .option('--yes', 'do not ask')
     .action((id: string, flags: ClientFlags & { yes?: boolean }) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         await confirmed(flags, `Replace the agent's state by checkpoint ${id}?`)
         const result = await client.checkpoints.restore(id)
         show(flags, result, () => `Agent ${result.agentId}: ${result.written} keys written back, ${result.deleted} deleted, ${result.unchanged} unchanged.`)
@@ -71,7 +71,7 @@ export function registerCheckpointsCommands(program: Command): void {
     .option('--name <name>', "name of the other agent's first checkpoint (default: this one's)")
     .option('--yes', 'do not ask')
     .action((id: string, agent: string, flags: NameFlags & { yes?: boolean }) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         await confirmed(flags, `Replace the state of agent ${agent} by checkpoint ${id}?`)
         const result = await client.checkpoints.fork(id, { agent, ...nameFrom(flags) })
         show(flags, result, () => `Agent ${result.agentId}: ${result.written} keys written, ${result.deleted} deleted, ${result.unchanged} unchanged; checkpoint ${result.checkpoint.id} marks the point.`)

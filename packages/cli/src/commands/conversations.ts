@@ -1,6 +1,6 @@
 import type { ListSessionsOptions } from '@cairn/core'
 import { type Command, Option } from 'commander'
-import { withClient } from '../client/open-client.ts'
+import { runWithClient } from '../client/open-client.ts'
 import { type ClientFlags, withClientFlags } from '../engine-flags.ts'
 import { oneLine, record, show, table } from '../output.ts'
 import { type PageFlags, moreLine, pageFrom, withPageFlags } from './page-flags.ts'
@@ -17,7 +17,7 @@ export function registerConversationsCommands(program: Command): void {
     .description('List chat sessions, newest first')
     .addOption(new Option('--status <status>', 'only in this status').choices(['active', 'idle', 'ended']))
     .action((flags: ListFlags) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         const page = await client.conversations.sessions({ ...pageFrom(flags), ...(flags.status === undefined ? {} : { status: flags.status }) })
         show(flags, page, () => {
           const rows = page.items.map(({ id, key, title, type, status, messageCount, lastActivity }) => [key, title, type, status, messageCount, lastActivity, id])
@@ -31,7 +31,7 @@ export function registerConversationsCommands(program: Command): void {
     .argument('<session>', 'id or key')
     .option('--thread <id>', 'messages of this thread only')
     .action((idOrKey: string, flags: ClientFlags & PageFlags & { thread?: string }) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         const session = await client.conversations.session(idOrKey)
         const threads = await client.conversations.threads({ sessionId: session.id, limit: 1000 })
         const messages = await client.conversations.messages({ ...pageFrom(flags), ...(flags.thread === undefined ? { sessionId: session.id } : { threadId: flags.thread }) })

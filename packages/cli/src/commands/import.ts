@@ -7,7 +7,7 @@ import { type ClientFlags, withClientFlags } from '../engine-flags.ts'
 import { EXIT } from '../exit-codes.ts'
 import { onStopSignal } from '../graceful-stop.ts'
 import { parseLocomo } from '../import/locomo-format.ts'
-import { importLocomo } from '../import/locomo-import.ts'
+import { type ImportProgress, importLocomo } from '../import/locomo-import.ts'
 import { type FileResult, type ImportedConversation, summaryText } from '../import/summary.ts'
 import { isVerbose, printError, run, show } from '../output.ts'
 import { StatusLine } from '../status-line.ts'
@@ -36,7 +36,7 @@ async function importFiles(files: readonly string[], flags: ClientFlags): Promis
       const imported: ImportedConversation[] = []
       try {
         for (const conversation of parseLocomo(await readText(file), file, stemOf(file))) {
-          const onProgress = ({ done, total, label }: { done: number; total: number; label: string }): void => line.bar(done, total, `messages  ${conversation.name}  ${label}`)
+          const onProgress = progressOn(line, conversation.name)
           imported.push({ name: conversation.name, ...(await importLocomo(conversation, { target: client.importTarget, signal: stopped, onProgress })) })
         }
         results.push({ file, conversations: imported, error: null })
@@ -61,6 +61,16 @@ async function importFiles(files: readonly string[], flags: ClientFlags): Promis
     return stopped.reason === 'SIGTERM' ? EXIT.terminated : EXIT.interrupted
   }
   return failed ? EXIT.failed : EXIT.ok
+}
+
+/** A bar on a terminal; elsewhere nothing, or a line a session with --verbose. */
+function progressOn(line: StatusLine, name: string): (progress: ImportProgress) => void {
+  let last = ''
+  return ({ done, total, label }) => {
+    line.bar(done, total, `messages  ${name}  ${label}`)
+    if (!line.visible && isVerbose() && label !== last) process.stderr.write(`${name}: ${done}/${total} messages, ${label}\n`)
+    last = label
+  }
 }
 
 async function readText(file: string): Promise<string> {

@@ -36,18 +36,23 @@ async function start(flags: StartFlags): Promise<number> {
   const logger = await makeLogger(flags.logLevel, flags.logFormat)
   await assertPortFree(flags.host, flags.port)
 
-  const [{ open }, { resolveOptions }, { serve }] = await Promise.all([import('@cairn/core'), import('@cairn/core/internal'), import('@cairn/server')])
+  const [{ open }, { resolveOptions }] = await Promise.all([import('@cairn/core'), import('@cairn/core/internal')])
   const options = optionsFromFlags(flags)
   const { dataDir, postgres, nats } = resolveOptions(options)
   const status = new StatusLine(process.stdout)
   const spinning = status.visible && flags.logFormat === 'pretty'
   if (spinning) logger.level = 'warn'
   const onProgress = (step: string): void => (spinning ? status.spin(`${step} …`) : logger.info({ step }, step))
-  const cairn = await open({ ...options, logger, onProgress }).finally(() => status.clear())
+  const opening = open({ ...options, logger, onProgress })
+  // Loaded while the engines open in their threads. What it throws is met below, once there is something to close.
+  const loading = import('@cairn/server')
+  loading.catch(() => undefined)
+  const cairn = await opening.finally(() => status.clear())
   logger.level = flags.logLevel
   const embedded = postgres === undefined || nats === undefined
   try {
     if (stopped.aborted) return interruptedBy(stopped)
+    const { serve } = await loading
     const server = await serve(cairn, { host: flags.host, port: flags.port, logger })
     try {
       const url = reachableUrl(flags.host, server.port)

@@ -1,11 +1,11 @@
 import { text as textOf } from 'node:stream/consumers'
 import { CairnError } from '@cairn/core'
 import { type Command, Option } from 'commander'
-import { withClient } from '../client/open-client.ts'
+import { runWithClient, withClient } from '../client/open-client.ts'
 import type { WriteOptions } from '../client/cairn-client.ts'
 import { confirmed } from '../confirm.ts'
 import { type ClientFlags, wholeNumber, withClientFlags } from '../engine-flags.ts'
-import { oneLine, record, show, table } from '../output.ts'
+import { oneLine, record, run, show, table } from '../output.ts'
 import { type PageFlags, moreLine, pageFrom, withPageFlags } from './page-flags.ts'
 
 interface WriteFlags extends ClientFlags {
@@ -22,7 +22,7 @@ export function registerStateCommands(program: Command): void {
     .argument('<agent>', 'id or key')
     .option('--prefix <text>', 'only keys that begin with it')
     .action((agent: string, flags: ClientFlags & PageFlags & { prefix?: string }) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         const page = await client.state.list(agent, { ...pageFrom(flags), ...(flags.prefix === undefined ? {} : { prefix: flags.prefix }) })
         show(flags, page, () => {
           const rows = page.items.map(({ key, value, revision, updatedAt }) => [key, oneLine(JSON.stringify(value), 60), revision, updatedAt])
@@ -36,7 +36,7 @@ export function registerStateCommands(program: Command): void {
     .argument('<agent>', 'id or key')
     .argument('<key>')
     .action((agent: string, key: string, flags: ClientFlags) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         const entry = await client.state.get(agent, key)
         if (entry === undefined) throw new CairnError('NOT_FOUND', `Agent ${agent} has no state ${JSON.stringify(key)}. \`cairn state list ${agent}\` shows what it has.`, { details: { agent, key } })
         show(flags, entry, () => record({ key: entry.key, value: JSON.stringify(entry.value, null, 2), revision: entry.revision, updated: entry.updatedAt, expires: entry.expiresAt }))
@@ -49,9 +49,13 @@ export function registerStateCommands(program: Command): void {
     .argument('<key>')
     .argument('<json>', `the value, e.g. '{"step":1}' or '"text"'; - reads it from stdin`)
     .action((agent: string, key: string, json: string, flags: WriteFlags) =>
-      withClient(flags, async (client) => {
-        const { revision } = await client.state.set(agent, key, parseValue(json === '-' ? await textOf(process.stdin) : json), writeOptions(flags))
-        show(flags, { key, revision }, () => `${key} is at revision ${revision}.`)
+      run(flags, async () => {
+        // Read before anything is opened: a typing error should cost nothing.
+        const value = parseValue(json === '-' ? await textOf(process.stdin) : json)
+        await withClient(flags, async (client) => {
+          const { revision } = await client.state.set(agent, key, value, writeOptions(flags))
+          show(flags, { key, revision }, () => `${key} is at revision ${revision}.`)
+        })
       }),
     )
 
@@ -61,7 +65,7 @@ export function registerStateCommands(program: Command): void {
     .argument('<key>')
     .option('--yes', 'do not ask')
     .action((agent: string, key: string, flags: WriteFlags & { yes?: boolean }) =>
-      withClient(flags, async (client) => {
+      runWithClient(flags, async (client) => {
         await confirmed(flags, `Delete state ${JSON.stringify(key)} of agent ${agent}?`)
         const result = await client.state.delete(agent, key, writeOptions(flags))
         show(flags, { key, ...result }, () => (result.deleted ? `${key} is deleted.` : `There was no ${key}.`))

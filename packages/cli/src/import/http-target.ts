@@ -11,7 +11,7 @@ interface Found {
 /** Imports through a running server. */
 export function httpTarget(http: Http): ImportTarget {
   const agentPath = (agent: string): string => `/v1/agents/${encodeURIComponent(agent)}`
-  const sessionPath = (session: string): string => `/v1/sessions/${encodeURIComponent(session)}`
+  const sessionPath = (session: string): string => `/v1/chat-sessions/${encodeURIComponent(session)}`
   const threadPath = (thread: string): string => `/v1/threads/${encodeURIComponent(thread)}`
 
   /** What GET answers, or null for 404. */
@@ -33,7 +33,7 @@ export function httpTarget(http: Http): ImportTarget {
     async createSession(session) {
       const found = await find(sessionPath(session.key))
       if (found !== null) return { id: found.id, created: false }
-      return made(() => http.post<Found>('/v1/sessions', session), () => http.get<Found>(sessionPath(session.key)))
+      return made(() => http.post<Found>('/v1/chat-sessions', session), () => http.get<Found>(sessionPath(session.key)))
     },
     async createThread({ sessionId, ...thread }) {
       const found = await find(threadPath(thread.key))
@@ -42,7 +42,7 @@ export function httpTarget(http: Http): ImportTarget {
       return { id, created, messageCount: 0 }
     },
     async appendMany(threadId, messages) {
-      const { items } = await http.post<{ items: { seq: number }[] }>(`${threadPath(threadId)}/message-batch`, { messages })
+      const { items } = await http.post<{ items: { seq: number }[] }>(`${threadPath(threadId)}/messages/batch`, { messages })
       return items
     },
     async setStateMany(agentId, entries) {

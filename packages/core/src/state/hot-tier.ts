@@ -24,6 +24,8 @@ export class HotTier {
   /** Newest bucket revision this process has seen. */
   lastSeen = 0
   available = false
+  /** Told when the tier fails although its connection stands (the bucket is gone, the server is still starting). */
+  onFailure: (() => void) | undefined
 
   constructor(kv: KvEngine, sql: SqlEngine, options: { history: number; maxValueBytes: number }) {
     this.#kv = kv
@@ -107,7 +109,10 @@ export class HotTier {
     try {
       return await run()
     } catch (error) {
-      if (isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'CLOSED')) throw unavailable(address, error)
+      if (isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'CLOSED')) {
+        this.onFailure?.()
+        throw unavailable(address, error)
+      }
       throw error
     }
   }

@@ -106,6 +106,10 @@ export class StateCore {
     await this.backlog.replay()
     await this.writers.recoverDead()
     this.hot.available = true
+    this.hot.onFailure = () => {
+      this.#lost()
+      if (this.#kv.connected) this.#reopen()
+    }
     this.#stopConnection = this.#kv.onConnection((connected) => (connected ? this.#reopen() : this.#lost()))
     this.#heartbeat = setInterval(() => void this.#beat(), this.options.heartbeatMs)
     this.#heartbeat.unref()
@@ -197,6 +201,7 @@ export class StateCore {
   }
 
   #lost(): void {
+    if (!this.hot.available) return
     this.hot.available = false
     this.memory.gap()
     this.log.warn({}, 'the hot tier is down; reads go to SQL, durable writes too, other writes fail')

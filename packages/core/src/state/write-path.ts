@@ -72,7 +72,8 @@ export class WritePath {
     const { hot } = this.#core
     const options: KvWriteOptions = {
       ...(expectedRevision === undefined ? {} : { expectedRevision }),
-      ...(request.operationId === undefined ? {} : { operationId: request.operationId }),
+      // Two keys, agents or tenants may use one id without meaning one operation.
+      ...(request.operationId === undefined ? {} : { operationId: checksumOf(`${addressId(request.address)}\u0000${request.operationId}`) }),
     }
     return this.#core.writing(() => (request.text === null ? hot.delete(request.address, options) : hot.put(request.address, envelope, options)))
   }

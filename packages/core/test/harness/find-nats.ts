@@ -28,8 +28,8 @@ export async function findNats(): Promise<string> {
   try {
     await mkdir(cache, { recursive: true })
     await run('apt-get', ['download', 'nats-server'], { cwd: cache })
-    const packages = (await readdir(cache)).filter((name) => name.endsWith('.deb'))
-    await run('dpkg-deb', ['-x', join(cache, packages[0] ?? ''), cache])
+    const file = (await readdir(cache)).find((name) => name.endsWith('.deb'))
+    await run('dpkg-deb', ['-x', join(cache, file ?? ''), cache])
     if (existsSync(unpacked)) return unpacked
   } catch (error) {
     reasons.push((error as Error).message)

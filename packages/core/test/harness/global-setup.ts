@@ -8,7 +8,7 @@ import { openPglite, openPostgres, type SqlEngine } from '../../src/engines/sql/
 import { migrateUp } from '../../src/operations/migrations/index.ts'
 import { startNats, type NatsServer } from './nats-server.ts'
 import { startPostgres, type PostgresServer } from './postgres-server.ts'
-import { signal } from './processes.ts'
+import { onExit } from './processes.ts'
 import { copyFolder, EMPTY_TEMPLATE, MIGRATED_TEMPLATE } from './templates.ts'
 
 declare module 'vitest' {
@@ -27,21 +27,14 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const templates = await mkdtemp(join(tmpdir(), 'cairn-templates-'))
   const servers: (PostgresServer | NatsServer)[] = []
-  // When the run is cut off, its end is too late for anything that waits; nothing may outlive it all the same.
-  const cutOff = () => {
-    for (const server of servers) {
-      if (server.pid > 0) signal(server.pid, 'SIGQUIT')
-      rmSync(server.root, { recursive: true, force: true, maxRetries: 5 })
-    }
-    rmSync(templates, { recursive: true, force: true })
-  }
+  // The servers end themselves when this process ends; a run that is cut off must end, too.
+  const forget = onExit(() => rmSync(templates, { recursive: true, force: true }))
   const onInterrupt = () => process.exit(130)
   const onTerminate = () => process.exit(143)
-  process.once('exit', cutOff)
   process.once('SIGINT', onInterrupt)
   process.once('SIGTERM', onTerminate)
   const teardown = async () => {
-    process.off('exit', cutOff)
+    forget()
     process.off('SIGINT', onInterrupt)
     process.off('SIGTERM', onTerminate)
     await Promise.all([...servers.map((server) => server.dispose()), rm(templates, { recursive: true, force: true })])

@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findNats } from './find-nats.ts'
-import { freePort, signal, waitGone, waitReady } from './processes.ts'
+import { endNow, freePort, isRunning, onExit, signal, waitGone, waitReady } from './processes.ts'
 
 export interface NatsServerOptions {
   /** Where JetStream keeps its streams. @default a new folder under the system's temporary folder */
@@ -36,21 +37,26 @@ export async function startNats(options: NatsServerOptions = {}): Promise<NatsSe
   const binary = await findNats()
   const port = options.port ?? (await freePort())
   const storeDir = options.storeDir ?? (await mkdtemp(join(tmpdir(), 'cairn-nats-')))
-  let child = await launch()
+  let child: ChildProcess | undefined
+  const forget = onExit(() => {
+    if (child?.pid !== undefined && isRunning(child)) endNow(child.pid, 'SIGKILL')
+    if (options.storeDir === undefined) rmSync(storeDir, { recursive: true, force: true, maxRetries: 5 })
+  })
+  await launch()
 
-  async function launch(): Promise<ChildProcess> {
+  async function launch(): Promise<void> {
     const flags = ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', storeDir, ...(options.flags ?? [])]
     const server = spawn(binary, flags, { stdio: ['ignore', 'ignore', 'pipe'] })
     let log = ''
     server.stderr?.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-4000)))
     server.on('error', (error) => (log += error.message))
+    child = server
     await waitReady(server, () => greeting(port), () => log)
-    return server
   }
 
   async function end(how: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    const pid = child.pid
-    if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const pid = child?.pid
+    if (child === undefined || pid === undefined || !isRunning(child)) return
     signal(pid, how)
     await waitGone([pid])
   }
@@ -60,16 +66,17 @@ export async function startNats(options: NatsServerOptions = {}): Promise<NatsSe
     port,
     root: storeDir,
     get pid() {
-      return child.pid ?? -1
+      return child?.pid ?? -1
     },
     kill9: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
     async restart() {
       await end('SIGTERM')
-      child = await launch()
+      await launch()
     },
     async dispose() {
       await end('SIGTERM').catch(() => end('SIGKILL'))
+      forget()
       if (options.storeDir === undefined) await rm(storeDir, { recursive: true, force: true })
     },
   }

@@ -1,13 +1,13 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { findPostgres } from './find-postgres.ts'
-import { childrenOf, freePort, signal, waitGone, waitReady } from './processes.ts'
+import { childrenOf, endNow, freePort, isRunning, onExit, signal, waitGone, waitReady } from './processes.ts'
 
 export interface PostgresServerOptions {
   /** Where the data is kept; made when missing. @default a new folder under the system's temporary folder */
@@ -47,6 +47,12 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   const port = options.port ?? (await freePort())
   const root = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'cairn-pg-')))
   const dataDir = join(root, 'data')
+  let child: ChildProcess | undefined
+  const forget = onExit(() => {
+    // Immediate shutdown: it takes its children with it.
+    if (child?.pid !== undefined && isRunning(child)) endNow(child.pid, 'SIGQUIT')
+    if (options.dataDir === undefined) rmSync(root, { recursive: true, force: true, maxRetries: 5 })
+  })
   const passwordFile = join(root, 'password')
   await mkdir(root, { recursive: true })
   if (owner !== undefined) await chown(root, owner.uid, owner.gid)
@@ -59,9 +65,9 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   }
   const password = (await readFile(passwordFile, 'utf8')).trim()
   const url = `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`
-  let child = await launch()
+  await launch()
 
-  async function launch(): Promise<ChildProcess> {
+  async function launch(): Promise<void> {
     const settings: Record<string, string> = {
       listen_addresses: '127.0.0.1',
       unix_socket_directories: root,
@@ -76,8 +82,8 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     let log = ''
     server.stderr?.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-4000)))
     server.on('error', (error) => (log += error.message))
+    child = server
     await waitReady(server, probe, () => log)
-    return server
   }
 
   async function probe(): Promise<void> {
@@ -92,8 +98,8 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   }
 
   async function end(how: 'SIGINT' | 'SIGKILL'): Promise<void> {
-    const pid = child.pid
-    if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const pid = child?.pid
+    if (child === undefined || pid === undefined || !isRunning(child)) return
     const children = childrenOf(pid)
     signal(pid, how)
     if (how === 'SIGKILL') for (const one of [...children, ...childrenOf(pid)]) signal(one, 'SIGKILL')
@@ -108,16 +114,17 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     root,
     dataDir,
     get pid() {
-      return child.pid ?? -1
+      return child?.pid ?? -1
     },
     kill9: () => end('SIGKILL'),
     stop: () => end('SIGINT'),
     async restart() {
       await end('SIGINT')
-      child = await launch()
+      await launch()
     },
     async dispose() {
       await end('SIGINT').catch(() => end('SIGKILL'))
+      forget()
       if (options.dataDir === undefined) await rm(root, { recursive: true, force: true })
     },
   }

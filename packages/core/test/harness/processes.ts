@@ -26,6 +26,11 @@ export function isAlive(pid: number): boolean {
   return processState(pid) !== 'Z'
 }
 
+/** True until a child process has ended. */
+export function isRunning(child: ChildProcess): boolean {
+  return child.exitCode === null && child.signalCode === null
+}
+
 /** The direct children of a process. */
 export function childrenOf(pid: number): number[] {
   if (process.platform !== 'linux') {
@@ -61,6 +66,29 @@ export async function waitGone(pids: readonly number[], timeoutMs = 15_000): Pro
   }
 }
 
+const cleanups = new Set<() => void>()
+
+/** Runs `cleanup` when this process ends; what is left over from a run that was cut off must go at once, without waiting. */
+export function onExit(cleanup: () => void): () => void {
+  if (cleanups.size === 0) process.on('exit', runCleanups)
+  cleanups.add(cleanup)
+  return () => {
+    cleanups.delete(cleanup)
+    if (cleanups.size === 0) process.off('exit', runCleanups)
+  }
+}
+
+function runCleanups(): void {
+  for (const cleanup of cleanups) cleanup()
+}
+
+/** Ends a process while this one exits, when nothing can be awaited any more: blocks until it is gone, 3 s at most. */
+export function endNow(pid: number, name: NodeJS.Signals): void {
+  signal(pid, name)
+  const pause = new Int32Array(new SharedArrayBuffer(4))
+  for (let waited = 0; waited < 3000 && isAlive(pid); waited += 10) Atomics.wait(pause, 0, 0, 10)
+}
+
 /** Tries `probe` until it resolves; throws its last error after `timeoutMs`, or at once when the process ended. */
 export async function waitReady(child: ChildProcess, probe: () => Promise<void>, describe: () => string, timeoutMs = 60_000): Promise<void> {
   const deadline = Date.now() + timeoutMs
@@ -69,7 +97,7 @@ export async function waitReady(child: ChildProcess, probe: () => Promise<void>,
       await probe()
       return
     } catch (error) {
-      const ended = child.exitCode !== null || child.signalCode !== null
+      const ended = !isRunning(child)
       if (ended || Date.now() > deadline) throw new Error(`${ended ? 'It ended' : 'It did not answer in time'}: ${describe()}`, { cause: error })
       await sleep(20)
     }

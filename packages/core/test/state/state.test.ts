@@ -231,17 +231,17 @@ describe.each(cairnTargets)('state ($name)', (target) => {
     const point = await cairn.checkpoints.create(own, { name: 'mine' })
     const theirs = await newAgent(other)
     for (const attempt of [
-      other.state.get(own, 'secret'),
-      other.state.set(own, 'secret', 2),
-      other.state.delete(own, 'secret'),
-      other.state.list(own),
-      other.state.setMany(own, { secret: 2 }),
-      other.state.getMany(own, ['secret']),
-      other.state.watch(own)[Symbol.asyncIterator]().next(),
-      other.checkpoints.create(own),
-      other.checkpoints.list(own),
+      () => other.state.get(own, 'secret'),
+      () => other.state.set(own, 'secret', 2),
+      () => other.state.delete(own, 'secret'),
+      () => other.state.list(own),
+      () => other.state.setMany(own, { secret: 2 }),
+      () => other.state.getMany(own, ['secret']),
+      () => other.state.watch(own)[Symbol.asyncIterator]().next(),
+      () => other.checkpoints.create(own),
+      () => other.checkpoints.list(own),
     ]) {
-      expect(await codeOf(attempt)).toBe('AGENT_NOT_FOUND')
+      expect(await codeOf(attempt())).toBe('AGENT_NOT_FOUND')
     }
     expect(await codeOf(other.checkpoints.get(point.id))).toBe('NOT_FOUND')
     expect(await codeOf(other.checkpoints.restore(point.id))).toBe('NOT_FOUND')

@@ -1,3 +1,4 @@
+import { ERROR_CODES } from '@cairn/core'
 import type { App } from './app-env.ts'
 import { VERSION } from './version.ts'
 
@@ -33,18 +34,36 @@ export function apiDocument(app: App): () => ApiDocument {
         { name: 'operations', description: 'Health and numbers of the server.' },
       ],
     })
+    for (const { path, method, operation } of walk(document)) complete(path, method, operation)
     return document
+  }
+}
+
+interface Operation {
+  operationId?: string
+  readonly tags?: string[]
+  readonly summary?: string
+  readonly requestBody?: unknown
+  readonly responses: Record<string, { description: string; content?: unknown }>
+}
+
+function walk(document: ApiDocument): { path: string; method: string; operation: Operation }[] {
+  return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
+    Object.entries(item as Record<string, Operation>).map(([method, operation]) => ({ path, method, operation })),
+  )
+}
+
+/** What follows from the route itself: its operation id, and what may be wrong with any request body. */
+function complete(path: string, method: string, operation: Operation): void {
+  operation.operationId = [method, ...(path.replace('/v1', '').match(/\w+/g) ?? ['root'])].map((word, index) => (index === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1))).join('')
+  const { responses } = operation
+  if (operation.requestBody === undefined) return
+  for (const code of ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const) {
+    responses[ERROR_CODES[code].status] ??= { description: `${code}: ${ERROR_CODES[code].summary}`, content: responses['default']?.content }
   }
 }
 
 /** Every operation of the document, in its order. */
 export function operationsOf(document: ApiDocument): ApiOperation[] {
-  return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
-    Object.entries(item as Record<string, { tags?: string[]; summary?: string }>).map(([method, operation]) => ({
-      method: method.toUpperCase(),
-      path,
-      tag: operation.tags?.[0] ?? '',
-      summary: operation.summary ?? '',
-    })),
-  )
+  return walk(document).map(({ path, method, operation }) => ({ method: method.toUpperCase(), path, tag: operation.tags?.[0] ?? '', summary: operation.summary ?? '' }))
 }

@@ -1,9 +1,8 @@
 import type { Cairn, Logger } from '@cairn/core'
-import { CairnError } from '@cairn/core'
 import { OpenAPIHono } from '@hono/zod-openapi'
-import { bodyLimit } from 'hono/body-limit'
-import type { App, AppContext, AppEnv } from './app-env.ts'
+import type { App, AppEnv } from './app-env.ts'
 import { apiDocument } from './api-document.ts'
+import { bodyLimit } from './body-limit.ts'
 import { hostGuard } from './host-guard.ts'
 import { HttpMetrics } from './metrics.ts'
 import { noSuchRoute } from './not-found.ts'
@@ -56,7 +55,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   app.notFound((c) => respondWithProblem(c, noSuchRoute(app, c), logger))
 
   app.use(requestLog(logger), metrics.middleware, securityHeaders, hostGuard(host, allowedHosts), checkPath)
-  app.use('/v1/*', tenantOf(cairn), bodyLimit({ maxSize: maxBodyBytes, onError: (c) => respondWithProblem(c as AppContext, bodyTooLarge(maxBodyBytes), logger) }))
+  app.use('/v1/*', tenantOf(cairn), bodyLimit(maxBodyBytes))
 
   agentRoutes(app)
   agentRelationRoutes(app)
@@ -71,7 +70,3 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
 }
 
 const PARTS: Readonly<Record<string, string>> = { json: 'body', param: 'path', query: 'query', header: 'header' }
-
-function bodyTooLarge(maxBytes: number): CairnError {
-  return new CairnError('PAYLOAD_TOO_LARGE', `body: it is larger than ${maxBytes} bytes. Split it over several requests.`, { details: { field: 'body', maxBytes } })
-}

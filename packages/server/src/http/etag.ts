@@ -26,8 +26,8 @@ export function expectedRevision(ifMatch: string | undefined, ifNoneMatch: strin
 /** Whether `If-None-Match` of a read names this revision, so that the answer is 304 (RFC 9110 §13.1.2, weak comparison). */
 export function isNotModified(ifNoneMatch: string | undefined, revision: number): boolean {
   if (ifNoneMatch === undefined) return false
-  const tags = ifNoneMatch.split(',').map((tag) => tag.trim().replace(/^W\//, ''))
-  return tags.includes('*') || tags.includes(etagOf(revision))
+  const tags = new Set(ifNoneMatch.split(',').map((tag) => tag.trim().replace(/^W\//, '')))
+  return tags.has('*') || tags.has(etagOf(revision))
 }
 
 function refuse(field: string, why: string): never {

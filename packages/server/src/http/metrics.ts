@@ -64,26 +64,26 @@ function stateMetrics(registry: Registry, cairn: Cairn): void {
   counter('cairn_state_lag_violations_total', 'Flushed entries that were too far behind.', (stats) => stats.lagViolations)
   counter('cairn_state_cache_hits_total', 'Reads answered from memory.', (stats) => stats.cacheHits)
   counter('cairn_state_cache_misses_total', 'Reads that memory could not answer.', (stats) => stats.cacheMisses)
-  new Gauge({
+  const lag = new Gauge({
     name: 'cairn_state_lag_seconds',
     help: 'Time from the acknowledgement of a write to its commit in SQL.',
     labelNames: ['quantile'],
-    registers,
+    registers: [],
     collect() {
       const { lagP50Ms, lagP95Ms } = cairn.state.stats()
       this.set({ quantile: '0.5' }, lagP50Ms / 1000)
       this.set({ quantile: '0.95' }, lagP95Ms / 1000)
     },
   })
+  registry.registerMetric(lag)
 }
 
 function poolMetrics(registry: Registry, cairn: Cairn): void {
-  const registers = [registry]
-  new Gauge({
+  const connections = new Gauge({
     name: 'cairn_sql_pool_connections',
     help: 'Connections of the SQL pools.',
     labelNames: ['pool', 'state'],
-    registers,
+    registers: [],
     collect() {
       for (const { name: pool, max, open, idle } of cairn.engines.sql.pools()) {
         this.set({ pool, state: 'max' }, max)
@@ -92,13 +92,15 @@ function poolMetrics(registry: Registry, cairn: Cairn): void {
       }
     },
   })
-  new Gauge({
+  const waiting = new Gauge({
     name: 'cairn_sql_pool_waiting',
     help: 'Callers that wait for a connection.',
     labelNames: ['pool'],
-    registers,
+    registers: [],
     collect() {
-      for (const { name: pool, waiting } of cairn.engines.sql.pools()) this.set({ pool }, waiting)
+      for (const status of cairn.engines.sql.pools()) this.set({ pool: status.name }, status.waiting)
     },
   })
+  registry.registerMetric(connections)
+  registry.registerMetric(waiting)
 }

@@ -1,5 +1,5 @@
 import { ERROR_CODES, type ErrorCode } from '@cairn/core'
-import { z } from '@hono/zod-openapi'
+import type { z } from '@hono/zod-openapi'
 import { Problem } from './schemas/common.ts'
 
 type HeaderDocs = Record<string, { description: string; schema: { type: 'string' } }>

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import { CairnError } from '../../errors/index.ts'
 import type { Identity } from '../../identity/index.ts'
 import { CopyQuery } from './copy-query.ts'

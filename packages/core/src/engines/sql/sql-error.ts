@@ -87,6 +87,8 @@ function codeOfState(state: string): ErrorCode {
     case '25P03':
     case '57P05':
       return 'TIMEOUT'
+    case '53100':
+      return 'STORAGE_FULL'
     case '42501':
       return 'PERMISSION_DENIED'
   }

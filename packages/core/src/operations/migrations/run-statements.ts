@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SqlEngine } from '../../engines/sql/index.ts'
+import { CairnError } from '../../errors/index.ts'
 import { OWNER } from '../../identity/index.ts'
 import { messageOf, StepFailure } from './failure.ts'
 import type { MigrationScript } from './migration.ts'
@@ -20,6 +21,8 @@ export interface StatementRun {
   readonly done: number
   /** An earlier run was cut off: what it did last may be in the database without being recorded. */
   readonly resumed: boolean
+  /** How long to wait for a statement of that run that the server still works on. */
+  readonly waitMs: number
 }
 
 /**
@@ -36,7 +39,7 @@ export async function runStatements(engine: SqlEngine, run: StatementRun): Promi
     const started = performance.now()
     try {
       const mark = `/* cairn migration ${run.version} ${run.direction} ${index + 1} */`
-      if (run.resumed) await waitForOrphan(engine, mark)
+      if (run.resumed) await waitForOrphan(engine, mark, run.waitMs)
       if (await isNeeded(engine, statement, run.resumed)) {
         await engine.query(OWNER, `${mark}\n${statement.text}`, [], { timeoutMs: STATEMENT_LIMIT_MS })
       }
@@ -53,9 +56,17 @@ async function progress(engine: SqlEngine, version: string, done: number, millis
 }
 
 /** The server may still be busy with the statement of a client that was killed: it notices only when it answers. */
-async function waitForOrphan(engine: SqlEngine, mark: string): Promise<void> {
+async function waitForOrphan(engine: SqlEngine, mark: string, waitMs: number): Promise<void> {
   if (!engine.capabilities.concurrentTransactions) return
-  while ((await engine.query(OWNER, STILL_RUNNING, [mark])).rows.length > 0) await delay(200)
+  const deadline = performance.now() + waitMs
+  for (;;) {
+    const pid = (await engine.query<{ pid: number }>(OWNER, STILL_RUNNING, [mark])).rows[0]?.pid
+    if (pid === undefined) return
+    if (performance.now() > deadline) {
+      throw new CairnError('TIMEOUT', `The server still runs this statement for a process that died (backend ${pid}). Wait, or end it with pg_terminate_backend(${pid}).`)
+    }
+    await delay(200)
+  }
 }
 
 async function isNeeded(engine: SqlEngine, { text }: SqlStatement, resumed: boolean): Promise<boolean> {

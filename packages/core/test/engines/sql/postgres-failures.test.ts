@@ -105,6 +105,7 @@ describe('the pools of PostgreSQL', () => {
     await engine.close()
   })
 
+  // proves S4-12.1-05
   test('a pool may log in as another user', async () => {
     const engine = await openPostgres({ url: inject('postgresUrl') })
     await engine.query(OWNER, `DROP ROLE IF EXISTS analyst_login`)

@@ -53,17 +53,13 @@ describe.each(sqlTargets)('migrateDown on $name', (target) => {
     await migrateUp(engine, { migrations })
     await expect(migrateDown(engine)).rejects.toMatchObject({ code: 'MIGRATION_FAILED', message: expect.stringMatching(/000003_third\.sql \(down\)/) })
     expect(await exists(engine, 'shop.c')).toBe(true)
-    expect((await records(engine))[2]).toMatchObject({ status: 'completed', error_message: expect.stringContaining('shop.nothing') })
+    expect((await records(engine))[2]).toMatchObject({ status: 'completed', error_message: expect.stringContaining('"nothing" does not exist') })
   })
 
-  it.each([
-    ['a version that is not applied', { to: '0.9.0' }],
-    ['a version that is none', { to: 'yesterday' }],
-    ['zero steps', { steps: 0 }],
-    ['half a step', { steps: 1.5 }],
-    ['both `to` and `steps`', { to: '0.1.0', steps: 1 }],
-  ])('refuses %s', async (_what, target) => {
-    await expect(migrateDown(database.engine, target)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  it('refuses a target that makes no sense', async () => {
+    for (const target of [{ to: '0.9.0' }, { to: 'yesterday' }, { steps: 0 }, { steps: 1.5 }, { to: '0.1.0', steps: 1 }]) {
+      await expect(migrateDown(database.engine, target), JSON.stringify(target)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    }
   })
 
   // proves S4-10.1-04, D4-74

@@ -11,7 +11,7 @@ describe.each(sqlTargets)('migrateUp on $name', (target) => {
   })
   afterEach(() => database.dispose())
 
-  // proves S4-10.1-01, S1-2-01, S1-13-01, S3-18-02, D1-31, D1-32, D4-70, D4-71, D4-75
+  // proves S4-10.1-01, S1-2-01, S1-13-01, S3-18-01, S3-18-02, D1-31, D1-32, D4-70, D4-71, D4-75
   it('applies all in order and records each with its checksum, time, versions and rollback', async () => {
     const { engine } = database
     const migrations = chain()
@@ -28,6 +28,7 @@ describe.each(sqlTargets)('migrateUp on $name', (target) => {
     expect(views.rows[2]).toMatchObject({ version: 3, description: 'does third', migration_name: 'third', status: 'completed', checksum: migrations[2]?.checksum })
   })
 
+  // proves S2-11-05
   it('does nothing the second time, and stops at `to`', async () => {
     const { engine } = database
     expect((await migrateUp(engine, { migrations: chain(), to: '0.2.0' })).current).toBe('0.2.0')

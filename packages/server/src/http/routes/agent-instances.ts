@@ -8,8 +8,8 @@ import { AgentParam, PageQuery, TenantHeaders, pageOf } from '../schemas/common.
 const tags = ['instances']
 const InstanceParam = z.object({ instance: z.string().openapi({ description: "The instance's id.", format: 'uuid' }) })
 const ofInstance = { params: InstanceParam, headers: TenantHeaders }
-const StaleQuery = PageQuery.extend({ olderThanMs: z.coerce.number().openapi({ type: 'integer', description: 'Without a sign of life for this many milliseconds.' }) })
-const MarkCrashed = z.strictObject({ olderThanMs: z.number(), limit: z.int().optional().openapi({ type: 'integer' }) }).openapi('MarkCrashed')
+const StaleQuery = PageQuery.extend({ olderThanMs: z.coerce.number().openapi({ type: 'number', description: 'Without a sign of life for this many milliseconds.' }) })
+const MarkCrashed = z.strictObject({ olderThanMs: z.number(), limit: z.int().optional() }).openapi('MarkCrashed')
 
 /** The processes that agents run as. */
 export function agentInstanceRoutes(app: App): void {

@@ -14,7 +14,7 @@ const Index = z
   .object({ name: z.string(), version: z.string(), tenant: z.string(), links: z.record(z.string(), z.string()) })
   .openapi('Index')
 const ErrorEntry = z
-  .object({ code: z.string(), status: z.int().openapi({ type: 'integer' }), retryable: z.boolean(), summary: z.string(), remedy: z.string() })
+  .object({ code: z.string(), status: z.int(), retryable: z.boolean(), summary: z.string(), remedy: z.string() })
   .openapi('ErrorEntry')
 
 const LINKS = {

@@ -75,13 +75,13 @@ const agentFields = {
   metadata: JsonObject.optional(),
   claudeCliConfig: JsonObject.optional(),
   parentId: z.string().nullable().optional().openapi({ description: 'Id or key of the agent above this one.' }),
-  compressionPriority: z.int().optional().openapi({ type: 'integer' }),
+  compressionPriority: z.int().optional(),
   endpointUrl: z.string().nullable().optional(),
   healthCheckUrl: z.string().nullable().optional(),
-  healthCheckIntervalSeconds: z.int().optional().openapi({ type: 'integer' }),
-  maxConcurrentRequests: z.int().optional().openapi({ type: 'integer' }),
-  timeoutSeconds: z.int().optional().openapi({ type: 'integer' }),
-  maxRetries: z.int().optional().openapi({ type: 'integer' }),
+  healthCheckIntervalSeconds: z.int().optional(),
+  maxConcurrentRequests: z.int().optional(),
+  timeoutSeconds: z.int().optional(),
+  maxRetries: z.int().optional(),
 }
 
 export const AgentPatch = z.strictObject(agentFields).openapi('AgentPatch')
@@ -143,7 +143,7 @@ export const Instance = z
   })
   .openapi('AgentInstance') satisfies z.ZodType<Wire<AgentInstance>>
 
-const process = { hostName: z.string(), processId: z.string().optional(), port: z.int().optional().openapi({ type: 'integer' }) }
+const process = { hostName: z.string(), processId: z.string().optional(), port: z.int().optional() }
 const report = { state: JsonObject.optional(), metrics: JsonObject.optional(), resources: JsonObject.optional() }
 export const StartInstance = z.strictObject({ ...process, ...report }).openapi('StartInstance')
 export const RestartInstance = z.strictObject({ ...process, hostName: z.string().optional() }).openapi('RestartInstance')
@@ -159,7 +159,7 @@ export const NewDependency = z
   .openapi('NewDependency')
 
 const SslMode = z.enum(['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'])
-const port = z.int().openapi({ type: 'integer' })
+const port = z.int()
 export const Connection = z
   .object({
     id: Id,
@@ -219,7 +219,7 @@ export const PerformanceSummary = z
     lastActiveAt: Time.nullable(),
   })
   .openapi('PerformanceSummary') satisfies z.ZodType<Wire<CorePerformanceSummary>>
-export const TaskOutcome = z.strictObject({ succeeded: z.boolean().nullable(), durationMs: z.number(), tokens: z.int().optional().openapi({ type: 'integer' }) }).openapi('TaskOutcome')
+export const TaskOutcome = z.strictObject({ succeeded: z.boolean().nullable(), durationMs: z.number(), tokens: z.int().optional() }).openapi('TaskOutcome')
 export const Interaction = z.strictObject({ succeeded: z.boolean(), responseTimeMs: z.number() }).openapi('Interaction')
 
 export const AgentTree: z.ZodType<Wire<CoreAgentTree>> = z

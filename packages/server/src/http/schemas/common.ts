@@ -8,7 +8,7 @@ export const JsonObject = z
 
 export const Id = z.string().openapi({ format: 'uuid', example: '019a0c5e-7d2b-7cc3-98c4-dc0c0c07398f' })
 export const Time = z.string().openapi({ format: 'date-time', example: '2026-05-08T13:56:00.000Z' })
-export const Count = z.int().openapi({ type: 'integer' })
+export const Count = z.int()
 
 export const Problem = z
   .object({
@@ -36,7 +36,7 @@ export const TenantHeaders = z.object({
 })
 
 export const pageFields = {
-  limit: z.coerce.number().int().min(1).max(1000).optional().openapi({ description: 'Items a page.', type: 'integer', minimum: 1, maximum: 1000, default: 100 }),
+  limit: z.coerce.number().int().min(1).max(1000).optional().openapi({ type: 'integer', description: 'Items a page.', minimum: 1, maximum: 1000, default: 100 }),
   cursor: z.string().optional().openapi({ description: '`nextCursor` of the page before.' }),
 }
 export const PageQuery = z.strictObject(pageFields)

@@ -4,11 +4,11 @@ import type { Wire } from '../exact.ts'
 import { AgentParam, Count, JsonObject, TenantHeaders, Time, pageFields } from './common.ts'
 
 export const JsonValue = z.unknown().openapi('JsonValue', { description: 'Any JSON value, up to 1 MB.' })
-const Revision = z.int().openapi({ type: 'integer', description: 'Grows with every change of the key; the ETag.' })
+const Revision = z.int().openapi({ description: 'Grows with every change of the key; the ETag.' })
 
 export const StateEntry = z
   .object({ key: z.string(), value: JsonValue, revision: Revision, updatedAt: Time, expiresAt: Time.nullable() })
-  .openapi('StateEntry')
+  .openapi('StateEntry', { required: ['key', 'value', 'revision', 'updatedAt', 'expiresAt'] })
 export const StateWritten = z.object({ key: z.string(), revision: Revision }).openapi('StateWritten')
 export const StateDeleted = z.object({ deleted: z.boolean(), revision: Revision }).openapi('StateDeleted')
 

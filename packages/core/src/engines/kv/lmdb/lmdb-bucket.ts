@@ -122,7 +122,9 @@ export class LmdbBucket implements KvBucket, BatchOwner {
     checkWhole('after', after, 0)
     checkWhole('limit', limit, 1)
     this.#context.assertOpen()
-    // No await below, so all reads share one snapshot.
+    // A reader that follows the feed in a loop must let others run. No await below, so that all reads share one snapshot.
+    await new Promise((resolve) => setImmediate(resolve))
+    this.#context.assertOpen()
     const { lastRevision } = this.#recent
     const entries: KvEntry[] = []
     for (const { value: row } of this.store.log.getRange({ start: u48(after + 1) })) {

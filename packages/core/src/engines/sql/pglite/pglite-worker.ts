@@ -23,7 +23,7 @@ export type WorkerReply =
 
 /** The part of PGlite's WebAssembly module that is watched. */
 interface Backend {
-  _PostgresMainLoopOnce(): void
+  _PostgresMainLoopOnce: () => void
 }
 
 const port = parentPort

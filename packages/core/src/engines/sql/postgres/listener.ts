@@ -119,8 +119,14 @@ export class PostgresListener {
     this.#log.warn({ err: error, address: this.#target.address }, 'The listening connection was lost and is made again')
     clearTimeout(this.#retry)
     this.#retry = setTimeout(() => {
-      if (this.#listeners.size > 0) this.#connected().catch(() => {})
+      void this.#reconnect()
     }, limit * (0.5 + Math.random() / 2))
+  }
+
+  async #reconnect(): Promise<void> {
+    if (this.#listeners.size === 0) return
+    // A failure has planned the next try already.
+    await this.#connected().catch(() => {})
   }
 
   #deliver(channel: string, payload: string): void {

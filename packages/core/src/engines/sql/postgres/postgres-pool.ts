@@ -9,7 +9,7 @@ import { clientConfig, poolOptions, targetOf, type PostgresEngineOptions } from 
 export interface Lease {
   readonly connection: SqlConnection
   /** Gives it back to the pool, or closes it when it is broken. */
-  release(): void
+  readonly release: () => void
 }
 
 /** One named pool of connections to one server. */

@@ -1,0 +1,80 @@
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, type JetStreamManager, type JsMsg, ReplayPolicy } from '@nats-io/jetstream'
+import type { KvEntry, KvKey } from '../kv-engine.ts'
+import { checkPrefix } from '../kv-keys.ts'
+import type { BucketNames } from './bucket-stream.ts'
+import { entryParts } from './entry-parts.ts'
+import { decodeKey } from './subject-codec.ts'
+
+const LIST_BATCH = 500
+const EXPIRES_MS = 5_000
+/** The server forgets a consumer nobody asks after this long. */
+const IDLE_NANOS = 10_000 * 1_000_000
+
+/** Reads a bucket in order through short-lived pull consumers, which keep nothing on the server. */
+export class BucketFeed {
+  readonly #jsm: JetStreamManager
+  readonly #names: BucketNames
+
+  constructor(jsm: JetStreamManager, names: BucketNames) {
+    this.#jsm = jsm
+    this.#names = names
+  }
+
+  async *list(prefix: KvKey): AsyncIterable<KvEntry> {
+    checkPrefix(prefix)
+    const filter = `${this.#names.subjects}${prefix.map((segment) => `${segment}.`).join('')}>`
+    const { name, num_pending } = await this.#consumer({ deliver_policy: DeliverPolicy.LastPerSubject, filter_subject: filter })
+    try {
+      for (let left = num_pending; left > 0; ) {
+        const messages = await this.#fetch(name, Math.min(left, LIST_BATCH))
+        if (messages.length === 0) return
+        left -= messages.length
+        for (const message of messages) {
+          const entry = this.#entry(message)
+          if (entry !== undefined && !entry.deleted) yield entry
+        }
+      }
+    } finally {
+      await this.#jsm.consumers.delete(this.#names.stream, name).catch(() => false)
+    }
+  }
+
+  /**
+   * A new consumer each time: it counts what is pending from the store. The count of one that stands while messages are
+   * purged is not to be relied on (nats-server 2.9), and the end of the feed must be.
+   */
+  async changes(after: number, limit: number): Promise<{ entries: KvEntry[]; cursor: number; lastRevision: number }> {
+    const { state } = await this.#jsm.streams.info(this.#names.stream)
+    const lastRevision = state.last_seq
+    if (after >= lastRevision) return { entries: [], cursor: lastRevision, lastRevision }
+    const { name, num_pending } = await this.#consumer({ deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: after + 1, filter_subject: `${this.#names.subjects}>` })
+    const messages = num_pending === 0 ? [] : await this.#fetch(name, Math.min(num_pending, limit))
+    void this.#jsm.consumers.delete(this.#names.stream, name).catch(() => false)
+    const end = messages.at(-1)?.seq ?? after
+    const cursor = messages.length >= num_pending ? Math.max(end, lastRevision) : end
+    return { entries: messages.map((message) => this.#entry(message)).filter((entry) => entry !== undefined), cursor, lastRevision: Math.max(lastRevision, cursor) }
+  }
+
+  #consumer(config: Partial<ConsumerConfig>): Promise<{ name: string; num_pending: number }> {
+    return this.#jsm.consumers.add(this.#names.stream, {
+      ack_policy: AckPolicy.None,
+      replay_policy: ReplayPolicy.Instant,
+      inactive_threshold: IDLE_NANOS,
+      mem_storage: true,
+      num_replicas: 1,
+      ...config,
+    })
+  }
+
+  async #fetch(consumer: string, count: number): Promise<JsMsg[]> {
+    const handle = await this.#jsm.jetstream().consumers.get(this.#names.stream, consumer)
+    const messages: JsMsg[] = []
+    for await (const message of await handle.fetch({ max_messages: count, expires: EXPIRES_MS })) messages.push(message)
+    return messages
+  }
+
+  #entry(message: JsMsg): KvEntry | undefined {
+    const key = decodeKey(message.subject.slice(this.#names.subjects.length))
+    return key === undefined ? undefined : { key, ...entryParts(message.headers, () => message.string()), revision: message.seq }
+  }
+}

@@ -1,0 +1,20 @@
+import type { Logger } from '../../../observability/index.ts'
+
+export interface JetStreamOptions {
+  /** One or several, `nats://user:password@host:4222`. */
+  readonly servers: readonly string[]
+  readonly credsFile?: string
+  readonly tls?: { readonly certFile?: string; readonly keyFile?: string; readonly caFile?: string }
+  /** @default 5000 */
+  readonly connectTimeoutMs?: number
+  /** A request without an answer fails after this. @default 5000 */
+  readonly requestTimeoutMs?: number
+  /** Put before bucket and stream names. @default '' */
+  readonly prefix?: string
+  /** Replicas of buckets that do not say; at most the cluster's size. @default 3 */
+  readonly replicas?: number
+  readonly log?: Logger
+}
+
+export const CONNECT_TIMEOUT_MS = 5_000
+export const REQUEST_TIMEOUT_MS = 5_000

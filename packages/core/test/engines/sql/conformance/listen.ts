@@ -1,0 +1,63 @@
+import { describe, expect, test, vi } from 'vitest'
+import { A, type ConformanceContext } from './context.ts'
+
+/** Notifications. */
+export function listenConformance(context: ConformanceContext): void {
+  describe('listen', () => {
+    const notify = (channel: string, payload: string) => context.engine.query(A, 'SELECT pg_notify($1, $2)', [channel, payload])
+
+    test('delivers what is notified, in order, to every listener, until it is ended', async () => {
+      const [first, second]: [string[], string[]] = [[], []]
+      const end = await context.engine.listen('news', (payload) => first.push(payload))
+      const endSecond = await context.engine.listen('news', (payload) => second.push(payload))
+      await notify('other', 'no')
+      for (const payload of ['1', 'é "\'', '']) await notify('news', payload)
+      await vi.waitFor(() => expect([first, second]).toEqual([['1', 'é "\'', ''], ['1', 'é "\'', '']]))
+      await end()
+      await notify('news', '4')
+      await vi.waitFor(() => expect(second).toHaveLength(4))
+      expect(first).toHaveLength(3)
+      await endSecond()
+    })
+
+    test('a rolled back notification is not delivered, a committed one is', async () => {
+      const got: string[] = []
+      const end = await context.engine.listen('Commit "x"', (payload) => got.push(payload))
+      const rolledBack = context.engine.transaction(A, async (session) => {
+        await session.query(`SELECT pg_notify('Commit "x"', 'never')`)
+        throw new Error('no')
+      })
+      await expect(rolledBack).rejects.toThrow('no')
+      await context.engine.transaction(A, (session) => session.query(`SELECT pg_notify('Commit "x"', 'yes')`))
+      await vi.waitFor(() => expect(got).toEqual(['yes']))
+      await end()
+    })
+
+    test('a listener that throws disturbs nobody', async () => {
+      const got: string[] = []
+      const ends = [
+        await context.engine.listen('throwing', () => {
+          throw new Error('listener')
+        }),
+        await context.engine.listen('throwing', (payload) => got.push(payload)),
+      ]
+      await notify('throwing', 'x')
+      await vi.waitFor(() => expect(got).toEqual(['x']))
+      for (const end of ends) await end()
+    })
+
+    test('goes on after every connection was lost', async () => {
+      const got: string[] = []
+      const end = await context.engine.listen('again', (payload) => got.push(payload))
+      await context.sever()
+      await vi.waitFor(
+        async () => {
+          await notify('again', 'back')
+          expect(got).toContain('back')
+        },
+        { timeout: 15_000, interval: 100 },
+      )
+      await end()
+    })
+  })
+}
