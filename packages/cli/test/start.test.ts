@@ -44,7 +44,7 @@ test('the first start on an empty directory tells what it does, serves, flushes 
 })
 
 test('a taken port is told before anything is opened', async () => {
-  const blocker = createServer()
+  const blocker = createServer((socket) => socket.destroy())
   const port = await freePort()
   await new Promise<void>((resolve) => blocker.listen(port, '127.0.0.1', resolve))
   const result = await sandbox.run(['start', '--port', String(port), '--data-dir', sandbox.path('untouched')])

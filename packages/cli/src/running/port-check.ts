@@ -17,7 +17,7 @@ export async function assertPortFree(host: string, port: number): Promise<void> 
   const problem = await portProblem(host, port)
   if (problem === undefined) return
   if (problem.code === 'EADDRINUSE') {
-    const isCairn = (await askHealth(reachableUrl(host, port))) !== undefined
+    const isCairn = (await askHealth(reachableUrl(host, port), 1_000)) !== undefined
     throw new CairnError('PORT_IN_USE', `Port ${port} on ${host} is taken by ${isCairn ? 'another Cairn that runs already' : 'another process'}.`, { cause: problem, details: { host, port } })
   }
   throw new CairnError('INVALID_OPTION', `Cannot listen on ${host}, port ${port}: ${problem.message}. Give another --host or --port.`, { cause: problem, details: { option: 'host', host, port } })

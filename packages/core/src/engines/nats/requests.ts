@@ -40,7 +40,11 @@ export class Requests {
     this.#link = link
     this.#timeoutMs = timeoutMs
     this.#inbox = `${createInbox()}.`
-    link.nc.subscribe(`${this.#inbox}*`, { callback: (error, message) => error ?? this.#answer(message) })
+    link.nc.subscribe(`${this.#inbox}*`, {
+      callback: (error, message) => {
+        if (!error) this.#answer(message)
+      },
+    })
     link.onConnection((connected) => {
       if (!connected) this.#rejectAll('disconnected')
     })
