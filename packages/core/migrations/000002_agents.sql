@@ -5,6 +5,9 @@
 --! depends_on: 0.1.0
 --! breaking: true
 
+-- One file of more than 400 lines: a migration is applied whole or not at all, and these tables, their triggers and their
+-- functions refer to each other.
+
 --! up
 CREATE TYPE types.agent_status AS ENUM
   ('initializing', 'active', 'idle', 'inactive', 'suspended', 'maintenance', 'error', 'terminated');

@@ -5,7 +5,7 @@ import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
 import { type Actor, type TenantIdentity, checkTenant } from './identity/index.ts'
 import { HealthService } from './operations/health/index.ts'
-import { assertSchemaUsable, migrateUp } from './operations/migrations/index.ts'
+import { type MigrationProgress, assertSchemaUsable, migrateUp, migrationStatus } from './operations/migrations/index.ts'
 import { openKv, openSql } from './open-engines.ts'
 import { type CairnOptions, type ResolvedOptions, resolveOptions } from './options/index.ts'
 import { CheckpointsService, StateCore, StateService } from './state/index.ts'
@@ -95,7 +95,7 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const sql = await openSql(options)
     opened.push(sql)
     options.onProgress('checking the schema')
-    if (options.migrate === 'auto') await migrateUp(sql, { log: options.logger, onProgress: ({ state, name }) => { if (state === 'started') options.onProgress(`migrating: ${name}`) } })
+    if (options.migrate === 'auto') await bringUpToDate(options, sql)
     await assertSchemaUsable(sql)
     const kv = await openKv(options)
     opened.push(kv)
@@ -106,5 +106,19 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error
+  }
+}
+
+/** Migrations may take longer than a statement may: on PostgreSQL they get connections of their own, without a time limit. */
+async function bringUpToDate(options: ResolvedOptions, sql: SqlEngine): Promise<void> {
+  const onProgress = ({ state, name }: MigrationProgress): void => {
+    if (state === 'started') options.onProgress(`migrating: ${name}`)
+  }
+  const alone = options.postgres !== undefined && (await migrationStatus(sql)).pending > 0
+  const engine = alone ? await openSql({ ...options, postgres: { ...options.postgres, statementTimeoutMs: 0 } }) : sql
+  try {
+    await migrateUp(engine, { log: options.logger, onProgress })
+  } finally {
+    if (alone) await engine.close()
   }
 }
