@@ -22,7 +22,7 @@ describe('PostgreSQL stopped under write load', () => {
     const cairn = await open(place.options)
     cleanups.push(() => cairn.close())
     const { id } = await cairn.agents.register({ name: 'steady', type: 'operator' })
-    const latest = new Array<number>(WRITERS).fill(0)
+    const latest = Array.from({ length: WRITERS }, () => 0)
     let writing = true
     let failures = 0
     const writers = latest.map(async (_, writer) => {

@@ -33,7 +33,7 @@ export async function run({ quick, say }: { quick: boolean; say(line: string): v
       lmdb: rawLmdb(mkdtempSync(join(tmpdir(), 'cairn-bench-raw-')), text),
     }
     for (const name of PAIRS) {
-      say(`${name}`)
+      say(name)
       const pair: Pair = await openPair(name, { postgres: await database(postgres.url, `pair${PAIRS.indexOf(name)}`), nats: nats.url }, payload)
       await pair.hot(size(20_000), 256)
       const slow = name.endsWith('jetstream')
@@ -80,7 +80,8 @@ function compare(figures: Readonly<Record<string, readonly number[]>>): Comparis
   const of = (name: string): number => median(figures[name] ?? [Number.NaN])
   const beside = (name: string, peer: string, least?: number): Comparison => {
     const ratio = of(name) / of(peer)
-    return { name, value: of(name), unit: '/s', peer, peerValue: of(peer), ratio, ...(least === undefined ? {} : { target: `≥ ${least} ×`, met: ratio >= least }) }
+    const row = { name, value: of(name), unit: '/s', peer, peerValue: of(peer), ratio }
+    return least === undefined ? row : { ...row, target: `≥ ${least} ×`, met: ratio >= least }
   }
   const least = (name: string, limit: number): Comparison => ({ name, value: of(name), unit: '/s', target: `≥ ${limit.toLocaleString('en')}/s`, met: of(name) >= limit })
   const most = (name: string, limit: number): Comparison => ({ name, value: of(name), unit: 'ms', target: `≤ ${limit} ms`, met: of(name) <= limit })

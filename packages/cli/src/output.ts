@@ -59,7 +59,7 @@ export function duration(ms: number): string {
 
 function cell(value: unknown): string {
   if (value === undefined || value === null) return ''
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 export function isVerbose(): boolean {

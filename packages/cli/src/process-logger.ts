@@ -8,5 +8,5 @@ export type LogFormat = (typeof LOG_FORMATS)[number]
 export async function makeLogger(level: string, format: LogFormat): Promise<pino.Logger> {
   if (format === 'json') return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 1, sync: true }))
   const { default: pretty } = await import('pino-pretty')
-  return pino({ level, base: null }, pretty({ colorize: process.stdout.isTTY, destination: 1, sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' }))
+  return pino({ level, base: null }, pretty({ colorize: process.stdout.isTTY, destination: 1, sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname', singleLine: true }))
 }

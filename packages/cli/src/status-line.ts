@@ -46,6 +46,6 @@ export class StatusLine {
   }
 
   #write(text: string): void {
-    this.#stream.write(`\r\u001b[2K${[...text].slice(0, Math.max(10, this.#stream.columns - 1)).join('')}`)
+    this.#stream.write(`\r\u001b[2K${[...text].slice(0, (this.#stream.columns || 80) - 1).join('')}`)
   }
 }

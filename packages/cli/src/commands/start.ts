@@ -107,7 +107,7 @@ function banner(facts: { url: string; sql: string; kv: string; dataDir: string |
     `    curl ${facts.url}/health`,
     `    curl -X POST ${facts.url}/v1/agents -H 'content-type: application/json' -d '{"name":"scout","type":"analyst"}'`,
     `    curl ${facts.url}/v1/agents`,
-    '    npm run cairn -- import locomo examples/two-hikers.json',
+    `    npm run cairn -- import locomo examples/two-hikers.json --server ${facts.url}`,
     '  Ctrl-C stops it.',
     '',
   ].join('\n')

@@ -16,7 +16,7 @@ export function fromFile(path: string, named: boolean): CairnOptions {
   }
   try {
     const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as CairnOptions
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
     throw new SyntaxError('it must be a JSON object')
   } catch (error) {
     throw new CairnError('INVALID_OPTION', `${path}: this options file is not JSON: ${(error as Error).message}.`, { cause: error, details: { option: path } })

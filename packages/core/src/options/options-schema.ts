@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { STATE_DEFAULTS } from '../state/index.ts'
+import type { StateOptions } from '../state/index.ts'
 
 const text = z.string().min(1)
 const count = (most: number) => z.int().min(1).max(most)
@@ -33,7 +33,7 @@ const state = z
   .strictObject({
     flushThreshold: positive, flushWindowMs: z.int().min(0).max(60_000), flushBatchRows: count(10_000), maxDirtyKeys: positive, durableTimeoutMs: ms,
     idlePurgeMs: ms, cacheBytes: positive, maxValueBytes: count(1_000_000), history: count(64), heartbeatMs: count(60_000), deadAfterMs: ms, lagWarnMs: positive,
-  } satisfies Record<keyof typeof STATE_DEFAULTS, z.ZodType>)
+  } satisfies Record<keyof StateOptions, z.ZodType>)
   .partial()
 
 /** Shape of `CairnOptions` without the functions. Unknown names are refused. */

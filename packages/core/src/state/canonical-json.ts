@@ -32,8 +32,8 @@ function write(input: unknown, depth: number, ancestors: object[], key: string):
   }
   if (value === null) return 'null'
   if (depth >= MAX_DEPTH) refuse(`more than ${MAX_DEPTH} levels deep`, [], '')
-  if (ancestors.includes(value as object)) refuse('it contains itself', ancestors, key)
-  ancestors.push(value as object)
+  if (ancestors.includes(value)) refuse('it contains itself', ancestors, key)
+  ancestors.push(value)
   const text = Array.isArray(value) ? writeArray(value, depth, ancestors) : writeObject(value as Record<string, unknown>, depth, ancestors, key)
   ancestors.pop()
   return text

@@ -196,6 +196,7 @@ export class Flusher {
     try {
       await this.#write(batch, this.#deps.watermark(this.oldestDirtyRevision(number)))
       this.#backoffMs = 0
+      this.#paused = false
       this.lastError = undefined
     } catch (error) {
       if (isCairnError(error, 'CONSTRAINT_VIOLATION') || isCairnError(error, 'INVALID_ARGUMENT')) await this.#writeOneByOne(batch)

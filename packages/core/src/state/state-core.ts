@@ -209,7 +209,8 @@ export class StateCore {
 
   /** Back: the bucket may be another one, and the backlog goes first. */
   #reopen(): void {
-    this.#reopening ??= (async () => {
+    if (this.#reopening !== undefined) return
+    this.#reopening = (async () => {
       while (!this.#closed && this.#kv.connected) {
         try {
           const epoch = this.hot.epoch

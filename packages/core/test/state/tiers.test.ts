@@ -117,7 +117,7 @@ describe.each(cairnTargets)('tiers of state ($name)', (target) => {
     const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
     await cairn.state.set(id, 'before', 1)
     await cairn.state.flush()
-    if (postgres === undefined) (cairn.engines.sql as PgliteEngine).crash()
+    if (postgres === undefined) await (cairn.engines.sql as PgliteEngine).crash()
     else await postgres.stop()
     for (let n = 0; n < 200; n++) await cairn.state.set(id, `k${n % 20}`, n)
     expect((await cairn.state.get(id, 'k19'))?.value).toBe(199)

@@ -49,7 +49,7 @@ export class CheckpointsService {
     if (checksumOf(text) !== row.checksum) {
       throw new CairnError('CONSISTENCY_VIOLATION', `Checkpoint ${id} is damaged: its snapshot does not match its SHA-256 checksum. Use an older checkpoint.`, { details: { checkpointId: id } })
     }
-    const { snapshot: _, ...checkpoint } = row
+    const { snapshot, ...checkpoint } = row
     return { ...checkpoint, state: JSON.parse(text) as Record<string, unknown> }
   }
 
@@ -62,7 +62,7 @@ export class CheckpointsService {
     const { rows } = await this.#core.sql.query<Checkpoint & { createdText: string }>(this.#identity, LIST_CHECKPOINTS, values)
     const shown = rows.slice(0, limit)
     const last = shown.at(-1)
-    const items = shown.map(({ createdText: _, ...checkpoint }) => checkpoint)
+    const items = shown.map(({ createdText, ...checkpoint }) => checkpoint)
     return { items, nextCursor: rows.length > limit && last !== undefined ? encodeCursor(LIST, [last.createdText, last.id]) : null }
   }
 

@@ -10,6 +10,21 @@ if (mode === 'hold') {
   await bucket.put(['acme', 'held'], 'held')
   print('held')
   setInterval(() => {}, 1000)
+} else if (mode === 'fill') {
+  const revisions: Record<string, number> = {}
+  const codes = new Set<string>()
+  for (let round = 0; round < 60; round++) {
+    const store = async (text: string): Promise<void> => {
+      try {
+        revisions[text] = await bucket.put(['acme', text], 'x'.repeat(3000))
+      } catch (error) {
+        codes.add((error as { code: string }).code)
+      }
+    }
+    await Promise.all(Array.from({ length: 50 }, (_, i) => store(`r${round}k${i}`)))
+  }
+  await engine.close()
+  print(JSON.stringify({ revisions, codes: [...codes], closed: !engine.connected }))
 } else {
   await Promise.all(
     Array.from({ length: 64 }, async (_, writer) => {

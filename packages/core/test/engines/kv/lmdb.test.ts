@@ -123,6 +123,22 @@ describe('LMDB only', () => {
     await engine.close()
   })
 
+  test('when the file can grow no more, writes fail with a code, nothing acknowledged is lost and closing ends', async () => {
+    const script = join(import.meta.dirname, 'lmdb-writer.ts')
+    // The limit is in blocks of 512 or 1024 bytes; with the signal ignored, a write beyond it is an I/O error.
+    const command = `trap '' XFSZ; ulimit -f 4096; exec "$0" --conditions=source "$@"`
+    const child = spawn('sh', ['-c', command, process.execPath, script, path, 'fill'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const report = JSON.parse(await lastLine(child)) as { revisions: Record<string, number>; codes: string[]; closed: boolean }
+    expect(report.codes).toEqual(['CONNECTION_FAILED'])
+    expect(report.closed).toBe(true)
+    expect(Object.keys(report.revisions).length).toBeGreaterThan(100)
+    const engine = await openLmdb({ path })
+    const bucket = await engine.bucket('load')
+    for (const [text, revision] of Object.entries(report.revisions)) expect((await bucket.get(['acme', text]))?.revision).toBe(revision)
+    expect(await bucket.put(['acme', 'room again'], 'x')).toBeGreaterThan(Math.max(...Object.values(report.revisions)))
+    await engine.close()
+  })
+
   test('writes the process made before it was killed are found by a reader of the change feed', async () => {
     const child = startWriter(path, ['hold'])
     await firstLine(child)
@@ -143,4 +159,10 @@ async function firstLine(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     createInterface({ input: child.stdout! }).once('line', resolve).once('close', () => reject(new Error('The writer ended.')))
   })
+}
+
+async function lastLine(child: ChildProcess): Promise<string> {
+  let last = ''
+  for await (const line of createInterface({ input: child.stdout! })) last = line
+  return last
 }

@@ -50,7 +50,7 @@ export class JetStreamBucket implements KvBucket {
     this.name = name
     this.#owner = owner
     this.#names = names
-    this.epoch = new Date(info.created).toISOString().slice(0, -1) + (/\.\d{3}(\d*)/.exec(String(info.created))?.[1] ?? '')
+    this.epoch = info.created
     this.#republished = info.config.republish !== undefined
     this.#direct = info.config.allow_direct && info.config.num_replicas === 1
     this.#feed = new BucketFeed(owner.jsm, names)

@@ -43,12 +43,3 @@ export function openBucketStore(root: RootDatabase<Buffer, Buffer>, meta: Binary
 export function appliedRevision(store: BucketStore): number {
   return store.meta.getBinary(store.revisionKey)?.readUIntBE(0, 6) ?? 0
 }
-
-/** One transaction, resolved when it is committed; a crash of the operating system may undo it. */
-export async function writeTogether(store: BucketStore, write: () => void): Promise<void> {
-  const commit = store.root.batch(write) as Promise<boolean> & { flushed?: Promise<boolean> }
-  // Not waited for, so its failure has to be taken here; the commit's own is thrown.
-  commit.flushed?.catch(() => {})
-  await commit
-  store.root.resetReadTxn()
-}

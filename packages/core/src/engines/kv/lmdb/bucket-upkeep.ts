@@ -1,5 +1,6 @@
-import { type BucketStore, writeTogether } from './bucket-store.ts'
+import type { BucketStore } from './bucket-store.ts'
 import { decodeIds, decodeLogRow, encodeLogRow, entryHeader, u48, u48Pair } from './layout.ts'
+import { writeTogether } from './transaction.ts'
 
 /** How long the result of an operation id is remembered. The contract asks for two minutes. */
 export const OPERATION_WINDOW_MS = 10 * 60_000
@@ -11,7 +12,7 @@ const TRIM_ROWS = 20_000
 export async function trimLog(store: BucketStore, revision: number): Promise<void> {
   const rows = [...store.log.getKeys({ end: u48(revision + 1), limit: TRIM_ROWS })]
   if (rows.length === 0) return
-  await writeTogether(store, () => {
+  await writeTogether(store.root, () => {
     for (const row of rows) void store.log.remove(row)
   })
 }
@@ -23,7 +24,7 @@ export async function expireOperations(store: BucketStore, before: number): Prom
     if (rows.length === 0) return
     // An id used again later has a newer time and is listed again under it.
     const expired = rows.flatMap(({ value }) => decodeIds(value)).filter((id) => (store.ops.getBinary(id)?.readUIntBE(6, 6) ?? before) < before)
-    await writeTogether(store, () => {
+    await writeTogether(store.root, () => {
       for (const id of expired) void store.ops.remove(id)
       for (const { key } of rows) void store.opsByTime.remove(key)
     })
@@ -48,7 +49,7 @@ export async function findExpired(store: BucketStore, before: number, expire: (t
       done.push(row)
     }
     if (done.length === 0) return
-    await writeTogether(store, () => {
+    await writeTogether(store.root, () => {
       for (const row of done) void store.log.remove(row)
     })
   }
@@ -71,7 +72,7 @@ export async function compactLog(store: BucketStore): Promise<void> {
       else if (live.length * 2 < records.length) rewrites.push([row, encodeLogRow(live)])
     }
     if (removals.length + rewrites.length > 0) {
-      await writeTogether(store, () => {
+      await writeTogether(store.root, () => {
         for (const row of removals) void store.log.remove(row)
         for (const [row, bytes] of rewrites) void store.log.put(row, bytes)
       })

@@ -1,6 +1,7 @@
-import type { Database, RootDatabase } from 'lmdb'
+import type { RootDatabase } from 'lmdb'
 import { CairnError } from '../../../errors/index.ts'
 import type { Logger } from '../../../observability/index.ts'
+import { writeTogether } from './transaction.ts'
 
 /** What one bucket adds to a batch. */
 export interface BatchPart {
@@ -44,14 +45,12 @@ export class Batch {
  */
 export class GroupCommit {
   readonly #root: RootDatabase<Buffer, Buffer>
-  readonly #meta: Database<Buffer, Buffer>
   readonly #log: Logger
   #queue: Batch[] = []
   #running: Promise<void> | undefined
 
-  constructor(root: RootDatabase<Buffer, Buffer>, meta: Database<Buffer, Buffer>, log: Logger) {
+  constructor(root: RootDatabase<Buffer, Buffer>, log: Logger) {
     this.#root = root
-    this.#meta = meta
     this.#log = log
   }
 
@@ -99,18 +98,16 @@ export class GroupCommit {
     const parts = [...batch.parts.values()]
     let committed = false
     try {
-      const commit = this.#root.batch(() => {
+      const write = (): void => {
         for (const part of parts) part.write()
-      }) as Promise<boolean> & { flushed?: Promise<boolean> }
-      await commit
-      committed = true
-      await commit.flushed
+      }
+      await writeTogether(this.#root, write, () => {
+        committed = true
+      })
     } catch (error) {
       this.#fail(error, committed)
       return
     }
-    // The shared read transaction may still show the state before this commit.
-    this.#meta.resetReadTxn()
     this.#queue.shift()
     for (const part of parts) part.committed()
     for (const waiter of batch.waiters) waiter.resolve(waiter.revision)
@@ -119,7 +116,6 @@ export class GroupCommit {
   #fail(cause: unknown, committed: boolean): void {
     const batches = this.#queue
     this.#queue = []
-    this.#meta.resetReadTxn()
     this.#log.error({ err: cause, batches: batches.length }, 'LMDB: a commit failed')
     for (const [index, batch] of batches.entries()) {
       const stored = committed && index === 0

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { open, type RootDatabase } from 'lmdb'
 import { CairnError, isCairnError } from '../../../errors/index.ts'
 import { type Logger, SILENT_LOGGER } from '../../../observability/index.ts'
@@ -11,6 +12,7 @@ import { claimDirectory, releaseDirectory } from './directory-owner.ts'
 import { GroupCommit } from './group-commit.ts'
 import { LmdbBucket } from './lmdb-bucket.ts'
 
+const CLOSE_LIMIT_MS = 5_000
 const MAX_VALUE_BYTES = 8 * 1024 * 1024
 /** Five databases a bucket, 128 buckets, and one for the environment. */
 const MAX_DATABASES = 641
@@ -50,6 +52,8 @@ export async function openLmdb(options: LmdbOptions): Promise<KvEngine> {
       maxDbs: MAX_DATABASES,
       overlappingSync: true,
       separateFlushed: true,
+      // Group commit does the batching; LMDB's own leaves a promise behind that nobody can catch when a commit fails.
+      eventTurnBatching: false,
     })
     const meta = openMeta(root)
     claimDirectory(meta, path)
@@ -88,7 +92,7 @@ class LmdbEngine implements KvEngine {
     this.#root = root
     this.#meta = meta
     this.#log = options.log ?? SILENT_LOGGER
-    this.#commits = new GroupCommit(root, meta, this.#log)
+    this.#commits = new GroupCommit(root, this.#log)
     this.#timer = setInterval(() => {
       this.#upkeep ??= this.#runUpkeep().finally(() => {
         this.#upkeep = undefined
@@ -141,9 +145,15 @@ class LmdbEngine implements KvEngine {
     await this.#upkeep
     await this.#commits.drain()
     for (const bucket of this.#buckets.values()) await bucket.settle()
-    releaseDirectory(this.#meta)
-    await this.#root.flushed
-    await this.#root.close()
+    try {
+      releaseDirectory(this.#meta)
+    } catch (error) {
+      // A full disk. The mark names this process, so it means nothing once the process has ended.
+      this.#log.warn({ err: error, path: this.#path }, 'LMDB: the mark of ownership could not be removed')
+    }
+    // After an I/O error LMDB waits for a flush that never comes; all that was acknowledged is on disk by now.
+    const limit = new AbortController()
+    await Promise.race([this.#root.close().finally(() => limit.abort()), sleep(CLOSE_LIMIT_MS, undefined, { signal: limit.signal }).catch(() => {})])
     openPaths.delete(this.#path)
   }
 

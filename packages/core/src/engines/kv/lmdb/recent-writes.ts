@@ -1,6 +1,7 @@
-import { appliedRevision, type BucketStore, writeTogether } from './bucket-store.ts'
+import { appliedRevision, type BucketStore } from './bucket-store.ts'
 import type { BucketBatch, RecentEntry, RecentOperation } from './bucket-batch.ts'
 import { decodeWalRow, encodeIds, encodeLogRow, type LogRecord, RECORD_OPERATION, RECORD_SET, u48, u48Pair } from './layout.ts'
+import { writeTogether } from './transaction.ts'
 
 const SLICE = 2_000
 const LOG_RECORDS_A_ROW = 256
@@ -118,7 +119,7 @@ export class RecentWrites {
     const sorted = [...frozen.entries.values()].sort((a, b) => Buffer.compare(a.keyBytes, b.keyBytes))
     for (let from = 0; from < sorted.length; from += SLICE) {
       const slice = sorted.slice(from, from + SLICE)
-      await writeTogether(this.#store, () => {
+      await writeTogether(this.#store.root, () => {
         for (const { keyBytes, bytes } of slice) {
           if (bytes) void this.#store.entries.put(keyBytes, bytes)
           else void this.#store.entries.remove(keyBytes)
@@ -144,7 +145,7 @@ export class RecentWrites {
     const operations = [...frozen.operations.values()]
     const commits = [...wal.getKeys({ end: u48(frozen.lastCommit + 1) })]
     const ids = encodeIds(operations.map((operation) => operation.id))
-    await writeTogether(this.#store, () => {
+    await writeTogether(this.#store.root, () => {
       for (const [key, row] of rows) void log.put(key, row)
       for (const { id, bytes } of operations) void ops.put(id, bytes)
       if (operations.length > 0) void opsByTime.put(u48Pair(this.#now(), frozen.lastCommit), ids)
