@@ -5,7 +5,8 @@ import {
 } from '@cairn/core/internal'
 import { confirm, isCancel } from '@clack/prompts'
 import { type Command, InvalidArgumentError } from 'commander'
-import { type EngineFlags, openEngineFromFlags } from '../open-engine.ts'
+import type { EngineFlags } from '../engine-flags.ts'
+import { openEngineFromFlags } from '../open-engine.ts'
 import { problemLines, statusTable } from './migrate-tables.ts'
 
 const OK = 0

@@ -27,7 +27,11 @@ export function registerStartCommand(program: Command): void {
     .addOption(new Option('--log-level <level>', 'what is logged').env('CAIRN_LOG_LEVEL').choices(LOG_LEVELS).default('info'))
     .addOption(new Option('--log-format <format>', 'log lines for people or for machines').choices(LOG_FORMATS).default(process.stdout.isTTY ? 'pretty' : 'json', 'pretty on a terminal, else json'))
     .addHelpText('after', `\nIt stops at Ctrl-C or SIGTERM after it has written everything to SQL; a second signal ends it at once.\n\n${PRECEDENCE_HELP}\n\n${EXIT_CODES_HELP}`)
-    .action((flags: StartFlags) => run({}, () => start(flags)))
+    .action(async (flags: StartFlags) => {
+      await run({}, () => start(flags))
+      // All is closed: no forgotten timer or connection of a client may hold the process.
+      process.exit()
+    })
 }
 
 async function start(flags: StartFlags): Promise<number> {

@@ -339,6 +339,68 @@ export interface ConversationsThreads {
   completed_at: Date | null
 }
 
+export interface TxConsumers {
+  stream: string
+  name: string
+  filter: string
+  filter_regex: string
+  ack_wait_ms: number
+  max_deliver: number
+  cursor_xid: string
+  cursor_id: Generated<number>
+  since_snapshot: string | null
+  created_at: Generated<Date>
+}
+
+export interface TxDeadLetters {
+  tenant_id: Generated<string>
+  dead_letter_id: GeneratedAlways<number>
+  stream: string
+  consumer: string
+  outbox_id: number
+  msg_id: string
+  subject: string
+  payload: unknown
+  headers: Generated<unknown>
+  deliveries: number
+  message_created_at: Date
+  created_at: Generated<Date>
+}
+
+export interface TxDeliveries {
+  stream: string
+  consumer: string
+  outbox_id: number
+  deliveries: number
+  lease_until: Date
+}
+
+export interface TxOutbox {
+  tenant_id: Generated<string>
+  outbox_id: GeneratedAlways<number>
+  xid: Generated<string>
+  stream: string
+  msg_id: string
+  subject: string
+  payload: unknown
+  headers: Generated<unknown>
+  created_at: Generated<Date>
+  published_at: Date | null
+  attempts: Generated<number>
+  last_error: string | null
+}
+
+export interface TxStreams {
+  name: string
+  subjects: string[]
+  subject_regex: string
+  max_age_ms: Generated<number>
+  max_messages: number | null
+  max_bytes: number | null
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
 /** Tables and views by their full name. */
 export interface Database {
   'agents.agent_types': AgentsAgentTypes
@@ -359,4 +421,9 @@ export interface Database {
   'conversations.messages': ConversationsMessages
   'conversations.participants': ConversationsParticipants
   'conversations.threads': ConversationsThreads
+  'tx.consumers': TxConsumers
+  'tx.dead_letters': TxDeadLetters
+  'tx.deliveries': TxDeliveries
+  'tx.outbox': TxOutbox
+  'tx.streams': TxStreams
 }

@@ -17,7 +17,7 @@ export interface DirtyState {
 }
 
 interface Waiting extends DirtyState {
-  waiters: { resolve(): void; reject(error: unknown): void }[]
+  waiters: { resolve(): void; reject(error: unknown): void; readonly deadline: number }[]
 }
 
 export interface FlusherDeps {
@@ -35,6 +35,7 @@ export interface FlusherDeps {
 
 const RETRY_FIRST_MS = 100
 const RETRY_MOST_MS = 2_000
+const DEADLINE_CHECK_MS = 250
 
 /**
  * Group commit from the hot tier to agents.state. Writers add dirty revisions; one statement carries many of them.
@@ -46,10 +47,12 @@ export class Flusher {
   readonly #deps: FlusherDeps
   readonly #dirty = new Map<string, Waiting>()
   readonly #running = new Set<Promise<void>>()
-  readonly #inBatch = new Map<number, number>()
+  /** Batches on their way: what is in them, and the smallest bucket revision. */
+  readonly #inBatch = new Map<number, { readonly batch: readonly Waiting[]; readonly oldest: number }>()
   #nextBatch = 0
   #timer: NodeJS.Timeout | undefined
   #scheduled = false
+  #patience: NodeJS.Timeout | undefined
   #backoffMs = 0
   #paused = false
   #urgent = 0
@@ -83,7 +86,7 @@ export class Flusher {
   oldestDirtyRevision(except?: number): number {
     let oldest = Number.POSITIVE_INFINITY
     for (const dirty of this.#dirty.values()) oldest = Math.min(oldest, dirty.stored.kvRevision ?? oldest)
-    for (const [batch, revision] of this.#inBatch) if (batch !== except) oldest = Math.min(oldest, revision)
+    for (const [number, onTheWay] of this.#inBatch) if (number !== except) oldest = Math.min(oldest, onTheWay.oldest)
     return oldest
   }
 
@@ -110,15 +113,9 @@ export class Flusher {
       return Promise.reject(new CairnError('TIMEOUT', `${describeAddress(dirty.address)}: too many writes wait for SQL. This one is stored in the hot tier and will be flushed.`))
     }
     return new Promise((resolve, reject) => {
-      const limit = this.#deps.options.durableTimeoutMs
-      const timer = setTimeout(() => {
-        reject(new CairnError('TIMEOUT', `${describeAddress(dirty.address)}: SQL did not commit within ${limit} ms. The write is stored in the hot tier and will be flushed when SQL answers.`))
-      }, limit)
-      waiting.waiters.push({
-        resolve: () => { clearTimeout(timer); resolve() },
-        reject: (error) => { clearTimeout(timer); reject(error) },
-      })
+      waiting.waiters.push({ resolve, reject, deadline: performance.now() + this.#deps.options.durableTimeoutMs })
       this.#urgent++
+      this.#patience ??= this.#watchDeadlines()
       this.#schedule()
     })
   }
@@ -135,7 +132,34 @@ export class Flusher {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
+    clearInterval(this.#patience)
     await Promise.all(this.#running)
+  }
+
+  /** One timer for all who wait for SQL: a timer each would cost a good part of the durable write rate. */
+  #watchDeadlines(): NodeJS.Timeout {
+    const timer = setInterval(() => {
+      const now = performance.now()
+      let someWait = false
+      for (const dirty of [...this.#dirty.values(), ...[...this.#inBatch.values()].flatMap(({ batch }) => batch)]) {
+        if (dirty.waiters.length === 0) continue
+        const late = dirty.waiters.filter(({ deadline }) => deadline <= now)
+        if (late.length < dirty.waiters.length) someWait = true
+        if (late.length === 0) continue
+        dirty.waiters = dirty.waiters.filter(({ deadline }) => deadline > now)
+        for (const waiter of late) waiter.reject(this.#tooLate(dirty.address))
+      }
+      if (someWait) return
+      clearInterval(timer)
+      this.#patience = undefined
+    }, DEADLINE_CHECK_MS)
+    timer.unref()
+    return timer
+  }
+
+  #tooLate(address: StateAddress): CairnError {
+    const limit = this.#deps.options.durableTimeoutMs
+    return new CairnError('TIMEOUT', `${describeAddress(address)}: SQL did not commit within ${limit} ms. The write is stored in the hot tier and will be flushed when SQL answers.`)
   }
 
   /** Statements at once: two keep PostgreSQL busy while the next batch is made; PGlite has one connection. */
@@ -173,7 +197,7 @@ export class Flusher {
     const number = this.#nextBatch++
     let oldest = Number.POSITIVE_INFINITY
     for (const dirty of batch) oldest = Math.min(oldest, dirty.stored.kvRevision ?? oldest)
-    this.#inBatch.set(number, oldest)
+    this.#inBatch.set(number, { batch, oldest })
     const run = this.#flush(batch, number).finally(() => {
       this.#inBatch.delete(number)
       this.#running.delete(run)

@@ -1,6 +1,6 @@
 import { CairnError, isCairnError } from '../errors/index.ts'
 import { type SqlEngine } from '../engines/sql/index.ts'
-import type { KvBucket, KvEngine, KvEntry, KvWriteOptions } from '../engines/kv/index.ts'
+import { type KvBucket, type KvEngine, type KvEntry, type KvWriteOptions, NAMED_BUCKETS } from '../engines/kv/index.ts'
 import { MAINTENANCE } from '../identity/index.ts'
 import { decodeEnvelope } from './envelope.ts'
 import { type StateAddress, type StoredState, describeAddress } from './state-entry.ts'
@@ -8,6 +8,9 @@ import { REGISTER_EPOCH } from './state-queries.ts'
 
 /** Name of the bucket (S4 §11.2). */
 export const STATE_BUCKET = 'AGENT_STATE'
+
+/** What an envelope adds to its value. */
+const ENVELOPE_ROOM = 1_024
 
 /**
  * The bucket behind the state, with revisions as callers see them: `base + bucket revision`, where `base` belongs to
@@ -36,7 +39,7 @@ export class HotTier {
 
   /** Opens the bucket (again) and learns the base of its epoch. */
   async open(): Promise<void> {
-    const bucket = await this.#kv.bucket(STATE_BUCKET, { history: this.#history, ttlMs: 0, storage: 'file', replicas: 3, maxValueBytes: this.#maxValueBytes + 1024 })
+    const bucket = await this.#kv.bucket(STATE_BUCKET, { ...NAMED_BUCKETS[STATE_BUCKET], history: this.#history, maxValueBytes: this.#maxValueBytes + ENVELOPE_ROOM })
     const { rows } = await this.#sql.query<{ base: number }>(MAINTENANCE, REGISTER_EPOCH, [bucket.epoch])
     this.#base = (rows[0] as { base: number }).base
     if (this.#bucket?.epoch !== bucket.epoch) this.lastSeen = 0

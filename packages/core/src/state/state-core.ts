@@ -140,6 +140,13 @@ export class StateCore {
     return () => this.#watchers.delete(watcher)
   }
 
+  /** What the bucket of the hot tier holds; undefined while it is down. */
+  async hotStatus(): Promise<{ bucket: string; entries: number; bytes: number; ttlMs: number } | undefined> {
+    if (!this.hot.available) return undefined
+    const { entries, bytes } = await this.hot.bucket.status()
+    return { bucket: this.hot.bucket.name, entries, bytes, ttlMs: 0 }
+  }
+
   /** Brackets a write to the hot tier, for the watermark. */
   writing<T>(run: () => Promise<T>): Promise<T> {
     const token = { since: this.hot.lastSeen }

@@ -92,7 +92,7 @@ describe.each(cairnTargets)('state ($name)', (target) => {
     expect(await cairn.state.getMany(agent, ['bad', 'good'])).toEqual({})
   })
 
-  // proves S4-1.3-02, S4-1.3-04, S4-4.2-02, S4-4.2-04
+  // proves S4-1.3-01, S4-1.3-02, S4-1.3-04, S4-4.2-02, S4-4.2-04
   it('flushes within the window without being asked, and at once at the threshold', async () => {
     const own = await newAgent()
     const count = async (): Promise<number> => {
@@ -105,6 +105,7 @@ describe.each(cairnTargets)('state ($name)', (target) => {
     await until('all keys are in SQL', async () => (await count()) === 121, 2_000)
   })
 
+  // proves S4-2.1-02
   it('has committed a durable write when it resolves', async () => {
     const own = await newAgent()
     await Promise.all(

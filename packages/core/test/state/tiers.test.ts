@@ -109,6 +109,7 @@ describe.each(cairnTargets)('tiers of state ($name)', (target) => {
     )
   })
 
+  // proves S4-7.2-03
   it('keep writing while SQL is away, show the lag, and flush everything when it is back', async () => {
     const postgres = target.name === 'servers' ? await startPostgres() : undefined
     if (postgres !== undefined) cleanups.push(() => postgres.dispose())
@@ -123,7 +124,10 @@ describe.each(cairnTargets)('tiers of state ($name)', (target) => {
     expect((await cairn.state.get(id, 'k19'))?.value).toBe(199)
     if (postgres !== undefined) {
       await until('the lag is visible', () => cairn.state.stats().oldestDirtyMs > 200 && cairn.state.stats().lastFlushError !== null)
-      expect((await cairn.health.check()).status).toBe('unhealthy')
+      const report = await cairn.health.check()
+      expect(report.status).toBe('unhealthy')
+      expect(report.checks.find(({ name }) => name === 'sql')).toMatchObject({ status: 'unhealthy', latencyMs: null })
+      expect(report.checks.find(({ name }) => name === 'consistency')).toMatchObject({ status: 'degraded', details: { dirtyKeys: 20 } })
       expect(await codeOf(cairn.state.flush())).toBe('CONNECTION_FAILED')
       await postgres.restart()
     }
@@ -190,6 +194,41 @@ describe.each(cairnTargets)('tiers of state ($name)', (target) => {
     const next = await again.state.set(id, 'x', 'new', { ack: 'durable' })
     expect(next.revision).toBeGreaterThan(revision)
     expect((await sqlValue(again, id, 'x'))?.value).toBe('new')
+  })
+})
+
+describe.each(cairnTargets)('health and layout of state ($name)', (target) => {
+  // proves S4-7.2-02
+  it('tells the round trip and what the hot tier holds', async () => {
+    const cairn = await opened(await placeOf(target))
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    for (let n = 0; n < 7; n++) await cairn.state.set(id, `k${n}`, n)
+    const { status, checks } = await cairn.health.check()
+    expect(['healthy', 'degraded']).toContain(status)
+    const kv = checks.find(({ name }) => name === 'kv')
+    expect(kv?.latencyMs).toBeGreaterThan(0)
+    expect(kv?.details).toMatchObject({ connected: true, bucket: 'AGENT_STATE', entries: 7, ttlMs: 0 })
+    expect(kv?.details.bytes).toBeGreaterThan(0)
+  })
+
+  // proves S4-9.2-04, S4-9.3-03
+  it('spreads agents over eight hash partitions, and finds checkpoints by index', async () => {
+    const cairn = await opened(await placeOf(target))
+    const { sql } = cairn.engines
+    const { rows: partitions } = await sql.query<{ bound: string }>({ role: 'owner' }, `SELECT pg_get_expr(c.relpartbound, c.oid) AS bound FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'agents.state'::regclass ORDER BY 1`)
+    expect(partitions.map(({ bound }) => bound)).toEqual(Array.from({ length: 8 }, (_, remainder) => `FOR VALUES WITH (modulus 8, remainder ${remainder})`))
+    for (let n = 0; n < 60; n++) await cairn.state.set((await cairn.agents.register({ name: `agent ${n}`, type: 'analyst' })).id, 'k', n)
+    await cairn.state.flush()
+    const { rows: used } = await sql.query<{ n: number }>(MAINTENANCE, 'SELECT count(*) AS n FROM agents.state GROUP BY tableoid')
+    expect(used).toHaveLength(8)
+    expect(used.reduce((sum, { n }) => sum + n, 0)).toBe(60)
+    await sql.transaction({ role: 'owner' }, async (session) => {
+      await session.exec('SET LOCAL enable_seqscan = off')
+      for (const [where, index] of [[`agent_id = '00000000-0000-7000-8000-000000000000' ORDER BY created_at DESC`, 'checkpoints_agent_created'], [`tenant_id = 'default' AND checkpoint_name = 'x'`, 'checkpoints_name']]) {
+        const { rows } = await session.query<Record<string, string>>(`EXPLAIN SELECT * FROM agents.checkpoints WHERE ${where}`)
+        expect(rows.map((row) => Object.values(row)[0]).join(' ')).toContain(index)
+      }
+    })
   })
 })
 

@@ -1,13 +1,14 @@
+export { connectNats } from './jetstream-connection.ts'
 export {
-  ApiRefusal,
   CONSUMER_NOT_FOUND,
-  JetStreamApi,
-  MESSAGE_TOO_LARGE,
-  refusal,
+  NO_SUITABLE_PEERS,
+  REPLICAS_NOT_SUPPORTED,
   STREAM_NOT_FOUND,
+  SUBJECTS_OVERLAP,
   WRONG_LAST_SEQUENCE,
-} from './jetstream-api.ts'
-export { connectNats, type NatsLink } from './nats-connection.ts'
-export type { NatsOptions } from './nats-options.ts'
-export { ConsumerGoneError, deliveryFacts, type DeliveryFacts, pull, type Pulled } from './pull.ts'
-export { NoAnswerError, Requests } from './requests.ts'
+  isApiError,
+  messageOf,
+  toNatsError,
+} from './jetstream-error.ts'
+export { REQUEST_TIMEOUT_MS, type JetStreamOptions } from './jetstream-options.ts'
+export { RequestMux } from './request-mux.ts'

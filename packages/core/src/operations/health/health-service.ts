@@ -45,7 +45,7 @@ export interface StateHealth {
 export interface HealthSources {
   readonly sql: SqlEngine
   readonly kv: KvEngine
-  readonly core: { stats(): StateHealth }
+  readonly core: { stats(): StateHealth; hotStatus(): Promise<Readonly<Record<string, unknown>> | undefined> }
 }
 
 /** Asks each engine for a round trip and the state for its lag. Never rejects: a failure is a finding. Source: S4 §7.2. */
@@ -59,16 +59,22 @@ export class HealthService {
   }
 
   async check(): Promise<HealthReport> {
-    const { sql, kv } = this.#sources
+    const { sql, kv, core } = this.#sources
     const engines = await Promise.all([
-      this.#roundTrip('sql', sql.kind, this.#limits.sqlMs, () => sql.ping(), () => ({ engine: sql.kind, serverVersion: sql.capabilities.serverVersion, pools: sql.pools() })),
-      this.#roundTrip('kv', kv.kind, this.#limits.kvMs, () => kv.ping(), () => ({ engine: kv.kind, serverVersion: kv.capabilities.serverVersion, connected: kv.connected, replicas: kv.capabilities.replicas })),
+      this.#roundTrip('sql', sql.kind, this.#limits.sqlMs, () => sql.ping(), async () => ({ engine: sql.kind, serverVersion: sql.capabilities.serverVersion, pools: sql.pools() })),
+      this.#roundTrip('kv', kv.kind, this.#limits.kvMs, () => kv.ping(), async () => ({
+        engine: kv.kind,
+        serverVersion: kv.capabilities.serverVersion,
+        connected: kv.connected,
+        replicas: kv.capabilities.replicas,
+        ...(await core.hotStatus().catch(() => undefined)),
+      })),
     ])
     const checks = [...engines, this.#consistency()]
     return { status: worst(checks.map((check) => check.status)), checks, checkedAt: new Date() }
   }
 
-  async #roundTrip(name: 'sql' | 'kv', engine: string, limitMs: number, ping: () => Promise<number>, details: () => Record<string, unknown>): Promise<HealthCheck> {
+  async #roundTrip(name: 'sql' | 'kv', engine: string, limitMs: number, ping: () => Promise<number>, details: () => Promise<Record<string, unknown>>): Promise<HealthCheck> {
     let timer: NodeJS.Timeout | undefined
     try {
       const late = new Promise<never>((_, reject) => {
@@ -77,9 +83,9 @@ export class HealthService {
       const latencyMs = await Promise.race([ping(), late])
       const slow = latencyMs > limitMs
       const message = slow ? `${engine} answers, but took ${latencyMs.toFixed(1)} ms (limit ${limitMs} ms)` : `${engine} answers`
-      return { name, status: slow ? 'degraded' : 'healthy', message, latencyMs, details: details() }
+      return { name, status: slow ? 'degraded' : 'healthy', message, latencyMs, details: await details() }
     } catch (error) {
-      return { name, status: 'unhealthy', message: `${engine}: ${error instanceof Error ? error.message : String(error)}`, latencyMs: null, details: details() }
+      return { name, status: 'unhealthy', message: `${engine}: ${error instanceof Error ? error.message : String(error)}`, latencyMs: null, details: await details() }
     } finally {
       clearTimeout(timer)
     }

@@ -3,6 +3,7 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { afterEach, describe, expect, it } from 'vitest'
 import { isCairnError } from '../../../src/errors/index.ts'
+import { NAMED_BUCKETS } from '../../../src/engines/kv/index.ts'
 import { type JetStreamEngine, openJetStream } from '../../../src/engines/kv/jetstream/index.ts'
 import { decodeKey, encodeKey } from '../../../src/engines/kv/jetstream/subject-codec.ts'
 import { until } from '../../harness/cairns.ts'
@@ -76,6 +77,23 @@ describe('JetStream only', () => {
     const again = await engine.bucket('H', { history: 1 })
     await again.put(['a', 'k'], 'last')
     expect((await again.status()).entries).toBe(1)
+  })
+
+  // proves S4-3.1-01, S4-3.1-02, S4-11.2-01, S4-11.2-03, S4-11.2-04
+  it('makes the named buckets with the settings they are meant to have', async () => {
+    const prefix = freshPrefix()
+    const engine = await openJetStream({ servers: [natsTarget().url], prefix })
+    cleanups.push(() => engine.close())
+    const connection = await connect({ servers: natsTarget().url })
+    cleanups.push(() => connection.close())
+    const jsm = await jetstreamManager(connection)
+    for (const [name, settings] of Object.entries(NAMED_BUCKETS)) {
+      const bucket = await engine.bucket(name, settings)
+      for (let n = 0; n < 12; n++) await bucket.put(['acme', 'k'], String(n))
+      const { config, state } = await jsm.streams.info(`KV_${prefix}${name}`)
+      expect(config).toMatchObject({ max_age: settings.ttlMs * 1e6, storage: settings.storage, max_msgs_per_subject: settings.history, num_replicas: 1, allow_direct: true })
+      expect(state.messages).toBe(settings.history)
+    }
   })
 
   it('says which server does not answer, without the password', async () => {

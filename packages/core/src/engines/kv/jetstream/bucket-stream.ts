@@ -1,6 +1,6 @@
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
 import type { KvBucketOptions } from '../kv-engine.ts'
-import { NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_FOUND, isApiError } from './jetstream-error.ts'
+import { NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_FOUND, isApiError } from '../../nats/index.ts'
 
 const NANOS = 1_000_000
 const DUPLICATE_WINDOW_MS = 5 * 60_000

@@ -1,2 +1,2 @@
 export { openJetStream, type JetStreamEngine } from './jetstream-engine.ts'
-export type { JetStreamOptions } from './jetstream-options.ts'
+export type { JetStreamOptions } from '../../nats/index.ts'

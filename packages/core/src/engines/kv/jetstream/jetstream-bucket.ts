@@ -8,8 +8,7 @@ import type { BucketNames } from './bucket-stream.ts'
 import { BucketFeed } from './bucket-feed.ts'
 import { watchBucket } from './bucket-watch.ts'
 import { entryParts } from './entry-parts.ts'
-import { WRONG_LAST_SEQUENCE, toKvError } from './jetstream-error.ts'
-import type { RequestMux } from './request-mux.ts'
+import { type RequestMux, WRONG_LAST_SEQUENCE, toNatsError } from '../../nats/index.ts'
 import { encodeKey, encodeSegment } from './subject-codec.ts'
 
 /** Room for the headers of a write within the server's max_payload. */
@@ -99,7 +98,7 @@ export class JetStreamBucket implements KvBucket {
     try {
       yield* this.#feed.list(prefix)
     } catch (error) {
-      throw toKvError(error, `listing the bucket ${this.name}`)
+      throw toNatsError(error, `listing the bucket ${this.name}`)
     }
   }
 
@@ -162,7 +161,7 @@ export class JetStreamBucket implements KvBucket {
     try {
       return await run()
     } catch (error) {
-      throw toKvError(error, `${doing} (bucket ${this.name})`)
+      throw toNatsError(error, `${doing} (bucket ${this.name})`)
     }
   }
 }

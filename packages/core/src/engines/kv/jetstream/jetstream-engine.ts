@@ -6,10 +6,7 @@ import type { KvBucket, KvBucketOptions, KvCapabilities, KvEngine } from '../kv-
 import { checkBucketName } from '../kv-keys.ts'
 import { bucketNames, ensureBucketStream } from './bucket-stream.ts'
 import { type BucketOwner, JetStreamBucket } from './jetstream-bucket.ts'
-import { connectNats } from './jetstream-connection.ts'
-import { toKvError } from './jetstream-error.ts'
-import { type JetStreamOptions, REQUEST_TIMEOUT_MS } from './jetstream-options.ts'
-import { RequestMux } from './request-mux.ts'
+import { type JetStreamOptions, REQUEST_TIMEOUT_MS, RequestMux, connectNats, toNatsError } from '../../nats/index.ts'
 
 const HEADER_ROOM = 1_024
 
@@ -24,7 +21,7 @@ export async function openJetStream(options: JetStreamOptions): Promise<JetStrea
     return new JetStreamEngine(connection, jsm, options)
   } catch (error) {
     await connection.close()
-    throw toKvError(error, 'asking for JetStream')
+    throw toNatsError(error, 'asking for JetStream')
   }
 }
 
@@ -87,7 +84,7 @@ export class JetStreamEngine implements KvEngine {
       }
       return new JetStreamBucket(this.#owner, name, names, info, options.maxValueBytes)
     } catch (error) {
-      throw toKvError(error, `opening the bucket ${names.bucket}`)
+      throw toNatsError(error, `opening the bucket ${names.bucket}`)
     }
   }
 
@@ -101,7 +98,7 @@ export class JetStreamEngine implements KvEngine {
     try {
       return await this.#connection.rtt()
     } catch (error) {
-      throw toKvError(error, 'the round trip')
+      throw toNatsError(error, 'the round trip')
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Logger } from '../../../observability/index.ts'
+import type { Logger } from '../../observability/index.ts'
 
 export interface JetStreamOptions {
   /** One or several, `nats://user:password@host:4222`. */

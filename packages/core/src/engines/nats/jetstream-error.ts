@@ -1,18 +1,20 @@
 import { JetStreamApiError } from '@nats-io/jetstream'
 import { AuthorizationError, ClosedConnectionError, NoRespondersError, PermissionViolationError, TimeoutError } from '@nats-io/transport-node'
-import { CairnError, isCairnError } from '../../../errors/index.ts'
+import { CairnError, isCairnError } from '../../errors/index.ts'
 
 export const STREAM_NOT_FOUND = 10_059
 export const WRONG_LAST_SEQUENCE = 10_071
 export const REPLICAS_NOT_SUPPORTED = 10_074
 export const NO_SUITABLE_PEERS = 10_005
+export const CONSUMER_NOT_FOUND = 10_014
+export const SUBJECTS_OVERLAP = 10_065
 
 export function isApiError(error: unknown, ...codes: number[]): error is JetStreamApiError {
   return error instanceof JetStreamApiError && codes.includes(error.code)
 }
 
 /** What went wrong, in our words; `doing` completes "… failed", for instance "opening the bucket AGENT_STATE". */
-export function toKvError(error: unknown, doing: string): CairnError {
+export function toNatsError(error: unknown, doing: string): CairnError {
   if (isCairnError(error)) return error
   const cause = { cause: error }
   if (error instanceof AuthorizationError || error instanceof PermissionViolationError || /authorization violation|authentication/i.test(messageOf(error))) {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { type ConnectionOptions, type NatsConnection, connect, credsAuthenticator } from '@nats-io/transport-node'
-import { CairnError } from '../../../errors/index.ts'
+import { CairnError } from '../../errors/index.ts'
 import { CONNECT_TIMEOUT_MS, type JetStreamOptions } from './jetstream-options.ts'
-import { messageOf, toKvError } from './jetstream-error.ts'
+import { messageOf, toNatsError } from './jetstream-error.ts'
 
 /** Half-open sockets are found after two unanswered pings. */
 const PING_INTERVAL_MS = 10_000
@@ -25,7 +25,7 @@ export async function connectNats(options: JetStreamOptions, name: string): Prom
       maxPingOut: 2,
     })
   } catch (error) {
-    const known = toKvError(error, `connecting to ${shown}`)
+    const known = toNatsError(error, `connecting to ${shown}`)
     if (known.code === 'AUTHENTICATION_FAILED') throw known
     throw new CairnError('CONNECTION_FAILED', `NATS: no server answers at ${shown}: ${messageOf(error)}. Check that nats-server runs there (with -js) and that the URL is right.`, { cause: error, details: { servers: shown } })
   }

@@ -1,0 +1,65 @@
+import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
+import { CairnError } from '../../../errors/index.ts'
+import { NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_FOUND, SUBJECTS_OVERLAP, isApiError } from '../../nats/index.ts'
+
+const NANOS = 1_000_000
+/** A message id is remembered this long. */
+const DUPLICATE_WINDOW_MS = 5 * 60_000
+/** The server refuses a shorter one. */
+const LEAST_WINDOW_MS = 100
+
+export interface WireStream {
+  readonly name: string
+  readonly subjects: readonly string[]
+  readonly maxAgeMs: number
+  readonly maxMessages: number
+  readonly maxBytes: number
+  readonly storage: 'file' | 'memory'
+  readonly replicas: number
+}
+
+/** Makes the stream or brings it up to date; returns what the server made of it. */
+export async function ensureWireStream(jsm: JetStreamManager, stream: WireStream, clustered: boolean): Promise<StreamInfo> {
+  const existing = await jsm.streams.info(stream.name).catch((error: unknown) => {
+    if (isApiError(error, STREAM_NOT_FOUND)) return undefined
+    throw error
+  })
+  // More replicas than the cluster has servers are refused: one less is tried.
+  for (let replicas = clustered ? stream.replicas : 1; ; replicas--) {
+    const wanted = streamConfig(stream, replicas)
+    try {
+      if (existing === undefined) return await jsm.streams.add(wanted)
+      // The server refuses to change where a stream is stored.
+      const { storage: _, ...changeable } = wanted
+      return differs(existing.config, changeable) ? await jsm.streams.update(stream.name, changeable) : existing
+    } catch (error) {
+      if (replicas > 1 && isApiError(error, REPLICAS_NOT_SUPPORTED, NO_SUITABLE_PEERS)) continue
+      if (isApiError(error, SUBJECTS_OVERLAP)) {
+        throw new CairnError('INVALID_ARGUMENT', `subjects: another stream has some of ${stream.subjects.join(', ')} already. A subject belongs to one stream.`, { cause: error, details: { field: 'subjects' } })
+      }
+      throw error
+    }
+  }
+}
+
+function streamConfig(stream: WireStream, replicas: number): Partial<StreamConfig> & { name: string } {
+  const { maxAgeMs } = stream
+  return {
+    name: stream.name,
+    subjects: [...stream.subjects],
+    retention: RetentionPolicy.Limits,
+    discard: DiscardPolicy.Old,
+    storage: stream.storage === 'memory' ? StorageType.Memory : StorageType.File,
+    max_age: maxAgeMs * NANOS,
+    max_msgs: stream.maxMessages,
+    max_bytes: stream.maxBytes,
+    num_replicas: replicas,
+    duplicate_window: (maxAgeMs > 0 ? Math.max(LEAST_WINDOW_MS, Math.min(maxAgeMs, DUPLICATE_WINDOW_MS)) : DUPLICATE_WINDOW_MS) * NANOS,
+    allow_direct: true,
+  }
+}
+
+function differs(actual: StreamConfig, wanted: Partial<StreamConfig>): boolean {
+  const keys = ['max_age', 'max_msgs', 'max_bytes', 'num_replicas', 'duplicate_window'] as const
+  return keys.some((key) => actual[key] !== wanted[key]) || JSON.stringify(actual.subjects) !== JSON.stringify(wanted.subjects)
+}

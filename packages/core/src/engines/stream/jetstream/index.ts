@@ -1,0 +1,1 @@
+export { openJetStreamStreams } from './jetstream-streams.ts'

@@ -1,0 +1,162 @@
+import { AckPolicy, DeliverPolicy, ReplayPolicy } from '@nats-io/jetstream'
+import type { Msg } from '@nats-io/transport-node'
+import { CairnError } from '../../../errors/index.ts'
+import { CONSUMER_NOT_FOUND, isApiError, toNatsError } from '../../nats/index.ts'
+import { checkDelay, checkFetch } from '../stream-checks.ts'
+import type { ConsumerOptions, StreamConsumer, StreamDelivery, StreamMessage } from '../stream-engine.ts'
+import type { StreamsOwner } from './jetstream-streams.ts'
+import { pull } from './pull.ts'
+import { deadLetterHeaders, readDeadLetter, readMessage } from './wire-message.ts'
+
+const NANOS = 1_000_000
+/** Unacknowledged messages of one consumer, over all processes. */
+const MAX_ACK_PENDING = 20_000
+/** The server forgets a reader of dead letters that nobody asks after this long. */
+const READER_IDLE_MS = 10_000
+
+/** Makes the durable consumer or brings it up to date. `from` counts only when it is new. */
+export async function openConsumer(owner: StreamsOwner, stream: string, options: Required<ConsumerOptions>): Promise<JetStreamConsumer> {
+  const { jsm, names } = owner
+  const wire = names.stream(stream)
+  const settings = {
+    ack_wait: options.ackWaitMs * NANOS,
+    // The server drops a message silently after the last delivery, so the count is looked at here.
+    max_deliver: -1,
+    max_ack_pending: MAX_ACK_PENDING,
+    filter_subject: names.subject(options.filter),
+  }
+  const existing = await jsm.consumers.info(wire, options.name).catch((error: unknown) => {
+    if (isApiError(error, CONSUMER_NOT_FOUND)) return undefined
+    throw error
+  })
+  if (existing === undefined) {
+    await jsm.consumers.add(wire, {
+      ...settings,
+      durable_name: options.name,
+      ack_policy: AckPolicy.Explicit,
+      replay_policy: ReplayPolicy.Instant,
+      deliver_policy: options.from === 'new' ? DeliverPolicy.New : DeliverPolicy.All,
+    })
+  } else if (existing.config.ack_wait !== settings.ack_wait || existing.config.filter_subject !== settings.filter_subject) {
+    await jsm.consumers.update(wire, options.name, settings)
+  }
+  return new JetStreamConsumer(owner, stream, options)
+}
+
+/** A durable pull consumer with explicit acknowledgement. */
+export class JetStreamConsumer implements StreamConsumer {
+  readonly #owner: StreamsOwner
+  readonly #stream: string
+  readonly #options: Required<ConsumerOptions>
+  readonly #closing = new AbortController()
+
+  constructor(owner: StreamsOwner, stream: string, options: Required<ConsumerOptions>) {
+    this.#owner = owner
+    this.#stream = stream
+    this.#options = options
+  }
+
+  async fetch(limit: number, waitMs: number): Promise<StreamDelivery[]> {
+    checkFetch(limit, waitMs)
+    this.#assertOpen()
+    const until = performance.now() + waitMs
+    const deliveries = await this.#accept(await this.#pull(limit, 0))
+    while (deliveries.length === 0) {
+      const left = Math.ceil(until - performance.now())
+      if (left <= 0 || this.#stopped) break
+      // One message is waited for, and what came with it is taken as well.
+      const first = await this.#pull(1, left)
+      deliveries.push(...(await this.#accept(first)))
+      if (first.length > 0 && limit > deliveries.length && !this.#stopped) deliveries.push(...(await this.#accept(await this.#pull(limit - deliveries.length, 0))))
+    }
+    return deliveries
+  }
+
+  async deadLetters(limit: number): Promise<StreamMessage[]> {
+    checkFetch(limit, 0)
+    this.#assertOpen()
+    const { jsm, names } = this.#owner
+    const stream = names.deadLetterStream
+    try {
+      const { name, num_pending } = await jsm.consumers.add(stream, {
+        ack_policy: AckPolicy.None,
+        deliver_policy: DeliverPolicy.All,
+        replay_policy: ReplayPolicy.Instant,
+        filter_subject: names.deadLettersOf(this.#stream, this.#options.name),
+        inactive_threshold: READER_IDLE_MS * NANOS,
+        mem_storage: true,
+        num_replicas: 1,
+      })
+      const messages = num_pending === 0 ? [] : await pull(this.#owner.connection, { stream, consumer: name, batch: Math.min(limit, num_pending), waitMs: 0, ...this.#limits })
+      void jsm.consumers.delete(stream, name).catch(() => false)
+      return messages.map(readDeadLetter)
+    } catch (error) {
+      throw toNatsError(error, `reading the dead letters of ${this.#options.name}`)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+  }
+
+  get #stopped(): boolean {
+    return this.#limits.signal.aborted
+  }
+
+  get #limits(): { timeoutMs: number; signal: AbortSignal } {
+    return { timeoutMs: this.#owner.timeoutMs, signal: AbortSignal.any([this.#closing.signal, this.#owner.signal]) }
+  }
+
+  #assertOpen(): void {
+    this.#owner.assertUp()
+    if (this.#closing.signal.aborted) throw new CairnError('CLOSED', `The consumer ${this.#options.name} has been closed.`)
+  }
+
+  #pull(batch: number, waitMs: number): Promise<Msg[]> {
+    return pull(this.#owner.connection, { stream: this.#owner.names.stream(this.#stream), consumer: this.#options.name, batch, waitMs, ...this.#limits })
+  }
+
+  /** Puts those delivered too often aside. */
+  async #accept(messages: Msg[]): Promise<StreamDelivery[]> {
+    const deliveries: StreamDelivery[] = []
+    for (const wire of messages) {
+      const message = readMessage(wire, this.#stream, this.#owner.names)
+      if (message.deliveries <= this.#options.maxDeliver) deliveries.push(this.#delivery(wire, message))
+      else {
+        // A failure is no loss: the message comes again after its ack wait.
+        await this.#bury(wire, { ...message, deliveries: message.deliveries - 1 }).catch((error: unknown) => {
+          this.#owner.log.warn({ err: error, stream: this.#stream, sequence: message.sequence }, 'a message could not be put with the dead letters; it is tried again')
+        })
+      }
+    }
+    return deliveries
+  }
+
+  #delivery(wire: Msg, message: StreamMessage): StreamDelivery {
+    return {
+      ...message,
+      ack: () => this.#settle(wire, '+ACK'),
+      retry: async (delayMs = 0) => {
+        checkDelay(delayMs)
+        if (message.deliveries >= this.#options.maxDeliver) await this.#bury(wire, message)
+        else await this.#settle(wire, delayMs === 0 ? '-NAK' : `-NAK ${JSON.stringify({ delay: delayMs * NANOS })}`)
+      },
+    }
+  }
+
+  /** Stored among the dead letters first, then ended; a repetition has the same message id. */
+  async #bury(wire: Msg, message: StreamMessage): Promise<void> {
+    const { names } = this.#owner
+    const consumer = this.#options.name
+    await this.#owner.store(names.deadLettersOf(this.#stream, consumer), wire.string(), deadLetterHeaders(message, this.#stream, consumer))
+    await this.#settle(wire, '+TERM')
+  }
+
+  /** Also after `close()` of the consumer, for what is still being worked on. */
+  async #settle(wire: Msg, word: string): Promise<void> {
+    this.#owner.assertUp()
+    const failure = (reason: string): CairnError => new CairnError('OUTCOME_UNKNOWN', `NATS: ${word.slice(0, 5)} was sent for a message of ${this.#stream}, but ${reason}. It may be delivered again.`)
+    const answer = await this.#owner.mux.request(wire.reply ?? '', word, undefined, failure)
+    if ((answer.headers?.code ?? 0) >= 400) throw new CairnError('CONNECTION_FAILED', `NATS: nobody took the acknowledgement of a message of ${this.#stream}; its consumer is gone or moving. It may be delivered again.`)
+  }
+}

@@ -1,0 +1,196 @@
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
+import { v7 as uuidv7 } from 'uuid'
+import { CairnError } from '../../../errors/index.ts'
+import { type Logger, SILENT_LOGGER } from '../../../observability/index.ts'
+import { type JetStreamOptions, REQUEST_TIMEOUT_MS, RequestMux, STREAM_NOT_FOUND, connectNats, isApiError, toNatsError } from '../../nats/index.ts'
+import { checkHeaders, checkMessageId, checkStreamName, checkStreamOptions, checkSubject, encodePayload, resolveConsumer } from '../stream-checks.ts'
+import type { ConsumerOptions, PublishOptions, StreamConsumer, StreamEngine, StreamOptions } from '../stream-engine.ts'
+import { ensureWireStream } from './ensure-stream.ts'
+import { openConsumer } from './jetstream-consumer.ts'
+import { WireNames } from './wire-names.ts'
+import { wireHeaders } from './wire-message.ts'
+
+/** Room within max_payload for our own headers, also for those that a dead letter gets. */
+const HEADER_ROOM = 2_048
+const DEFAULT_REPLICAS = 3
+
+interface PubAck {
+  readonly seq?: number
+  readonly error?: { readonly description?: string }
+}
+
+/** What a consumer needs of its engine. */
+export interface StreamsOwner {
+  readonly connection: NatsConnection
+  readonly jsm: JetStreamManager
+  readonly mux: RequestMux
+  readonly names: WireNames
+  readonly log: Logger
+  readonly timeoutMs: number
+  /** Aborted when the engine is closed or has lost its connection. */
+  readonly signal: AbortSignal
+  /** Throws CLOSED or CONNECTION_FAILED while nothing can be sent. */
+  assertUp(): void
+  /** Resolves with the sequence once a stream has stored it. */
+  store(subject: string, payload: string, headers: MsgHdrs): Promise<number>
+}
+
+/**
+ * Connects to NATS. Errors: CONNECTION_FAILED (no server, or JetStream is off), AUTHENTICATION_FAILED, INVALID_OPTION.
+ * With `prefix`, streams are named `<prefix><name>` and every subject begins with the token `<prefix>`.
+ */
+export async function openJetStreamStreams(options: JetStreamOptions): Promise<StreamEngine> {
+  const connection = await connectNats(options, 'cairn-streams')
+  try {
+    const jsm = await jetstreamManager(connection, { timeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS })
+    return new JetStreamStreams(connection, jsm, options)
+  } catch (error) {
+    await connection.close()
+    throw toNatsError(error, 'asking for JetStream')
+  }
+}
+
+class JetStreamStreams implements StreamEngine {
+  readonly kind = 'jetstream'
+  readonly #connection: NatsConnection
+  readonly #jsm: JetStreamManager
+  readonly #options: JetStreamOptions
+  readonly #mux: RequestMux
+  readonly #names: WireNames
+  readonly #timeoutMs: number
+  #up = new AbortController()
+  #deadLetters: Promise<unknown> | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(connection: NatsConnection, jsm: JetStreamManager, options: JetStreamOptions) {
+    this.#connection = connection
+    this.#jsm = jsm
+    this.#options = options
+    this.#timeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS
+    this.#mux = new RequestMux(connection, this.#timeoutMs)
+    this.#names = new WireNames(options.prefix ?? '')
+    void this.#followStatus()
+  }
+
+  async ensureStream(options: StreamOptions): Promise<void> {
+    checkStreamOptions(options)
+    this.#assertUp()
+    await this.#ensure(this.#names.stream(options.name), { ...options, subjects: options.subjects.map((subject) => this.#names.subject(subject)) })
+  }
+
+  async publish(subject: string, payload: unknown, options: PublishOptions = {}): Promise<number> {
+    checkSubject(subject)
+    const id = options.id ?? uuidv7()
+    const headers = options.headers ?? {}
+    checkMessageId(id)
+    checkHeaders(headers)
+    this.#assertUp()
+    const text = encodePayload(payload, headers, (this.#connection.info?.max_payload ?? 1_048_576) - HEADER_ROOM)
+    return this.#store(this.#names.subject(subject), text, wireHeaders(id, headers))
+  }
+
+  async consumer(stream: string, options: ConsumerOptions): Promise<StreamConsumer> {
+    checkStreamName('stream', stream)
+    const resolved = resolveConsumer(options)
+    this.#assertUp()
+    try {
+      await this.#ensureDeadLetters()
+      return await openConsumer(this.#owner, stream, resolved)
+    } catch (error) {
+      if (isApiError(error, STREAM_NOT_FOUND)) throw new CairnError('NOT_FOUND', `There is no stream ${stream}. Make it with ensureStream.`, { cause: error, details: { stream } })
+      throw toNatsError(error, `opening the consumer ${resolved.name} of ${stream}`)
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      if (!this.#up.signal.aborted) await this.#mux.drain()
+      this.#up.abort()
+      this.#mux.close()
+      await this.#connection.close().catch(() => undefined)
+    })()
+    return this.#closing
+  }
+
+  get #log(): Logger {
+    return this.#options.log ?? SILENT_LOGGER
+  }
+
+  get #owner(): StreamsOwner {
+    const signal = (): AbortSignal => this.#up.signal
+    return {
+      connection: this.#connection,
+      jsm: this.#jsm,
+      mux: this.#mux,
+      names: this.#names,
+      log: this.#log,
+      timeoutMs: this.#timeoutMs,
+      get signal() {
+        return signal()
+      },
+      assertUp: () => this.#assertUp(),
+      store: (subject, payload, headers) => this.#store(subject, payload, headers),
+    }
+  }
+
+  async #store(subject: string, payload: string, headers: MsgHdrs): Promise<number> {
+    this.#assertUp()
+    const id = headers.get('Nats-Msg-Id')
+    const message = await this.#mux.request(subject, payload, headers, (reason) =>
+      new CairnError('OUTCOME_UNKNOWN', `NATS: a message to ${subject} was sent, but ${reason}: it may or may not be stored. Publish it again with the id ${id}: it is not stored twice.`, { details: { id } }),
+    )
+    if ((message.headers?.code ?? 0) >= 400) throw await this.#nobodyAnswered(subject)
+    const ack = JSON.parse(message.string()) as PubAck
+    if (ack.error === undefined && ack.seq !== undefined) return ack.seq
+    const refusal = ack.error?.description ?? 'no reason given'
+    if (/maximum (bytes|messages) exceeded|insufficient (storage )?resources/.test(refusal)) throw new CairnError('STORAGE_FULL', `NATS refused a message to ${subject}: ${refusal}.`)
+    if (refusal.includes('message size exceeds')) throw new CairnError('PAYLOAD_TOO_LARGE', `NATS refused a message to ${subject}: ${refusal}.`)
+    throw new CairnError('UNKNOWN', `NATS refused a message to ${subject}: ${refusal}.`)
+  }
+
+  /** Either no stream has the subject, or JetStream does not answer for it at the moment. */
+  async #nobodyAnswered(subject: string): Promise<CairnError> {
+    try {
+      await this.#jsm.streams.find(subject)
+    } catch (error) {
+      if (/no stream matches/i.test(String(error))) {
+        return new CairnError('NOT_FOUND', `No stream has the subject ${this.#names.plain(subject)}. Make one with ensureStream.`, { cause: error, details: { subject: this.#names.plain(subject) } })
+      }
+    }
+    return new CairnError('CONNECTION_FAILED', `NATS: nobody answered for ${subject}; JetStream may be starting, off, or electing a leader. Nothing was stored.`)
+  }
+
+  #ensureDeadLetters(): Promise<unknown> {
+    this.#deadLetters ??= this.#ensure(this.#names.deadLetterStream, { subjects: [this.#names.deadLetters] }).catch((error: unknown) => {
+      this.#deadLetters = undefined
+      throw error
+    })
+    return this.#deadLetters
+  }
+
+  async #ensure(name: string, options: Omit<StreamOptions, 'name'>): Promise<void> {
+    const { subjects, maxAgeMs = 0, maxMessages = -1, maxBytes = -1, storage = 'file', replicas = this.#options.replicas ?? DEFAULT_REPLICAS } = options
+    try {
+      const { config } = await ensureWireStream(this.#jsm, { name, subjects, maxAgeMs, maxMessages, maxBytes, storage, replicas }, this.#connection.info?.cluster !== undefined)
+      if (config.num_replicas < replicas) this.#log.debug({ stream: name, wished: replicas, replicas: config.num_replicas }, 'the stream has fewer replicas than wished: the cluster is smaller')
+      if (config.storage !== storage) this.#log.warn({ stream: name, wished: storage, storage: config.storage }, 'the storage of an existing stream cannot be changed')
+    } catch (error) {
+      throw toNatsError(error, `making the stream ${name}`)
+    }
+  }
+
+  #assertUp(): void {
+    if (this.#closing !== undefined) throw new CairnError('CLOSED', 'The stream engine has been closed.')
+    if (this.#up.signal.aborted) throw new CairnError('CONNECTION_FAILED', 'NATS: the connection is down; nothing was sent. The engine reconnects by itself.')
+  }
+
+  async #followStatus(): Promise<void> {
+    for await (const status of this.#connection.status()) {
+      if (status.type === 'disconnect' || status.type === 'close' || status.type === 'staleConnection') {
+        this.#up.abort()
+        this.#mux.failAll('the connection was lost')
+      } else if (status.type === 'reconnect' && this.#closing === undefined) this.#up = new AbortController()
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import { type Msg, type NatsConnection, createInbox } from '@nats-io/transport-node'
+import { CairnError } from '../../../errors/index.ts'
+
+/** How long the end of a waiting request may be overdue. */
+const GRACE_MS = 2_000
+
+export interface PullRequest {
+  readonly stream: string
+  readonly consumer: string
+  readonly batch: number
+  /** 0: what is at hand and no waiting. */
+  readonly waitMs: number
+  /** Limit for the answer of the server, beyond `waitMs`. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+/**
+ * One pull request, over its own inbox. It ends with the full batch or with the server's word that there is no more, never
+ * earlier: a message sent to an inbox that nobody reads any more would come again only after its ack wait.
+ */
+export function pull(connection: NatsConnection, request: PullRequest): Promise<Msg[]> {
+  return new Promise((resolve, reject) => {
+    const inbox = createInbox()
+    const messages: Msg[] = []
+    const end = (error?: CairnError): void => {
+      clearTimeout(timer)
+      request.signal.removeEventListener('abort', onAbort)
+      subscription.unsubscribe()
+      if (error !== undefined && messages.length === 0) reject(error)
+      else resolve(messages)
+    }
+    const onAbort = (): void => end()
+    request.signal.addEventListener('abort', onAbort, { once: true })
+    const timer = setTimeout(
+      () => end(new CairnError('CONNECTION_FAILED', `NATS: the consumer ${request.consumer} did not answer in time.`)),
+      request.waitMs + (request.waitMs > 0 ? GRACE_MS : request.timeoutMs),
+    )
+    const subscription = connection.subscribe(inbox, {
+      callback: (error, message) => {
+        if (error !== null) {
+          end(new CairnError('CONNECTION_FAILED', `NATS: reading from the consumer ${request.consumer} failed: ${error.message}.`, { cause: error }))
+          return
+        }
+        const status = message.headers?.code ?? 0
+        if (status === 0 || message.data.length > 0) {
+          messages.push(message)
+          if (messages.length === request.batch) end()
+        } else if (status !== 100) end(failureOf(status, message.headers?.description ?? '', request))
+      },
+    })
+    const wish = request.waitMs > 0 ? { batch: request.batch, expires: request.waitMs * 1_000_000 } : { batch: request.batch, no_wait: true }
+    try {
+      connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${request.stream}.${request.consumer}`, JSON.stringify(wish), { reply: inbox })
+    } catch (error) {
+      end(new CairnError('CONNECTION_FAILED', `NATS: the consumer ${request.consumer} cannot be asked.`, { cause: error }))
+    }
+  })
+}
+
+/** 404 and 408 end a request in the ordinary way; 409 says that a limit is reached, or that the consumer is gone. */
+function failureOf(status: number, description: string, { consumer }: PullRequest): CairnError | undefined {
+  if (status === 503 || (status === 409 && /deleted|shutdown|leadership/i.test(description))) {
+    return new CairnError('CONNECTION_FAILED', `NATS: nobody answers for the consumer ${consumer} (${status} ${description}). Its stream may be gone or moving.`)
+  }
+  return status === 404 || status === 408 || status === 409 ? undefined : new CairnError('UNKNOWN', `NATS: the consumer ${consumer} answered ${status} ${description}.`)
+}

@@ -1,0 +1,87 @@
+import { jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { openJetStreamStreams } from '../../../src/engines/stream/jetstream/index.ts'
+import { until } from '../../harness/cairns.ts'
+import { natsTarget, uniqueName } from '../../harness/engines.ts'
+import { startNats } from '../../harness/nats-server.ts'
+import { type StreamTarget, codeOf, streamConformance, take } from './stream-conformance.ts'
+
+streamConformance('JetStream', async () => {
+  const { url } = natsTarget()
+  const prefix = uniqueName('t')
+  const open = () => openJetStreamStreams({ servers: [url], prefix })
+  const target: StreamTarget = {
+    engine: await open(),
+    async reopen() {
+      await target.engine.close()
+      target.engine = await open()
+      return target.engine
+    },
+    another: open,
+    async dispose() {
+      await target.engine.close()
+      const connection = await connect({ servers: url })
+      const jsm = await jetstreamManager(connection)
+      for await (const name of jsm.streams.names()) if (name.startsWith(prefix)) await jsm.streams.delete(name)
+      await connection.close()
+    },
+  }
+  return target
+})
+
+describe('JetStream streams only', () => {
+  it('say which server does not answer, without the password', async () => {
+    expect(await codeOf(openJetStreamStreams({ servers: ['nats://user:secret@127.0.0.1:1'], connectTimeoutMs: 1_000 }))).toBe('CONNECTION_FAILED')
+  })
+
+  it('lose no acknowledged message when the server is killed, and store a repeated one once', { timeout: 60_000 }, async () => {
+    const server = await startNats()
+    onTestFinished(() => server.dispose())
+    const engine = await openJetStreamStreams({ servers: [server.url] })
+    onTestFinished(() => engine.close())
+    await engine.ensureStream({ name: 'load', subjects: ['load.>'] })
+    const acknowledged: string[] = []
+    const codes = new Set<string>()
+    let publishing = true
+    const publishers = Array.from({ length: 8 }, async (_, publisher) => {
+      for (let n = 0; publishing; n++) {
+        const id = `p${publisher}-${n}`
+        for (let code = ''; code !== 'no error'; ) {
+          code = await codeOf(engine.publish(`load.p${publisher}`, n, { id }))
+          if (code === 'no error') acknowledged.push(id)
+          else {
+            codes.add(code)
+            await new Promise((resolve) => setTimeout(resolve, 10))
+          }
+        }
+      }
+    })
+    for (let kill = 0; kill < 2; kill++) {
+      const before = acknowledged.length
+      await until('messages are stored', () => acknowledged.length > before + 200)
+      await server.kill9()
+      await server.restart()
+    }
+    const before = acknowledged.length
+    await until('messages are stored again', () => acknowledged.length > before + 100)
+    publishing = false
+    await Promise.all(publishers)
+    const got = await take(await engine.consumer('load', { name: 'c' }), acknowledged.length)
+    expect(got.map(({ id }) => id).sort()).toEqual([...acknowledged].sort())
+    for (const code of codes) expect(['CONNECTION_FAILED', 'OUTCOME_UNKNOWN']).toContain(code)
+  })
+
+  it('hand on what other programs publish, JSON or not', async () => {
+    const { url } = natsTarget()
+    const prefix = uniqueName('t')
+    const engine = await openJetStreamStreams({ servers: [url], prefix })
+    onTestFinished(() => engine.close())
+    await engine.ensureStream({ name: 'foreign', subjects: ['foreign.>'], storage: 'memory' })
+    const connection = await connect({ servers: url })
+    connection.publish(`${prefix}.foreign.a`, 'plain text')
+    await connection.flush()
+    await connection.close()
+    expect(await take(await engine.consumer('foreign', { name: 'c' }), 1)).toMatchObject([{ id: 'foreign:1', subject: 'foreign.a', payload: 'plain text', headers: {} }])
+  })
+})
