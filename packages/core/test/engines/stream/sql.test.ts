@@ -86,52 +86,65 @@ describe.each(sqlTargets)('streams in SQL ($name)', (sqlTarget) => {
       await take(consumer, 20)
       expect((await database.engine.query(MAINTENANCE, `SELECT FROM tx.deliveries WHERE consumer = 'clean'`)).rowCount).toBe(0)
     })
+  })
+})
 
-    // PGlite runs one transaction after the other, so none can commit out of order.
-    if (sqlTarget.name === 'postgres') {
-      it('never passes over a transaction that took a lower id and commits later', async () => {
-        const consumer = await streams.consumer('events', { name: 'late', filter: 'events.late.*' })
-        const fromNew = await (async () => {
-          let commit = (): void => undefined
-          const mayCommit = new Promise<void>((resolve) => {
-            commit = resolve
-          })
-          let begun = (): void => undefined
-          const hasBegun = new Promise<void>((resolve) => {
-            begun = resolve
-          })
-          const late = database.engine.transaction(ACME, async (session) => {
-            await publishInTransaction(session, ACME, 'events.late.a', 'late')
-            begun()
-            await mayCommit
-          })
-          await hasBegun
-          await streams.publish('events.late.a', 'early')
-          // What is committed after the beginning of a consumer is new to it, whatever its id.
-          const consumerOfNew = await streams.consumer('events', { name: 'late-new', filter: 'events.late.*', from: 'new' })
-          expect((await consumer.fetch(10, 100)).length).toBeLessThan(2)
-          commit()
-          await late
-          return consumerOfNew
-        })()
-        expect((await take(consumer, 2)).map(({ payload }) => payload).sort()).toEqual(['early', 'late'])
-        expect((await take(fromNew, 1)).map(({ payload }) => payload)).toEqual(['late'])
+// PGlite runs one transaction after the other, so none can commit out of order there.
+describe.each(sqlTargets.filter(({ name }) => name === 'postgres'))('transactions that commit out of order ($name)', (sqlTarget) => {
+  let database: SqlTestDatabase
+  let streams: StreamEngine
+
+  beforeAll(async () => {
+    database = await sqlTarget.open()
+    streams = openSqlStreams({ sql: database.engine, identity: ACME })
+    await streams.ensureStream({ name: 'events', subjects: ['events.>'] })
+  })
+  afterAll(async () => {
+    await streams?.close()
+    await database?.dispose()
+  })
+
+  it('never passes over a transaction that took a lower id and commits later', async () => {
+    const consumer = await streams.consumer('events', { name: 'late', filter: 'events.late.*' })
+    const fromNew = await (async () => {
+      let commit = (): void => undefined
+      const mayCommit = new Promise<void>((resolve) => {
+        commit = resolve
       })
+      let begun = (): void => undefined
+      const hasBegun = new Promise<void>((resolve) => {
+        begun = resolve
+      })
+      const late = database.engine.transaction(ACME, async (session) => {
+        await publishInTransaction(session, ACME, 'events.late.a', 'late')
+        begun()
+        await mayCommit
+      })
+      await hasBegun
+      await streams.publish('events.late.a', 'early')
+      // What is committed after the beginning of a consumer is new to it, whatever its id.
+      const consumerOfNew = await streams.consumer('events', { name: 'late-new', filter: 'events.late.*', from: 'new' })
+      expect((await consumer.fetch(10, 100)).length).toBeLessThan(2)
+      commit()
+      await late
+      return consumerOfNew
+    })()
+    expect((await take(consumer, 2)).map(({ payload }) => payload).sort()).toEqual(['early', 'late'])
+    expect((await take(fromNew, 1)).map(({ payload }) => payload)).toEqual(['late'])
+  })
 
-      it('loses none of many transactions that commit out of order', async () => {
-        const consumer = await streams.consumer('events', { name: 'storm', filter: 'events.storm.*' })
-        const publishers = Array.from({ length: 8 }, async (_, publisher) => {
-          for (let n = 0; n < 25; n++) {
-            await database.engine.transaction(ACME, async (session) => {
-              await publishInTransaction(session, ACME, 'events.storm.a', `${publisher}-${n}`)
-              await session.query('SELECT pg_sleep(random() * 0.02)')
-            })
-          }
+  it('loses none of many transactions that commit out of order', async () => {
+    const consumer = await streams.consumer('events', { name: 'storm', filter: 'events.storm.*' })
+    const publishers = Array.from({ length: 8 }, async (_, publisher) => {
+      for (let n = 0; n < 25; n++) {
+        await database.engine.transaction(ACME, async (session) => {
+          await publishInTransaction(session, ACME, 'events.storm.a', `${publisher}-${n}`)
+          await session.query('SELECT pg_sleep(random() * 0.02)')
         })
-        const [got] = await Promise.all([take(consumer, 200), ...publishers])
-        expect(new Set(got.map(({ payload }) => payload)).size).toBe(200)
-        expect(got).toHaveLength(200)
-      })
-    }
+      }
+    })
+    const [got] = await Promise.all([take(consumer, 200), ...publishers])
+    expect(new Set(got.map(({ payload }) => payload)).size).toBe(200)
+    expect(got).toHaveLength(200)
   })
 })
