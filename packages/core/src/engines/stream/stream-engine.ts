@@ -60,7 +60,8 @@ export interface StreamOptions {
 
 /**
  * The event tier: an append-only log with durable consumers, explicit acknowledgement and dead letters.
- * Errors: CONNECTION_FAILED, OUTCOME_UNKNOWN, PAYLOAD_TOO_LARGE, INVALID_ARGUMENT, CLOSED.
+ * Errors: CONNECTION_FAILED, OUTCOME_UNKNOWN, PAYLOAD_TOO_LARGE, SERIALIZATION_ERROR, STORAGE_FULL, INVALID_ARGUMENT,
+ * NOT_FOUND (no such stream, or none has the subject), CLOSED.
  */
 export interface StreamEngine {
   readonly kind: 'sql' | 'jetstream'

@@ -1,8 +1,11 @@
 import { type Msg, type NatsConnection, createInbox } from '@nats-io/transport-node'
 import { CairnError } from '../../../errors/index.ts'
 
-/** How long the end of a waiting request may be overdue. */
-const GRACE_MS = 2_000
+/**
+ * nats-server 2.9 sends no end when the messages it counted have expired meanwhile: after this time without a word, a round
+ * trip tells whether it is there.
+ */
+const QUIET_MS = 1_000
 
 export interface PullRequest {
   readonly stream: string
@@ -25,6 +28,7 @@ export function pull(connection: NatsConnection, request: PullRequest): Promise<
     const messages: Msg[] = []
     const end = (error?: CairnError): void => {
       clearTimeout(timer)
+      clearTimeout(quiet)
       request.signal.removeEventListener('abort', onAbort)
       subscription.unsubscribe()
       if (error !== undefined && messages.length === 0) reject(error)
@@ -34,8 +38,14 @@ export function pull(connection: NatsConnection, request: PullRequest): Promise<
     request.signal.addEventListener('abort', onAbort, { once: true })
     const timer = setTimeout(
       () => end(new CairnError('CONNECTION_FAILED', `NATS: the consumer ${request.consumer} did not answer in time.`)),
-      request.waitMs + (request.waitMs > 0 ? GRACE_MS : request.timeoutMs),
+      request.waitMs + request.timeoutMs,
     )
+    const quiet = setTimeout(() => {
+      connection.rtt().then(
+        () => end(),
+        () => undefined,
+      )
+    }, request.waitMs + QUIET_MS)
     const subscription = connection.subscribe(inbox, {
       callback: (error, message) => {
         if (error !== null) {

@@ -1,6 +1,6 @@
 import { CairnError } from '../../../errors/index.ts'
 import { MAINTENANCE } from '../../../identity/index.ts'
-import type { SqlEngine } from '../../sql/index.ts'
+import type { SqlEngine, SqlSession } from '../../sql/index.ts'
 import { checkDelay, checkFetch } from '../stream-checks.ts'
 import type { ConsumerOptions, StreamConsumer, StreamDelivery, StreamMessage } from '../stream-engine.ts'
 import { AckBatch } from './ack-batch.ts'
@@ -10,6 +10,8 @@ import type { WakeUp } from './wake-up.ts'
 /** A waiting consumer looks again after this, doubled each time. */
 const FIRST_LOOK_MS = 5
 const LAST_LOOK_MS = 250
+/** Messages of the log that one claim looks at. */
+const WINDOW = 1_000
 
 export interface SqlConsumerOwner {
   readonly sql: SqlEngine
@@ -79,23 +81,29 @@ export class SqlConsumer implements StreamConsumer {
     return this.#owner.track(this.#owner.sql.query<StreamMessage>(MAINTENANCE, text, values))
   }
 
+  /** Goes on while nothing is found but the place moves: the filter may pass over long stretches of the log. */
   async #claim(limit: number): Promise<StreamMessage[]> {
-    const { sql } = this.#owner
+    const key = [this.#stream, this.#options.name]
+    for (let place = ''; ; ) {
+      const look = await this.#owner.sql.query<{ found: boolean }>(MAINTENANCE, ANYTHING_TO_CLAIM, key, { name: 'cairn_stream_look' })
+      if (look.rows[0]?.found !== true) return []
+      const claimed = await this.#owner.sql.transaction(MAINTENANCE, (session) => this.#lease(session, key, limit))
+      if (claimed.messages.length > 0 || claimed.place === place) return claimed.messages
+      place = claimed.place
+    }
+  }
+
+  async #lease(session: SqlSession, key: readonly string[], limit: number): Promise<{ messages: StreamMessage[]; place: string }> {
     const { name, ackWaitMs, maxDeliver } = this.#options
-    const key = [this.#stream, name]
-    const look = await sql.query<{ found: boolean }>(MAINTENANCE, ANYTHING_TO_CLAIM, key, { name: 'cairn_stream_look' })
-    if (look.rows[0]?.found !== true) return []
-    return sql.transaction(MAINTENANCE, async (session) => {
-      await session.query(BURY_SPENT, [...key, maxDeliver], { name: 'cairn_stream_bury' })
-      const messages = (await session.query<StreamMessage>(CLAIM_AGAIN, [...key, limit, ackWaitMs], { name: 'cairn_stream_again' })).rows
-      const room = limit - messages.length
-      if (room === 0) return messages
-      const place = (await session.query<{ cursorXid: string; cursorId: number }>(LOCK_CONSUMER, key, { name: 'cairn_stream_lock' })).rows[0]
-      if (place === undefined) throw new CairnError('NOT_FOUND', `The consumer ${name} of ${this.#stream} has been deleted.`)
-      // A statement of its own: its snapshot is taken when the lock is held.
-      const fresh = await session.query<StreamMessage>(CLAIM_NEW, [...key, room, ackWaitMs, place.cursorXid, place.cursorId], { name: 'cairn_stream_claim' })
-      return [...messages, ...fresh.rows]
-    })
+    await session.query(BURY_SPENT, [...key, maxDeliver], { name: 'cairn_stream_bury' })
+    const messages = (await session.query<StreamMessage>(CLAIM_AGAIN, [...key, limit, ackWaitMs], { name: 'cairn_stream_again' })).rows
+    const room = limit - messages.length
+    if (room === 0) return { messages, place: '' }
+    const place = (await session.query<{ cursorXid: string; cursorId: number }>(LOCK_CONSUMER, key, { name: 'cairn_stream_lock' })).rows[0]
+    if (place === undefined) throw new CairnError('NOT_FOUND', `The consumer ${name} of ${this.#stream} has been deleted.`)
+    // A statement of its own: its snapshot is taken when the lock is held.
+    const fresh = await session.query<StreamMessage>(CLAIM_NEW, [...key, room, ackWaitMs, place.cursorXid, place.cursorId, Math.max(WINDOW, room)], { name: 'cairn_stream_claim' })
+    return { messages: [...messages, ...fresh.rows], place: `${place.cursorXid}:${place.cursorId}` }
   }
 
   #delivery(message: StreamMessage): StreamDelivery {
