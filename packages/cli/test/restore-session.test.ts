@@ -23,7 +23,7 @@ describe.each(cairnTargets)('an imported conversation ($name)', (target) => {
         expect(point, `checkpoint of session ${session}`).toBeDefined()
         await cairn.checkpoints.restore(point?.id as string)
         const turns = conversation.sessions.filter(({ number }) => number <= session).flatMap((each) => each.turns).filter(({ speaker }) => agent.name.includes(speaker))
-        const state = await cairn.state.getMany<unknown>(agent.id, [LAST_TURN_KEY, TURN_COUNT_KEY])
+        const state = await cairn.state.getMany(agent.id, [LAST_TURN_KEY, TURN_COUNT_KEY])
         expect(state[TURN_COUNT_KEY]?.value).toBe(turns.length)
         expect(state[LAST_TURN_KEY]?.value).toMatchObject({ diaId: turns.at(-1)?.diaId, text: turns.at(-1)?.text })
       }
