@@ -92,13 +92,16 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
   const options = resolveOptions(given)
   const opened: { close(): Promise<void> }[] = []
   try {
+    // A NATS server that is down is found before an embedded database is made, which takes seconds.
+    const nats = options.nats === undefined ? undefined : await openKv(options)
+    if (nats !== undefined) opened.push(nats)
     const sql = await openSql(options)
     opened.push(sql)
     options.onProgress('checking the schema')
     if (options.migrate === 'auto') await bringUpToDate(options, sql)
     await assertSchemaUsable(sql)
-    const kv = await openKv(options)
-    opened.push(kv)
+    const kv = nats ?? (await openKv(options))
+    if (kv !== nats) opened.push(kv)
     const core = new StateCore(sql, kv, options.state, options.logger)
     options.onProgress('opening the hot tier')
     await core.start()
