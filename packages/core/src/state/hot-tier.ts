@@ -37,10 +37,10 @@ export class HotTier {
     this.#maxValueBytes = options.maxValueBytes
   }
 
-  /** Opens the bucket (again) and learns the base of its epoch. */
+  /** Opens the bucket (again) and learns the base of its epoch, which is above everything acknowledged and not yet in SQL. */
   async open(): Promise<void> {
     const bucket = await this.#kv.bucket(STATE_BUCKET, { ...NAMED_BUCKETS[STATE_BUCKET], history: this.#history, maxValueBytes: this.#maxValueBytes + ENVELOPE_ROOM })
-    const { rows } = await this.#sql.query<{ base: number }>(MAINTENANCE, REGISTER_EPOCH, [bucket.epoch])
+    const { rows } = await this.#sql.query<{ base: number }>(MAINTENANCE, REGISTER_EPOCH, [bucket.epoch, this.revisionOf(this.lastSeen)])
     this.#base = (rows[0] as { base: number }).base
     if (this.#bucket?.epoch !== bucket.epoch) this.lastSeen = 0
     this.#bucket = bucket

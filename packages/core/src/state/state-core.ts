@@ -1,6 +1,6 @@
 import { v4 as uuidv4 } from 'uuid'
 import { isCairnError } from '../errors/index.ts'
-import type { KvChange, KvEngine } from '../engines/kv/index.ts'
+import { type KvChange, type KvEngine, NAMED_BUCKETS } from '../engines/kv/index.ts'
 import type { SqlEngine } from '../engines/sql/index.ts'
 import type { Logger } from '../observability/index.ts'
 import { AgentDirectory } from './agent-directory.ts'
@@ -15,6 +15,10 @@ import type { StateOptions } from './state-options.ts'
 import { WriterRegistry } from './writer-registry.ts'
 
 const REOPEN_EVERY_MS = 500
+
+export interface WriteToken {
+  readonly since: number
+}
 
 export interface StateStats {
   /** Acknowledged keys that SQL does not have yet, of this process. */
@@ -56,7 +60,7 @@ export class StateCore {
   readonly #janitor: Janitor
   readonly #watchers = new Set<{ onChange(change: KvChange): void; onGap(): void }>()
   /** For each write under way: the newest bucket revision known when it began; its own will be higher. */
-  readonly #underWay = new Set<{ since: number }>()
+  readonly #underWay = new Set<WriteToken>()
   /** Writes from here on may be in the hot tier without this process knowing (answer lost, too many dirty keys). */
   #uncertainSince = Number.POSITIVE_INFINITY
   #stopWatching: (() => Promise<void>) | undefined
@@ -144,24 +148,20 @@ export class StateCore {
   async hotStatus(): Promise<{ bucket: string; entries: number; bytes: number; ttlMs: number } | undefined> {
     if (!this.hot.available) return undefined
     const { entries, bytes } = await this.hot.bucket.status()
-    return { bucket: this.hot.bucket.name, entries, bytes, ttlMs: 0 }
+    return { bucket: this.hot.bucket.name, entries, bytes, ttlMs: NAMED_BUCKETS.AGENT_STATE.ttlMs }
   }
 
-  /** Brackets a write to the hot tier, for the watermark. */
-  writing<T>(run: () => Promise<T>): Promise<T> {
+  /** A write begins. Until `endWrite`, the watermark stays below whatever revision it will get. */
+  beginWrite(): WriteToken {
     const token = { since: this.hot.lastSeen }
     this.#underWay.add(token)
-    return run().then(
-      (result) => {
-        this.#underWay.delete(token)
-        return result
-      },
-      (error: unknown) => {
-        this.#underWay.delete(token)
-        if (isCairnError(error, 'OUTCOME_UNKNOWN') || isCairnError(error, 'TIMEOUT')) this.uncertain(token.since)
-        throw error
-      },
-    )
+    return token
+  }
+
+  /** The write failed, or its key is dirty: not before, or a watermark taken in between would pass over it. */
+  endWrite(token: WriteToken, error?: unknown): void {
+    this.#underWay.delete(token)
+    if (isCairnError(error, 'OUTCOME_UNKNOWN') || isCairnError(error, 'TIMEOUT')) this.uncertain(token.since)
   }
 
   /** Something after `kvRevision` may be stored without being dirty here: the feed will be replayed from there. */

@@ -3,12 +3,12 @@
  * recovery may arrive in any order (promise 3).
  */
 
-/** $1 epoch. A new epoch starts above every revision that SQL has seen. */
+/** $1 epoch, $2 the newest revision this process knows. A new epoch starts above it and above every revision in SQL. */
 export const REGISTER_EPOCH = `
 WITH known AS (SELECT base FROM agents.state_epochs WHERE epoch = $1),
 made AS (
   INSERT INTO agents.state_epochs (epoch, base)
-  SELECT $1, coalesce((SELECT max(version) FROM agents.state), 0)
+  SELECT $1, greatest((SELECT max(version) FROM agents.state), $2::bigint)
   WHERE NOT EXISTS (SELECT FROM known)
   ON CONFLICT (epoch) DO UPDATE SET epoch = excluded.epoch
   RETURNING base)

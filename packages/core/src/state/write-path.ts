@@ -41,11 +41,13 @@ export class WritePath {
         ? ''
         : encodeEnvelope({ text, checksum, writtenAt, writer: this.#core.writerId, ...(request.expiresAt === undefined ? {} : { expiresAt: request.expiresAt }) })
     this.#core.memory.begin(id)
+    const token = this.#core.beginWrite()
     let stored: StoredState | undefined
     try {
       const kvRevision = await this.#toHot(request, envelope)
       stored = { text, checksum, revision: this.#core.hot.revisionOf(kvRevision), kvRevision, writtenAt, expiresAt: request.expiresAt }
     } catch (error) {
+      this.#core.endWrite(token, error)
       if (isCairnError(error, 'HOT_TIER_UNAVAILABLE') && request.ack === 'durable' && request.ifRevision === undefined) {
         const revision = await this.#core.backlog.write(identity, address, { text, checksum, writtenAt, expiresAt: request.expiresAt, envelope })
         stored = { text, checksum, revision, kvRevision: undefined, writtenAt, expiresAt: request.expiresAt }
@@ -58,8 +60,9 @@ export class WritePath {
       this.#core.memory.settle(id, request.operationId === undefined ? stored : undefined)
     }
     const dirty = { address, stored, acknowledgedAt: performance.now() }
-    if (request.ack === 'durable') await this.#core.flusher.committed(dirty)
-    else this.#core.flusher.add(dirty)
+    const committed = request.ack === 'durable' ? this.#core.flusher.committed(dirty) : this.#core.flusher.add(dirty)
+    this.#core.endWrite(token)
+    await committed
     return stored.revision
   }
 
@@ -75,7 +78,7 @@ export class WritePath {
       // Two keys, agents or tenants may use one id without meaning one operation.
       ...(request.operationId === undefined ? {} : { operationId: checksumOf(`${addressId(request.address)}\u0000${request.operationId}`) }),
     }
-    return this.#core.writing(() => (request.text === null ? hot.delete(request.address, options) : hot.put(request.address, envelope, options)))
+    return request.text === null ? hot.delete(request.address, options) : hot.put(request.address, envelope, options)
   }
 
   /** Sends with the bucket revision that carries the expected one. What memory holds is tried first: the hot tier checks it. */

@@ -1,3 +1,5 @@
+import { jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { PgliteEngine } from '../../src/engines/sql/index.ts'
@@ -258,6 +260,22 @@ describe('two processes on the same servers', () => {
     await until('the other process sees the last write', async () => (await b.state.get(id, 'n'))?.value === 500)
     writing = false
     for (const reads of await Promise.all(readers)) expect(reads).toBeGreaterThan(100)
+  })
+
+  it('goes on above what is unflushed when the bucket is lost under it', async () => {
+    const place = await placeOf(servers)
+    const cairn = await opened(place, { state: { flushWindowMs: 60_000, flushThreshold: 1_000_000 } })
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    let last = 0
+    for (let n = 0; n < 50; n++) last = (await cairn.state.set(id, 'x', n)).revision
+    const { nats } = place.options as { nats: { servers: string[]; prefix: string } }
+    const connection = await connect({ servers: nats.servers })
+    await (await jetstreamManager(connection)).streams.delete(`KV_${nats.prefix}AGENT_STATE`)
+    await connection.close()
+    await until('the bucket is made anew', async () => (await codeOf(cairn.state.set(id, 'y', 1))) === 'no error')
+    const next = await cairn.state.set(id, 'x', 'new', { ack: 'durable' })
+    expect(next.revision).toBeGreaterThan(last)
+    expect(await sqlValue(cairn, id, 'x')).toEqual({ version: next.revision, value: 'new' })
   })
 
   it('replay the unflushed writes of one that stopped', async () => {
