@@ -375,6 +375,14 @@ export interface TxDeliveries {
   lease_until: Date
 }
 
+export interface TxLeaders {
+  duty: string
+  holder: string
+  term: number
+  lease_until: Date
+  acquired_at: Generated<Date>
+}
+
 export interface TxOutbox {
   tenant_id: Generated<string>
   outbox_id: GeneratedAlways<number>
@@ -424,6 +432,7 @@ export interface Database {
   'tx.consumers': TxConsumers
   'tx.dead_letters': TxDeadLetters
   'tx.deliveries': TxDeliveries
+  'tx.leaders': TxLeaders
   'tx.outbox': TxOutbox
   'tx.streams': TxStreams
 }
