@@ -1,4 +1,4 @@
-import { MemorySession, type AgentInputItem, type SessionHistoryTransactionArgs } from '@openai/agents-core'
+import { MemorySession, type SessionHistoryTransactionArgs } from '@openai/agents-core'
 
 /**
  * A copy of the arguments, when MemorySession takes them too. One that holds just the suffix expected tries them, so that
@@ -8,7 +8,7 @@ import { MemorySession, type AgentInputItem, type SessionHistoryTransactionArgs 
 export async function checkTransaction(args: SessionHistoryTransactionArgs): Promise<SessionHistoryTransactionArgs> {
   const copy = tryCopy(args)
   const suffix = copy?.transaction.type === 'replace_suffix' ? copy.transaction.expectedSuffix : []
-  await new MemorySession({ initialItems: Array.isArray(suffix) ? (suffix as AgentInputItem[]) : [] }).applyHistoryTransaction(copy ?? args)
+  await new MemorySession({ initialItems: Array.isArray(suffix) ? suffix : [] }).applyHistoryTransaction(copy ?? args)
   if (copy === undefined) throw new TypeError('The transaction could not be copied.')
   return copy
 }

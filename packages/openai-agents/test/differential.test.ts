@@ -31,7 +31,7 @@ const anyStep = fc.oneof(
   },
   {
     weight: 3,
-    arbitrary: fc.tuple(operationId, fc.oneof(someItems, fc.constant([user('same')]))).map(([id, items]) =>
+    arbitrary: fc.tuple(operationId, fc.oneof(someItems, fc.constant('same').map((text) => [user(text)]))).map(([id, items]) =>
       named('append_items', (session) => session.applyHistoryTransaction({ operationId: id, transaction: { type: 'append_items', items } })),
     ),
   },

@@ -1,4 +1,4 @@
-import { MemorySession, type AgentInputItem } from '@openai/agents-core'
+import type { MemorySession, AgentInputItem } from '@openai/agents-core'
 import fc from 'fast-check'
 
 export const user = (text: string): AgentInputItem => ({ type: 'message', role: 'user', content: text })
@@ -6,7 +6,7 @@ export const user = (text: string): AgentInputItem => ({ type: 'message', role: 
 const providerData = fc.option(fc.dictionary(fc.string({ maxLength: 5 }), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 }), { nil: undefined })
 const text = fc.oneof(fc.string({ maxLength: 12 }), fc.constantFrom('a', 'b', 'nul \0 in it', 'lone \ud800', '{"$cairn":1}'))
 const callId = fc.constantFrom('call-1', 'call-2', 'call-3')
-const defined = <T extends object>(value: T): AgentInputItem => Object.fromEntries(Object.entries(value).filter(([, property]) => property !== undefined)) as AgentInputItem
+const defined = (value: object): AgentInputItem => Object.fromEntries(Object.entries(value).filter(([, property]) => property !== undefined)) as AgentInputItem
 
 /** Items as runs make them, with everything that JSON does not take as it is. */
 export const anyItem: fc.Arbitrary<AgentInputItem> = fc.oneof(
