@@ -1,4 +1,4 @@
-import './published-packages.ts'
+import '../../../scripts/published-packages.ts'
 import { MemorySession, UserError, type AgentInputItem, type SessionHistoryTransactionArgs } from '@openai/agents-core'
 import { isCairnError, type Cairn } from '@cairn/core'
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-import './published-packages.ts'
+import '../../../scripts/published-packages.ts'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -15,7 +15,7 @@ const path = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 
 /** A process with the task; resolves when it has said `line`. */
 async function start(task: object, line: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', '--import', path('./published-packages.ts'), path('./session-process.ts'), JSON.stringify(task)], {
+  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', '--import', path('../../../scripts/published-packages.ts'), path('./session-process.ts'), JSON.stringify(task)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   for await (const said of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
