@@ -85,7 +85,7 @@ export class CairnSession<TContext = unknown> implements RunContextAwareSession<
 
   /** Puts the compacted items in the place of all others in one step: a crash leaves either the old history or the new. */
   async replaceHistoryWithCompaction(items: AgentInputItem[], runContext?: RunContext<TContext>): Promise<void> {
-    await this.#histories(runContext).replaceAll(this.#history, items.map(encodeItem))
+    await this.#histories(runContext).replaceAll(this.#history, items.map(encodeItem), this.#ttl)
   }
 
   /** Rewrites only the rows that a mutation changes. */

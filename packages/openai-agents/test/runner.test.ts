@@ -7,6 +7,7 @@ import { MemorySession, RunContext, type AgentInputItem } from '@openai/agents-c
 import { open, type Cairn } from '@cairn/core'
 import { afterEach, describe, expect, it } from 'vitest'
 import { cairnTargets, type CairnPlace } from '../../core/test/harness/cairns.ts'
+import { isRunning } from '../../core/test/harness/processes.ts'
 import { CairnSession } from '../src/index.ts'
 import { TURNS, converse, type Turn } from './conversation.ts'
 import { user } from './sessions.ts'
@@ -22,6 +23,10 @@ async function start(task: object, line: string): Promise<ChildProcess> {
     if (said === line) return child
   }
   throw new Error(`the process ended before it said "${line}"`)
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (isRunning(child)) await once(child, 'exit')
 }
 
 async function memoryOf(turns: readonly Turn[], initialItems: AgentInputItem[] = [], stream = false): Promise<{ items: AgentInputItem[]; outputs: unknown[] }> {
@@ -74,7 +79,7 @@ describe.each(cairnTargets)('runs on CairnSession ($name)', (target) => {
     const broken: Turn = { input: 'Now the slow one', says: [[{ tool: 'add', args: { a: 9, b: 9 }, callId: 'c8' }], [{ tool: 'slow', args: {}, callId: 'c9' }], 'Done.'] }
     const child = await start({ options: place?.options, sessionId: 'killed', turns: [TURNS[0], broken] }, 'in the tool')
     child.kill('SIGKILL')
-    await once(child, 'exit')
+    await ended(child)
 
     // The same run in memory, looked at from within the tool.
     const memory = new MemorySession()
@@ -94,6 +99,21 @@ describe.each(cairnTargets)('runs on CairnSession ($name)', (target) => {
     expect(await converse(session, next)).toEqual(expected.outputs)
     expect(await session.getItems()).toEqual(expected.items)
   })
+
+  it('transactions repeated from the first on after each of several kills are applied once each, in their order', async () => {
+    await (await begin()).close()
+    const task = { options: place?.options, sessionId: 'killed', transactions: 90 }
+    for (const line of ['0', '7', '41']) {
+      const child = await start(task, line)
+      child.kill('SIGKILL')
+      await ended(child)
+    }
+    const last = await start(task, '89')
+    await ended(last)
+    cairn = await open(place?.options)
+    const expected = Array.from({ length: 30 }, (_, n) => [user(`${3 * n}`), user(`${3 * n + 1}+${3 * n + 2}`)]).flat()
+    expect(await new CairnSession(cairn, { sessionId: 'killed' }).getItems()).toEqual(expected)
+  }, 120_000)
 
   it('namespaces and tenants see nothing of each other, also when the run context names the tenant', async () => {
     const opened = await begin()
@@ -143,9 +163,9 @@ describe('sessions in several processes', () => {
     const place = await target?.place()
     const tasks = ['p', 'q', 'r'].map((name) => ({ options: place?.options, sessionId: 'shared', writers: { name, count: 8, items: 5 } }))
     const children = await Promise.all(tasks.map((task) => start(task, 'ready')))
-    const ended = children.map((child) => once(child, 'exit'))
+    const exits = children.map((child) => once(child, 'exit'))
     for (const child of children) child.stdin?.write('go\n')
-    for (const [code] of await Promise.all(ended)) expect(code).toBe(0)
+    for (const [code] of await Promise.all(exits)) expect(code).toBe(0)
     const cairn = await open(place?.options)
     try {
       const items = (await new CairnSession(cairn, { sessionId: 'shared' }).getItems()) as { content: string }[]

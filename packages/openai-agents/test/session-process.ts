@@ -1,13 +1,18 @@
 import { open, type CairnOptions } from '@cairn/core'
+import type { SessionHistoryTransactionArgs } from '@openai/agents-core'
 import { CairnSession } from '../src/index.ts'
 import { converse, type Turn } from './conversation.ts'
 import { user } from './sessions.ts'
+
+type SessionHistoryTransaction = SessionHistoryTransactionArgs['transaction']
 
 interface Task {
   readonly options: CairnOptions
   readonly sessionId: string
   /** Runs these; a slow tool says so and never ends: the process waits to be killed. */
   readonly turns?: readonly Turn[]
+  /** Or applies this many transactions one after the other, from the first on, and names each that is acknowledged. */
+  readonly transactions?: number
   /** Or adds this many items a writer, from several writers at once. */
   readonly writers?: { readonly name: string; readonly count: number; readonly items: number }
 }
@@ -24,6 +29,12 @@ if (task.turns !== undefined) {
       return new Promise<string>(() => undefined)
     },
   })
+}
+for (let n = 0; n < (task.transactions ?? 0); n++) {
+  const transaction: SessionHistoryTransaction =
+    n % 3 < 2 ? { type: 'append_items', items: [user(`${n}`)] } : { type: 'replace_suffix', expectedSuffix: [user(`${n - 1}`)], replacement: [user(`${n - 1}+${n}`)] }
+  await session.applyHistoryTransaction({ operationId: `operation ${n}`, transaction })
+  process.stdout.write(`${n}\n`)
 }
 if (task.writers !== undefined) {
   const { name, count, items } = task.writers

@@ -34,6 +34,7 @@ export interface ReplaceLast {
   readonly items: string
   readonly forgetOperations: boolean
   readonly returnLast: boolean
+  readonly ttlMs: number | null
 }
 
 export interface Rewrite {
@@ -82,8 +83,8 @@ async function tryAppend(context: DomainContext, { name, operation, items, ttlMs
 
 /** Drops the last items and adds others, in one step. A history that does not exist is empty, and is made when there is something to keep. */
 export async function replaceLast(context: DomainContext, change: ReplaceLast): Promise<Replaced> {
-  const { name, operation, drop, expected, items, forgetOperations, returnLast } = change
-  const values = [context.identity.tenant, ...name, operation.id, operation.digest, drop, expected, items, forgetOperations, returnLast]
+  const { name, operation, drop, expected, items, forgetOperations, returnLast, ttlMs } = change
+  const values = [context.identity.tenant, ...name, operation.id, operation.digest, drop, expected, items, forgetOperations, returnLast, ttlMs]
   for (let tries = 1; tries <= MAX_TRIES; tries++) {
     const row = await runChange(context, name, REPLACE_LAST, values, 'histories.replace_last', tries)
     if (row === RACED || row?.outcome === 'overtaken') continue
@@ -91,7 +92,7 @@ export async function replaceLast(context: DomainContext, change: ReplaceLast): 
     if (row !== undefined) return { ...outcomeOf(row, operation), entry: row.entry }
     if (expected !== null && drop !== 0) throw suffixMismatch(name, drop ?? 0, [], 0)
     if (items === '[]' && operation.id === null) return { applied: true, revision: 0, itemCount: 0, entry: null }
-    const made = await tryAppend(context, { name, operation, items, ttlMs: null }, true)
+    const made = await tryAppend(context, { name, operation, items, ttlMs }, true)
     if (made !== undefined) return { ...made, entry: null }
   }
   throw busy(name)

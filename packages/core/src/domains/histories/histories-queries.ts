@@ -49,7 +49,7 @@ const SEEN = `
 /**
  * Replaces the last items: $1 tenant, $2 namespace, $3 key, $4 operation or null, $5 its digest, $6 how many to drop (null:
  * all), $7 what they must be as a JSON array (null: anything), $8 what follows as a JSON array, $9 forget earlier
- * operations, $10 return the last item dropped.
+ * operations, $10 return the last item dropped, $11 TTL in ms or null.
  *
  * One statement without a lock of its own: it changes the row only at the revision its snapshot has, so that what it
  * compared is what it replaces. `outcome` is 'applied', 'repeated', 'mismatch', or 'overtaken' when another writer was
@@ -67,7 +67,7 @@ export const REPLACE_LAST = `${SEEN}, suffix AS MATERIALIZED (
     UPDATE histories.histories h
     SET revision = h.revision + 1, last_seq = h.last_seq + json_array_length($8::json),
         item_count = h.item_count - (SELECT count(*) FROM suffix) + json_array_length($8::json),
-        expires_at = ${endsAt('h.ttl_ms')}
+        ttl_ms = coalesce($11::bigint, h.ttl_ms), expires_at = ${endsAt('coalesce($11::bigint, h.ttl_ms)')}
     FROM seen s, fits f
     WHERE h.tenant_id = $1 AND h.history_id = s.history_id AND h.revision = s.revision AND f.ok AND NOT EXISTS (SELECT FROM done)
     RETURNING h.history_id, h.revision, h.item_count, s.last_seq AS base

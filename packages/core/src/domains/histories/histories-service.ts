@@ -1,6 +1,6 @@
 import { decodeCursor, pageLimit, toPage, type Page } from '../../paging/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { append, replaceLast, rewrite } from './change.ts'
+import { append, replaceLast, rewrite, type ReplaceLast } from './change.ts'
 import { planEdit, planItems, type Stored } from './edit.ts'
 import { noHistory } from './failures.ts'
 import { DELETE_EXPIRED, DELETE_HISTORY, FORGET_OPERATIONS, LIST_HISTORIES, LIST_ITEMS, LOCK_HISTORY, SELECT_HISTORY, SELECT_NEWEST } from './histories-queries.ts'
@@ -30,8 +30,7 @@ export class HistoriesService {
   /** Adds items at the end, next to each other and in their order. One round trip. */
   async append(history: HistoryName, items: readonly unknown[], options: AppendOptions = {}): Promise<HistoryChange> {
     const json = itemsJson('items', items)
-    const ttlMs = options.ttlMs === undefined ? null : checkWhole('ttlMs', options.ttlMs, 1, YEARS_100_MS)
-    return append(this.#context, { name: checkName(history), operation: operation(options, 'append', json), items: json, ttlMs })
+    return append(this.#context, { name: checkName(history), operation: operation(options, 'append', json), items: json, ttlMs: ttlOf(options) })
   }
 
   /** The newest `limit` items in the order they were added; all without a limit. Empty when there is no such history. One round trip. */
@@ -64,31 +63,31 @@ export class HistoriesService {
   /** Takes the last item away and returns it; undefined when there is none. With an operationId, a repeated call returns the same item. One round trip. */
   async pop(history: HistoryName, options: ChangeOptions = {}): Promise<{ seq: number; item: unknown } | undefined> {
     const { entry } = await replaceLast(this.#context, {
-      name: checkName(history), operation: operation(options, 'pop'), drop: 1, expected: null, items: '[]', forgetOperations: false, returnLast: true,
+      name: checkName(history), operation: operation(options, 'pop'), drop: 1, expected: null, items: '[]', forgetOperations: false, returnLast: true, ttlMs: null,
     })
     return entry ?? undefined
   }
 
   /** Takes all items away. The history stays, and remembers the operations applied unless told to forget them. */
   async clear(history: HistoryName, options: ClearOptions = {}): Promise<HistoryChange> {
-    const forgetOperations = options.forgetOperations ?? false
-    return this.#replace(history, null, null, '[]', operation(options, 'clear'), forgetOperations)
+    return this.#replace(history, { drop: null, expected: null, items: '[]', operation: operation(options, 'clear'), forgetOperations: options.forgetOperations ?? false, ttlMs: null })
   }
 
   /**
    * Replaces the last items when they are those expected, in one step and one round trip.
    * @throws VERSION_CONFLICT without any change when they are not; `details.found` has what the history ends in
    */
-  async replaceSuffix(history: HistoryName, input: ReplaceSuffixInput, options: ChangeOptions = {}): Promise<HistoryChange> {
+  async replaceSuffix(history: HistoryName, input: ReplaceSuffixInput, options: AppendOptions = {}): Promise<HistoryChange> {
     const expected = itemsJson('expected', input.expected)
     const items = itemsJson('replacement', input.replacement)
-    return this.#replace(history, input.expected.length, expected, items, operation(options, 'replaceSuffix', expected, items), false)
+    const id = operation(options, 'replaceSuffix', expected, items)
+    return this.#replace(history, { drop: input.expected.length, expected, items, operation: id, forgetOperations: false, ttlMs: ttlOf(options) })
   }
 
   /** Puts these items in the place of all there are, in one step: no reader sees the history empty in between. */
-  async replaceAll(history: HistoryName, items: readonly unknown[], options: ChangeOptions = {}): Promise<HistoryChange> {
+  async replaceAll(history: HistoryName, items: readonly unknown[], options: AppendOptions = {}): Promise<HistoryChange> {
     const json = itemsJson('items', items)
-    return this.#replace(history, null, null, json, operation(options, 'replaceAll', json), false)
+    return this.#replace(history, { drop: null, expected: null, items: json, operation: operation(options, 'replaceAll', json), forgetOperations: false, ttlMs: ttlOf(options) })
   }
 
   /**
@@ -167,14 +166,15 @@ export class HistoriesService {
     return (await sql.query(identity, FORGET_OPERATIONS, [identity.tenant, ...checkName(history), age])).rowCount
   }
 
-  async #replace(history: HistoryName, drop: number | null, expected: string | null, items: string, id: Operation, forgetOperations: boolean): Promise<HistoryChange> {
-    const change = { name: checkName(history), operation: id, drop, expected, items, forgetOperations, returnLast: false }
-    const { applied, revision, itemCount } = await replaceLast(this.#context, change)
+  async #replace(history: HistoryName, change: Omit<ReplaceLast, 'name' | 'returnLast'>): Promise<HistoryChange> {
+    const { applied, revision, itemCount } = await replaceLast(this.#context, { ...change, name: checkName(history), returnLast: false })
     return { applied, revision, itemCount }
   }
 }
 
-type Operation = ReturnType<typeof operation>
+function ttlOf({ ttlMs }: AppendOptions): number | null {
+  return ttlMs === undefined ? null : checkWhole('ttlMs', ttlMs, 1, YEARS_100_MS)
+}
 
 function operation({ operationId }: ChangeOptions, kind: string, ...parts: readonly string[]): { id: string | null; digest: Uint8Array | null } {
   const id = checkOperation(operationId)

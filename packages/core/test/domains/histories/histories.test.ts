@@ -249,6 +249,41 @@ describe.each(sqlTargets)('histories on $name', (target) => {
     expect((await refusal(histories.items('paged', { cursor: 'x' }))).code).toBe('INVALID_CURSOR')
   })
 
+  it('writes no row anew that a change leaves as it is', async () => {
+    await histories.append('rows', Array.from({ length: 50 }, (_, n) => ({ n, text: 'x'.repeat(5000) })))
+    const versions = async () =>
+      (await database.engine.query<{ seq: number; version: string }>({ role: 'maintenance' }, `SELECT i.seq, i.xmin::text || i.ctid::text AS version
+        FROM histories.items i JOIN histories.histories h USING (history_id) WHERE h.history_key = 'rows' ORDER BY i.seq`)).rows
+    const before = await versions()
+    await histories.append('rows', ['new'])
+    await histories.pop('rows')
+    await histories.append('rows', ['a', 'b'])
+    await histories.replaceSuffix('rows', { expected: ['a', 'b'], replacement: ['c'] })
+    await histories.edit('rows', (items) => items.slice(0, -1))
+    await histories.rewrite('rows', [{ seq: 50, item: 'last' }])
+    expect((await versions()).slice(0, -1)).toEqual(before.slice(0, -1))
+  })
+
+  it('appends, reads, pops and replaces in one round trip', async () => {
+    let statements = 0
+    const sql = { ...database.engine, query: (...args: Parameters<typeof database.engine.query>) => ((statements += 1), database.engine.query(...args)) } as typeof database.engine
+    const counted = new HistoriesService({ sql, identity: { role: 'application', tenant: 'acme', actor: { kind: 'system', id: 'test' } }, log: SILENT_LOGGER })
+    const one = async (name: string, run: () => Promise<unknown>): Promise<void> => {
+      statements = 0
+      await run()
+      expect(statements, name).toBe(1)
+    }
+    await one('append', () => counted.append('trips', [1, 2], { operationId: 'a' }))
+    await one('the same again', () => counted.append('trips', [1, 2], { operationId: 'a' }))
+    await one('newest', () => counted.newest('trips', 1))
+    await one('items', () => counted.items('trips'))
+    await one('pop', () => counted.pop('trips', { operationId: 'b' }))
+    await one('replaceSuffix', () => counted.replaceSuffix('trips', { expected: [1], replacement: [2] }, { operationId: 'c' }))
+    await one('rewrite', () => counted.rewrite('trips', [{ seq: 3, item: 3 }]))
+    await one('replaceAll', () => counted.replaceAll('trips', [4]))
+    await one('clear', () => counted.clear('trips'))
+  })
+
   it('namespaces and tenants see nothing of each other', async () => {
     const other = serviceOf('other')
     await histories.append({ key: 'same', namespace: 'one' }, ['one'], { operationId: 'op' })
@@ -288,9 +323,13 @@ describe.each(sqlTargets)('histories on $name', (target) => {
     expect(await histories.append('mortal', ['new'], { operationId: 'first' })).toMatchObject({ applied: true, itemCount: 1 })
     expect(await histories.newest('mortal')).toEqual(['new'])
     expect((await histories.get('mortal')).expiresAt).toBeNull()
-    await histories.append('mortal 2', [1], { ttlMs: 60_000 })
+    await histories.replaceSuffix('mortal 2', { expected: [], replacement: [1] }, { ttlMs: 60_000 })
+    expect((await histories.get('mortal 2')).expiresAt).not.toBeNull()
     await expire('mortal 2')
     await histories.replaceAll('mortal 2', [2])
+    expect((await histories.get('mortal 2')).expiresAt).toBeNull()
+    await histories.replaceAll('mortal 2', [2], { ttlMs: 60_000 })
+    expect((await histories.get('mortal 2')).expiresAt).not.toBeNull()
     expect(await histories.newest('mortal 2')).toEqual([2])
     await histories.append('mortal 3', [1], { ttlMs: 60_000 })
     await expire('mortal 3')
