@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { HistoriesService } from '../../../src/domains/histories/index.ts'
 import { isCairnError, type CairnError } from '../../../src/errors/index.ts'
 import { SILENT_LOGGER } from '../../../src/observability/index.ts'
+import { until } from '../../harness/cairns.ts'
 import { sqlTargets, uniqueName, type SqlTestDatabase } from '../../harness/engines.ts'
 
 async function refusal(promise: Promise<unknown>): Promise<CairnError> {
@@ -199,6 +200,34 @@ describe.each(sqlTargets)('histories on $name', (target) => {
       const results = await Promise.all(Array.from({ length: 16 }, () => run('one', name)))
       expect(results.filter(({ applied }) => applied)).toHaveLength(1)
       expect(await histories.newest(name)).toEqual(['x'])
+    }
+  })
+
+  it('an operation that is committed while the same one waits for the history is not applied again', async () => {
+    for (const run of [
+      (name: string) => histories.append(name, ['x'], { operationId: 'one' }),
+      (name: string) => histories.replaceSuffix(name, { expected: [], replacement: ['x'] }, { operationId: 'one' }),
+    ]) {
+      const name = uniqueName('waits')
+      await histories.append(name, ['begin'])
+      const { promise: released, resolve: release } = Promise.withResolvers<void>()
+      const { promise: locked, resolve: hold } = Promise.withResolvers<void>()
+      const holder = database.engine.transaction({ role: 'maintenance' }, async (session) => {
+        await session.query('SELECT FROM histories.histories WHERE history_key = $1 FOR UPDATE', [name])
+        hold()
+        await released
+      })
+      await locked
+      const both = Promise.all([run(name), run(name)])
+      // On one connection they wait for the transaction itself.
+      const waiting = `SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+      if (database.engine.capabilities.concurrentTransactions) {
+        await until('both wait', async () => (await database.engine.query<{ n: number }>({ role: 'owner' }, waiting)).rows[0]?.n === 2)
+      }
+      release()
+      await holder
+      expect((await both).map(({ applied }) => applied).sort()).toEqual([false, true])
+      expect(await histories.newest(name)).toEqual(['begin', 'x'])
     }
   })
 
