@@ -20,4 +20,4 @@ it('the command in the README runs the example, which remembers from one start t
   } finally {
     await rm(dataDir, { recursive: true, force: true })
   }
-})
+}, 180_000)

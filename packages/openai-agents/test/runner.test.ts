@@ -5,12 +5,15 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { MemorySession, RunContext, type AgentInputItem } from '@openai/agents-core'
 import { open, type Cairn } from '@cairn/core'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { cairnTargets, type CairnPlace } from '../../core/test/harness/cairns.ts'
 import { isRunning } from '../../core/test/harness/processes.ts'
 import { CairnSession } from '../src/index.ts'
 import { TURNS, converse, type Turn } from './conversation.ts'
 import { user } from './sessions.ts'
+
+// Processes are started one after the other, each with an embedded database: on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 180_000 })
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
@@ -113,7 +116,7 @@ describe.each(cairnTargets)('runs on CairnSession ($name)', (target) => {
     cairn = await open(place?.options)
     const expected = Array.from({ length: 30 }, (_, n) => [user(`${3 * n}`), user(`${3 * n + 1}+${3 * n + 2}`)]).flat()
     expect(await new CairnSession(cairn, { sessionId: 'killed' }).getItems()).toEqual(expected)
-  }, 120_000)
+  })
 
   it('namespaces and tenants see nothing of each other, also when the run context names the tenant', async () => {
     const opened = await begin()
