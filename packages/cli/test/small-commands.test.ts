@@ -72,6 +72,19 @@ describe('conversations', () => {
   })
 })
 
+test('histories: list, show, clear', async () => {
+  const url = `${server.url}/v1/histories/${encodeURIComponent('talk/1')}/items?namespace=support`
+  await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ items: [{ role: 'user', content: 'Hi' }, 2] }) })
+  const inSupport = ['talk/1', '--namespace', 'support']
+  expect((await run('histories', 'list', '--prefix', 'talk')).stdout).toMatch(/^namespace +key +items .*\nsupport +talk\/1 +2 /)
+  expect((await run('histories', 'show', ...inSupport)).stdout).toMatch(/\n1 +\S+ +\{"content":"Hi","role":"user"\}\n2 +/)
+  expect(await json('histories', 'show', ...inSupport, '--newest', '--limit', '1')).toMatchObject({ history: { itemCount: 2 }, items: { items: [{ seq: 2, item: 2 }] } })
+  expect(await run('histories', 'show', 'talk/1')).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error \[NOT_FOUND\]/) as string })
+  expect((await run('histories', 'clear', ...inSupport)).code).toBe(2)
+  expect(await json('histories', 'clear', ...inSupport, '--yes')).toMatchObject({ itemCount: 0 })
+  expect((await json<{ items: unknown[] }>('histories', 'list', '--namespace', 'support')).items).toMatchObject([{ key: 'talk/1', itemCount: 0 }])
+})
+
 test('flags that contradict each other, and an address that is none, are usage errors', async () => {
   expect((await sandbox.run(['agents', 'list', '--server', server.url, '--data-dir', 'x'])).code).toBe(2)
   expect((await sandbox.run(['agents', 'list', '--server', 'nonsense'])).stderr).toMatch(/^error \[INVALID_OPTION\] --server/)

@@ -1,1 +1,2 @@
-export {}
+/** Filled by the saver and the store. */
+export const PACKAGE = '@cairn/langgraph'

@@ -1,1 +1,1 @@
-export {}
+export { CairnSession, type CairnSessionOptions } from './cairn-session.ts'

@@ -121,3 +121,23 @@ export const CONVERSATION_CASES: readonly RouteCase[] = [
   { name: 'POST /v1/chat-sessions/{session}/end', params: session, status: 200, check: has({ status: 'ended' }) },
   { name: 'POST /v1/agents/{agent}/retire', params: agent, status: 200, check: has({ status: 'terminated' }) },
 ]
+
+const history = (): Record<string, string> => ({ history: 'talk/1' })
+const inSupport = (): string => '?namespace=support'
+const change = (itemCount: number): Pick<RouteCase, 'params' | 'query' | 'check'> => ({ params: history, query: inSupport, check: has({ applied: true, itemCount }) })
+export const HISTORY_CASES: readonly RouteCase[] = [
+  { ...change(3), name: 'POST /v1/histories/{history}/items', json: () => ({ items: [{ role: 'user' }, 'two', null], ttlMs: 86_400_000 }), status: 201, intruder: 201 },
+  { name: 'GET /v1/histories', query: () => '?namespace=support&prefix=talk', status: 200, intruder: 200, check: page(1) },
+  { name: 'DELETE /v1/histories/{history}', params: () => ({ history: 'none' }), status: 200, intruder: 200, check: has({ deleted: false }) },
+  { name: 'GET /v1/histories/{history}', params: history, status: 404 },
+  { name: 'GET /v1/histories/{history}', params: history, query: inSupport, status: 200, intruder: 200, check: has({ key: 'talk/1', namespace: 'support', itemCount: 3 }) },
+  { name: 'GET /v1/histories/{history}/items', params: history, query: () => '?namespace=support&order=desc&after=1', status: 200, intruder: 200, check: page(2) },
+  { name: 'GET /v1/histories/{history}/newest', params: history, query: () => '?namespace=support&limit=2', status: 200, intruder: 200, check: has({ items: ['two', null] }) },
+  { ...change(2), name: 'PATCH /v1/histories/{history}/items', json: () => ({ changes: [{ seq: 1, item: 'one' }, { seq: 3, remove: true }] }), status: 200, intruder: 200 },
+  { ...change(2), name: 'POST /v1/histories/{history}/replace-suffix', json: () => ({ expected: ['two'], replacement: [2] }), status: 200, intruder: 200 },
+  { name: 'POST /v1/histories/{history}/replace-suffix', params: history, query: inSupport, json: () => ({ expected: ['two'], replacement: [] }), status: 412, intruder: 412, check: (answer) => has({ found: [2] })({ ...answer, body: answer.body['details'] as Answer['body'] }) },
+  { name: 'POST /v1/histories/{history}/pop', params: history, query: inSupport, status: 200, intruder: 200, check: has({ popped: { seq: 4, item: 2 } }) },
+  { ...change(4), name: 'PUT /v1/histories/{history}/items', json: () => ({ items: [1, 2, 3, 4] }), status: 200, intruder: 200 },
+  { ...change(0), name: 'POST /v1/histories/{history}/clear', status: 200, intruder: 200 },
+  { name: 'DELETE /v1/histories/{history}', params: history, status: 200, intruder: 200, check: has({ deleted: false }) },
+]

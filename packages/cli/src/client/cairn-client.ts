@@ -1,5 +1,5 @@
 import type {
-  Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
+  Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ForkResult, History, HistoryChange, HistoryItem, ListHistoriesOptions, ListHistoryItemsOptions, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
   Message, Page, PageOptions, RegisterAgent, RestoreResult, StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
@@ -10,6 +10,11 @@ export type Json<T> = T extends Date ? string : T extends readonly (infer Item)[
 export interface WriteOptions {
   readonly ack?: 'hot' | 'durable'
   readonly ifRevision?: number
+}
+
+export interface NamedHistory {
+  readonly key: string
+  readonly namespace: string
 }
 
 /** What the commands ask of Cairn, in this process or over HTTP; both answer with the same JSON. */
@@ -39,6 +44,12 @@ export interface CairnClient {
     session(idOrKey: string): Promise<Json<ChatSession>>
     threads(options: ListThreadsOptions): Promise<Json<Page<Thread>>>
     messages(options: ListMessagesOptions): Promise<Json<Page<Message>>>
+  }
+  readonly histories: {
+    list(options: ListHistoriesOptions): Promise<Json<Page<History>>>
+    get(history: NamedHistory): Promise<Json<History>>
+    items(history: NamedHistory, options: ListHistoryItemsOptions): Promise<Json<Page<HistoryItem>>>
+    clear(history: NamedHistory): Promise<HistoryChange>
   }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */

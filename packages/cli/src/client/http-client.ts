@@ -39,6 +39,12 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       threads: ({ sessionId, ...options }) => http.get(sessionId === undefined ? '/v1/threads' : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/threads`, options),
       messages: ({ sessionId, threadId, ...options }) => http.get(sessionId === undefined ? `/v1/threads/${encodeURIComponent(threadId ?? '')}/messages` : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/messages`, options),
     },
+    histories: {
+      list: (options) => http.get('/v1/histories', { ...options }),
+      get: ({ key, namespace }) => http.get(historyPath(key), { namespace }),
+      items: ({ key, namespace }, options) => http.get(`${historyPath(key)}/items`, { ...options, namespace }),
+      clear: ({ key, namespace }) => http.post(`${historyPath(key)}/clear?${new URLSearchParams({ namespace }).toString()}`),
+    },
     importTarget: httpTarget(http),
     place: http.base,
     close: () => Promise.resolve(),
@@ -47,6 +53,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
 
 const agentPath = (agent: string): string => `/v1/agents/${encodeURIComponent(agent)}`
 const statePath = (agent: string, key: string): string => `${agentPath(agent)}/state/${encodeURIComponent(key)}`
+const historyPath = (key: string): string => `/v1/histories/${encodeURIComponent(key)}`
 const checkpointPath = (id: string): string => `/v1/checkpoints/${encodeURIComponent(id)}`
 
 function conditionOf({ ifRevision }: WriteOptions): Record<string, string> {

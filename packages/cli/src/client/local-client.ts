@@ -4,7 +4,7 @@ import type { CairnClient, Json } from './cairn-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
-  const { agents, state, checkpoints, conversations } = cairn
+  const { agents, state, checkpoints, conversations, histories } = cairn
   return {
     agents: {
       list: async (filter) => json(await agents.list(filter)),
@@ -33,6 +33,12 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       session: async (idOrKey) => json(await conversations.getSession(idOrKey)),
       threads: async (options) => json(await conversations.listThreads(options)),
       messages: async (options) => json(await conversations.messages(options)),
+    },
+    histories: {
+      list: async (options) => json(await histories.list(options)),
+      get: async (history) => json(await histories.get(history)),
+      items: async (history, options) => json(await histories.items(history, options)),
+      clear: (history) => histories.clear(history),
     },
     importTarget: localTarget(cairn),
     place,

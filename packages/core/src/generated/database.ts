@@ -339,6 +339,37 @@ export interface ConversationsThreads {
   completed_at: Date | null
 }
 
+export interface HistoriesHistories {
+  tenant_id: Generated<string>
+  history_id: string
+  namespace: Generated<string>
+  history_key: string
+  revision: Generated<number>
+  last_seq: Generated<number>
+  item_count: Generated<number>
+  ttl_ms: number | null
+  expires_at: Date | null
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface HistoriesItems {
+  tenant_id: Generated<string>
+  history_id: string
+  seq: number
+  added_at: Generated<Date>
+  item: unknown
+}
+
+export interface HistoriesOperations {
+  tenant_id: Generated<string>
+  history_id: string
+  operation_id: string
+  change_digest: Uint8Array
+  result: unknown
+  applied_at: Generated<Date>
+}
+
 export interface TxConsumers {
   stream: string
   name: string
@@ -429,6 +460,9 @@ export interface Database {
   'conversations.messages': ConversationsMessages
   'conversations.participants': ConversationsParticipants
   'conversations.threads': ConversationsThreads
+  'histories.histories': HistoriesHistories
+  'histories.items': HistoriesItems
+  'histories.operations': HistoriesOperations
   'tx.consumers': TxConsumers
   'tx.dead_letters': TxDeadLetters
   'tx.deliveries': TxDeliveries

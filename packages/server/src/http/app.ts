@@ -15,6 +15,7 @@ import { agentRoutes } from './routes/agents.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { healthRoutes } from './routes/health.ts'
+import { historyRoutes } from './routes/histories.ts'
 import { homeRoutes } from './routes/home.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
 import { stateRoutes } from './routes/state.ts'
@@ -64,6 +65,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   stateEventRoutes(app, { closing, keepAliveMs })
   checkpointRoutes(app)
   conversationRoutes(app)
+  historyRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app

@@ -1,0 +1,15 @@
+export { HistoriesService } from './histories-service.ts'
+export type {
+  AppendOptions,
+  ChangeOptions,
+  ClearOptions,
+  History,
+  HistoryChange,
+  HistoryItem,
+  HistoryName,
+  HistoryRewrite,
+  ListHistoriesOptions,
+  ListHistoryItemsOptions,
+  ReplaceSuffixInput,
+  RewriteOptions,
+} from './types.ts'
