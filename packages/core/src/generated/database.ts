@@ -339,6 +339,17 @@ export interface ConversationsThreads {
   completed_at: Date | null
 }
 
+export interface MonitoringConnectionStats {
+  user_name: string
+  application_name: string
+  client_addr: string
+  state: string
+  connections: number
+  oldest_connection: Date
+  newest_connection: Date
+  avg_age_seconds: number
+}
+
 export interface TxConsumers {
   stream: string
   name: string
@@ -421,6 +432,7 @@ export interface Database {
   'conversations.messages': ConversationsMessages
   'conversations.participants': ConversationsParticipants
   'conversations.threads': ConversationsThreads
+  'monitoring.connection_stats': MonitoringConnectionStats
   'tx.consumers': TxConsumers
   'tx.dead_letters': TxDeadLetters
   'tx.deliveries': TxDeliveries

@@ -10,6 +10,7 @@ export const MAINTENANCE_PATHS = [
   { path: 'backlog replay', tables: ['agents.state_backlog'], reason: 'Puts the writes that SQL alone acknowledged back into the hot tier.' },
   { path: 'partition upkeep', tables: ['all partitioned tables'], reason: 'Makes partitions ahead and reads how far they reach.' },
   { path: 'stream tables', tables: ['tx.outbox', 'tx.streams', 'tx.consumers', 'tx.deliveries', 'tx.dead_letters'], reason: 'The event log is one order for all tenants; consumers filter by tenant.' },
+  { path: 'connection monitoring', tables: ['monitoring.connection_stats'], reason: 'Counts the sessions of the server; no data of a tenant.' },
 ] as const satisfies readonly MaintenancePath[]
 
 export interface MaintenancePath {
