@@ -1,6 +1,6 @@
 import type {
   Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
-  Message, Page, PageOptions, RegisterAgent, RestoreResult, StateEntry, Thread,
+  Message, Page, PageOptions, PoolsReport, RegisterAgent, RestoreResult, StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 
@@ -40,6 +40,7 @@ export interface CairnClient {
     threads(options: ListThreadsOptions): Promise<Json<Page<Thread>>>
     messages(options: ListMessagesOptions): Promise<Json<Page<Message>>>
   }
+  readonly pools: { status(): Promise<Json<PoolsReport>> }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */
   readonly place: string

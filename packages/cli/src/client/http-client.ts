@@ -39,6 +39,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       threads: ({ sessionId, ...options }) => http.get(sessionId === undefined ? '/v1/threads' : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/threads`, options),
       messages: ({ sessionId, threadId, ...options }) => http.get(sessionId === undefined ? `/v1/threads/${encodeURIComponent(threadId ?? '')}/messages` : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/messages`, options),
     },
+    pools: { status: () => http.get('/v1/pools') },
     importTarget: httpTarget(http),
     place: http.base,
     close: () => Promise.resolve(),

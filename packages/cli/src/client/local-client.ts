@@ -34,6 +34,7 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       threads: async (options) => json(await conversations.listThreads(options)),
       messages: async (options) => json(await conversations.messages(options)),
     },
+    pools: { status: async () => json(await cairn.pools.check()) },
     importTarget: localTarget(cairn),
     place,
     close: () => cairn.close(),
