@@ -39,7 +39,11 @@ const status = (engine: PostgresEngine) => engine.pools().filter(({ name }) => n
 async function onServer(url: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
-  await client.query(statement).finally(() => client.end())
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
 }
 
 describe('reads on replicas', () => {

@@ -12,7 +12,7 @@ import { runTransaction, withReruns, type TransactionMode } from '../sql-transac
 import { checkPool } from './check-pool.ts'
 import { checkBudget } from './connection-budget.ts'
 import { PostgresListener } from './listener.ts'
-import { clientConfigs, hasOwnPool, isElsewhere, type PostgresEngineOptions } from './postgres-options.ts'
+import { clientConfigs, hasOwnPool, isElsewhere, poolOptions, type PostgresEngineOptions } from './postgres-options.ts'
 import { PostgresPool, type Lease } from './postgres-pool.ts'
 import { END_OF_LOG } from './replica-queries.ts'
 import { readOnReplica } from './replica-reads.ts'
@@ -22,6 +22,7 @@ import { ServerChoice } from './server-choice.ts'
 const SLOW_STATEMENT_MS = 100
 const LEAK_AFTER_MS = 30_000
 const REPLICA_CHECK_MS = 1_000
+const POOLS: readonly PoolName[] = ['primary', 'replica', 'background', 'analytics']
 
 /**
  * Connects to PostgreSQL 15 or newer and finds out what it can do. Pools are made when they are first used.
@@ -55,6 +56,7 @@ export class PostgresEngine implements SqlEngine {
   #closed: Promise<void> | undefined
 
   constructor(options: PostgresEngineOptions) {
+    for (const name of POOLS) poolOptions(options, name)
     this.#options = options
     this.#log = options.log ?? SILENT_LOGGER
     this.#mode = { localIdentity: options.pgbouncer === true, serverTimeout: true }
@@ -126,7 +128,7 @@ export class PostgresEngine implements SqlEngine {
 
   checkPools(): Promise<PoolCheck[]> {
     return this.#calls.run(() => {
-      const named = (['primary', 'replica', 'background', 'analytics'] as const).filter((name) => hasOwnPool(this.#options, name))
+      const named = POOLS.filter((name) => hasOwnPool(this.#options, name))
       const pools = named.flatMap((name) => (name === 'replica' && this.#replicas !== undefined ? this.#replicas.pools : [this.#pool(name)]))
       return Promise.all(pools.map(checkPool))
     })

@@ -183,7 +183,7 @@ export class PostgresPool {
     const target = targetOf(config)
     const { arrayTypes, options, slow, servers } = this.#setup
     const connection = new SqlConnection({
-      client: client as unknown as pg.Client,
+      client,
       target,
       arrayTypes,
       prepare: options.pgbouncer !== true,

@@ -23,7 +23,7 @@ export async function readOnReplica<T>(
   for (const pool of replicas.inTurn()) {
     try {
       const value = await readOn(await pool.acquire(), replicas, position, deadline, work)
-      if (value !== NOT_SERVED) return value as T
+      if (value !== NOT_SERVED) return value
     } catch (error) {
       if (isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'AUTHENTICATION_FAILED') || isCairnError(error, 'OUTCOME_UNKNOWN')) replicas.failed(pool, error)
       else if (!isRecoveryConflict(error)) throw error
