@@ -7,6 +7,8 @@ import type { SqlEngine } from './engines/sql/index.ts'
 import { type Actor, type TenantIdentity, checkTenant } from './identity/index.ts'
 import { HealthService } from './operations/health/index.ts'
 import { type MigrationProgress, assertSchemaUsable, migrateUp, migrationStatus } from './operations/migrations/index.ts'
+import { PoolsService } from './operations/pools/index.ts'
+import { type CairnTransaction, type CairnTransactionOptions, runCairnTransaction } from './operations/transactions/index.ts'
 import { openKv, openSql } from './open-engines.ts'
 import { type CairnOptions, type ResolvedOptions, resolveOptions } from './options/index.ts'
 import { CheckpointsService, StateCore, StateService } from './state/index.ts'
@@ -29,6 +31,7 @@ export class Cairn implements AsyncDisposable {
   readonly conversations: ConversationsService
   readonly histories: HistoriesService
   readonly health: HealthService
+  readonly pools: PoolsService
   readonly identity: TenantIdentity
   readonly #engines: Engines
   readonly #owner: Cairn | undefined
@@ -45,6 +48,7 @@ export class Cairn implements AsyncDisposable {
     this.state = new StateService(engines.core, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
     this.health = new HealthService(engines)
+    this.pools = new PoolsService(engines)
   }
 
   /** @internal Used by `open`. */
@@ -65,6 +69,20 @@ export class Cairn implements AsyncDisposable {
       actor: who.actor ?? this.identity.actor,
     }
     return new Cairn(this.#engines, identity, this.#owner ?? this)
+  }
+
+  /**
+   * Runs `work` in one SQL transaction of this tenant and actor, and commits when it resolves. Isolation is chosen by the
+   * options' nature unless given; the boundary sets its limits for the time of the transaction. After a serialization
+   * failure, a deadlock, or a connection lost before COMMIT the whole function runs again, three tries in all: what it
+   * does outside SQL needs `tx.compensate`. Use no other service inside: it would take a second connection.
+   *
+   * Errors: OUTCOME_UNKNOWN when the connection is lost while committing (never run again by itself), VALIDATION_FAILED,
+   * SERIALIZATION_FAILURE, DEADLOCK, TIMEOUT, CONNECTION_FAILED, CONSTRAINT_VIOLATION, DUPLICATE_KEY, INVALID_ARGUMENT,
+   * and what `work` throws. Source: S4 §5.3.
+   */
+  transaction<T>(options: CairnTransactionOptions, work: (tx: CairnTransaction) => Promise<T>): Promise<T> {
+    return runCairnTransaction({ sql: this.#engines.sql, identity: this.identity, log: this.#engines.options.logger }, options, work)
   }
 
   /** Flushes state and closes the engines. Safe to call twice. */

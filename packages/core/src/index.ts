@@ -3,6 +3,11 @@ export { CairnError, ERROR_CODES, isCairnError, type CairnErrorOptions, type Err
 export { DEFAULT_TENANT, type Actor, type TenantIdentity } from './identity/index.ts'
 export type { Logger } from './observability/index.ts'
 export type { HealthCheck, HealthReport, HealthStatus } from './operations/health/index.ts'
+export * from './operations/pools/index.ts'
+export type { CairnTransaction, CairnTransactionOptions, TransactionContext } from './operations/transactions/index.ts'
+export type { IsolationLevel, PoolCheck, PoolStatus, TransactionBoundary, TransactionNature } from './engines/sql/index.ts'
+export { determineIsolationLevel } from './engines/sql/index.ts'
+export { FAILURE_RULES, failureClass, withRetry, type FailureClass, type RetryOptions } from './resilience/index.ts'
 export type { CairnOptions, NatsOptions, PoolOptions, PostgresOptions } from './options/index.ts'
 export type { Page, PageOptions } from './paging/index.ts'
 export type {

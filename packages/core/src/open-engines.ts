@@ -12,12 +12,16 @@ export async function openSql(options: ResolvedOptions): Promise<SqlEngine> {
     return openPglite({ dataDir: join(options.dataDir, 'pg'), log: options.logger, onProgress: options.onProgress })
   }
   options.onProgress('connecting to PostgreSQL')
-  const { database, applicationName, statementTimeoutMs, ...rest } = options.postgres
+  const { database, applicationName, statementTimeoutMs, idleInTransactionTimeoutMs, leakAfterMs, ...rest } = options.postgres
+  // Migrations, backups and their like open engines without limits: they hold transactions for as long as they take.
+  const unlimited = statementTimeoutMs === 0
   return openPostgres({
     ...rest,
     ...(rest.url === undefined ? { database: database ?? 'mister_smith' } : {}),
     applicationName: applicationName ?? 'agent_data_layer',
     statementTimeoutMs: statementTimeoutMs ?? 30_000,
+    idleInTransactionTimeoutMs: idleInTransactionTimeoutMs ?? (unlimited ? 0 : 60_000),
+    ...(unlimited ? { leakAfterMs: 0 } : leakAfterMs === undefined ? {} : { leakAfterMs }),
     log: options.logger,
   })
 }

@@ -75,6 +75,8 @@ export const AGENT_CASES: readonly RouteCase[] = [
 
 const key = (): Record<string, string> => ({ agent: 'scout', key: 'plan' })
 export const STATE_CASES: readonly RouteCase[] = [
+  { name: 'GET /v1/pools', status: 200, check: (answer) => { if ((answer.body['pools'] as { name: string }[])[0]?.name !== 'primary') throw new Error(answer.text) } },
+  { name: 'GET /v1/pools/connections', status: 200 },
   { name: 'PUT /v1/agents/{agent}/state/{key}', params: key, query: () => '?ack=durable', json: () => ({ step: 1 }), status: 200, check: has({ key: 'plan' }) },
   { name: 'GET /v1/agents/{agent}/state/{key}', params: key, status: 200, check: has({ value: { step: 1 }, expiresAt: null }) },
   { name: 'POST /v1/agents/{agent}/state-batch', params: agent, json: () => ({ set: { a: 1, b: [true] }, delete: ['never-was'] }), status: 200, check: has({ deleted: [] }) },

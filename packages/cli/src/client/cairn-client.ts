@@ -1,6 +1,7 @@
 import type {
-  Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ForkResult, History, HistoryChange, HistoryItem, ListHistoriesOptions, ListHistoryItemsOptions, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
-  Message, Page, PageOptions, RegisterAgent, RestoreResult, StateEntry, Thread,
+  Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ForkResult, History, HistoryChange, HistoryItem, ListHistoriesOptions,
+  ListHistoryItemsOptions, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions, Message, Page, PageOptions, PoolsReport, RegisterAgent,
+  RestoreResult, StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 
@@ -51,6 +52,7 @@ export interface CairnClient {
     items(history: NamedHistory, options: ListHistoryItemsOptions): Promise<Json<Page<HistoryItem>>>
     clear(history: NamedHistory): Promise<HistoryChange>
   }
+  readonly pools: { status(): Promise<Json<PoolsReport>> }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */
   readonly place: string

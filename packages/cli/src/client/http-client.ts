@@ -45,6 +45,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       items: ({ key, namespace }, options) => http.get(`${historyPath(key)}/items`, { ...options, namespace }),
       clear: ({ key, namespace }) => http.post(`${historyPath(key)}/clear?${new URLSearchParams({ namespace }).toString()}`),
     },
+    pools: { status: () => http.get('/v1/pools') },
     importTarget: httpTarget(http),
     place: http.base,
     close: () => Promise.resolve(),

@@ -40,6 +40,7 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       items: async (history, options) => json(await histories.items(history, options)),
       clear: (history) => histories.clear(history),
     },
+    pools: { status: async () => json(await cairn.pools.check()) },
     importTarget: localTarget(cairn),
     place,
     close: () => cairn.close(),

@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   SERIALIZATION_FAILURE: { status: 503, retryable: true, summary: 'Two transactions could not be put in an order (SQLSTATE 40001).', remedy: 'Run the whole transaction again.' },
   DEADLOCK: { status: 503, retryable: true, summary: 'Two transactions waited for each other (SQLSTATE 40P01).', remedy: 'Run the whole transaction again.' },
   CONSTRAINT_VIOLATION: { status: 422, retryable: false, summary: 'The database refused the data because it breaks a rule.', remedy: 'See `details.constraint` for the rule and correct the data.' },
+  VALIDATION_FAILED: { status: 422, retryable: false, summary: 'The check before the commit refused the transaction; nothing was stored.', remedy: 'See the message for what the check found, correct the data, and run the transaction again.' },
   TIMEOUT: { status: 504, retryable: true, summary: 'An operation did not end in time.', remedy: 'Try again; raise the time limit if this is normal for the work.' },
   OUTCOME_UNKNOWN: { status: 504, retryable: true, summary: 'A write was sent but its acknowledgement was lost: it may or may not have been stored.', remedy: 'Repeat the call with the same `operationId`: it is not applied twice.' },
   PAYLOAD_TOO_LARGE: { status: 413, retryable: false, summary: 'The value is larger than the limit.', remedy: 'Split the value or store the large part elsewhere and keep a reference.' },

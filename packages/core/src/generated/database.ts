@@ -370,6 +370,17 @@ export interface HistoriesOperations {
   applied_at: Generated<Date>
 }
 
+export interface MonitoringConnectionStats {
+  user_name: string
+  application_name: string
+  client_addr: string
+  state: string
+  connections: number
+  oldest_connection: Date
+  newest_connection: Date
+  avg_age_seconds: number
+}
+
 export interface TxConsumers {
   stream: string
   name: string
@@ -463,6 +474,7 @@ export interface Database {
   'histories.histories': HistoriesHistories
   'histories.items': HistoriesItems
   'histories.operations': HistoriesOperations
+  'monitoring.connection_stats': MonitoringConnectionStats
   'tx.consumers': TxConsumers
   'tx.dead_letters': TxDeadLetters
   'tx.deliveries': TxDeliveries

@@ -5,9 +5,13 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const POOLS: readonly PoolOptionName[] = ['primary', 'replica', 'background', 'analytics']
 
+/** Commas between URLs, not those between the hosts of one. */
+const SEVERAL_URLS = /\s*,\s*(?=postgres(?:ql)?:\/\/)/
+
 /**
  * Options from environment variables: DATABASE_URL or PG_* (S4 §5.6), NATS_URL or NATS_*, PRIMARY_DB_URL, _USER and
- * _PASSWORD and their REPLICA_, BACKGROUND_, ANALYTICS_ likes (S4 §12.1), CAIRN_DATA_DIR, CAIRN_TENANT, CAIRN_MIGRATE.
+ * _PASSWORD, _MAX_CONNECTIONS and their REPLICA_, BACKGROUND_, ANALYTICS_ likes (S4 §12.1; REPLICA_DB_URL may hold several
+ * URLs with commas), PG_POOL_TEMPLATE (S4 §5.2), CAIRN_DATA_DIR, CAIRN_TENANT, CAIRN_MIGRATE.
  * INVALID_OPTION names the variable that is malformed.
  */
 export function fromEnvironment(env: Environment): CairnOptions {
@@ -43,6 +47,7 @@ function postgresFrom(env: Environment): PostgresOptions | undefined {
     connectTimeoutMs: seconds(env, 'PG_CONNECT_TIMEOUT'),
     statementTimeoutMs: seconds(env, 'PG_STATEMENT_TIMEOUT'),
     pgbouncer: flag(env, 'PG_BOUNCER'),
+    poolTemplate: template(env),
     pools,
   })
 }
@@ -51,15 +56,27 @@ function poolsFrom(env: Environment): PostgresOptions['pools'] {
   const pools: Partial<Record<PoolOptionName, PoolOptions>> = {}
   for (const name of POOLS) {
     const prefix = name.toUpperCase()
+    const urls = (env[`${prefix}_DB_URL`] ?? '').split(SEVERAL_URLS).filter((url) => url !== '')
+    const several = name === 'replica' && urls.length > 1
+    const primary = name === 'primary'
     const pool = definedOnly<PoolOptions>({
-      url: env[`${prefix}_DB_URL`] || undefined,
+      url: several ? undefined : env[`${prefix}_DB_URL`] || undefined,
+      urls: several ? urls : undefined,
       user: env[`${prefix}_DB_USER`] || undefined,
       password: env[`${prefix}_DB_PASSWORD`] || undefined,
-      max: name === 'primary' ? whole(env, 'PG_MAX_CONNECTIONS', 1, 10_000) : undefined,
+      max: whole(env, `${prefix}_DB_MAX_CONNECTIONS`, 1, 10_000) ?? (primary ? whole(env, 'PG_MAX_CONNECTIONS', 1, 10_000) : undefined),
+      min: primary ? whole(env, 'PG_MIN_CONNECTIONS', 0, 10_000) : undefined,
     })
     if (Object.keys(pool).length > 0) pools[name] = pool
   }
   return Object.keys(pools).length === 0 ? undefined : pools
+}
+
+function template(env: Environment): PostgresOptions['poolTemplate'] {
+  const text = env.PG_POOL_TEMPLATE
+  if (text === undefined || text === '') return undefined
+  if (text === 'development' || text === 'staging' || text === 'production') return text
+  return invalid('PG_POOL_TEMPLATE', text, 'development, staging or production')
 }
 
 function natsFrom(env: Environment): NatsOptions | undefined {

@@ -5,15 +5,23 @@ const text = z.string().min(1)
 const count = (most: number) => z.int().min(1).max(most)
 const ms = count(7 * 86_400_000)
 
-const pool = z.strictObject({ url: text, user: text, password: z.string(), max: count(10_000) }).partial()
+const postgresUrl = text.regex(/^postgres(ql)?:\/\//, 'must begin with postgres://')
+const pool = z
+  .strictObject({
+    url: text, urls: z.array(postgresUrl).min(1), user: text, password: z.string(), max: count(10_000), min: z.int().min(0).max(10_000),
+    acquireTimeoutMs: ms, idleTimeoutMs: ms, maxLifetimeMs: ms, testBeforeAcquire: z.boolean(), afterConnect: z.array(text), maxLagMs: ms,
+  })
+  .partial()
 
 const postgres = z.union([
-  text.regex(/^postgres(ql)?:\/\//, 'must begin with postgres://'),
+  postgresUrl,
   z
     .strictObject({
-      url: text.regex(/^postgres(ql)?:\/\//, 'must begin with postgres://'),
+      url: postgresUrl,
       host: text, port: count(65_535), database: text, user: text, password: z.string(), socketPath: text, sslRootCert: text,
       applicationName: text, connectTimeoutMs: ms, statementTimeoutMs: ms, pgbouncer: z.boolean(),
+      idleInTransactionTimeoutMs: ms, slowStatementMs: z.int().min(0), leakAfterMs: z.int().min(0), statementCache: count(10_000), replicaCheckMs: ms,
+      poolTemplate: z.enum(['development', 'staging', 'production']),
       pools: z.strictObject({ primary: pool, replica: pool, background: pool, analytics: pool }).partial(),
     })
     .partial(),

@@ -7,15 +7,32 @@ export type PoolOptionName = 'primary' | 'replica' | 'background' | 'analytics'
 export interface PoolOptions {
   /** Where this pool connects; without it, to the primary. */
   readonly url?: string
+  /** Of the replica pool: several servers, whose turn comes round robin. */
+  readonly urls?: readonly string[]
   /** User and password of this pool alone (S4 §12.1). */
   readonly user?: string
   readonly password?: string
   /** Most connections. @default 20 primary, 15 replica, 5 background, 10 analytics */
   readonly max?: number
+  /** Connections kept when idle. @default 5 primary, 3 replica, 1 background, 2 analytics */
+  readonly min?: number
+  /** How long a call waits for a free connection. @default 30000 primary, 20000 replica, 60000 background, 45000 analytics */
+  readonly acquireTimeoutMs?: number
+  /** A connection above `min` that was idle so long is closed. @default 600000, 300000, 1800000, 900000 */
+  readonly idleTimeoutMs?: number
+  /** An older connection is replaced. @default 3600000, 1800000, 7200000, 3600000 */
+  readonly maxLifetimeMs?: number
+  /** A connection that was idle for more than a second is tested before it is given out. @default true; false for background */
+  readonly testBeforeAcquire?: boolean
+  /** Statements that each new connection runs first. */
+  readonly afterConnect?: readonly string[]
+  /** Of the replica pool: one that is further behind serves no reads. @default no limit */
+  readonly maxLagMs?: number
 }
 
 /** How to reach PostgreSQL. Give `url`, or the parts. */
 export interface PostgresOptions {
+  /** With several hosts (`postgres://host1,host2/db`), the one that takes writes is used, also after a failover. */
   readonly url?: string
   /** @default 'localhost' */
   readonly host?: string
@@ -37,6 +54,19 @@ export interface PostgresOptions {
   readonly statementTimeoutMs?: number
   /** Behind a pooler in transaction mode (pgbouncer): identity is set in each transaction, nothing is prepared. @default false */
   readonly pgbouncer?: boolean
+  /** Ends the session of a transaction that does nothing for so long. @default 60000 */
+  readonly idleInTransactionTimeoutMs?: number
+  /** Statements that take longer are counted and logged without their parameters. 0 for none. @default 100 */
+  readonly slowStatementMs?: number
+  /** A transaction that holds its connection longer is logged with the place that began it. 0 for none. @default 30000 */
+  readonly leakAfterMs?: number
+  /** Most prepared statements a connection keeps. @default 100 */
+  readonly statementCache?: number
+  /** How often replicas are asked for their lag and whether they are back. @default 1000 */
+  readonly replicaCheckMs?: number
+  /** Size of the primary pool by environment (S4 §5.2); what `pools` says beats it. */
+  readonly poolTemplate?: 'development' | 'staging' | 'production'
+  /** Pools of their own. Without any, ten connections serve all: seven for calls, three kept for maintenance. */
   readonly pools?: Partial<Record<PoolOptionName, PoolOptions>>
 }
 

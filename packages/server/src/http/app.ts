@@ -17,6 +17,7 @@ import { conversationRoutes } from './routes/conversations.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/histories.ts'
 import { homeRoutes } from './routes/home.ts'
+import { poolRoutes } from './routes/pools.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
 import { stateRoutes } from './routes/state.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -66,6 +67,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   checkpointRoutes(app)
   conversationRoutes(app)
   historyRoutes(app)
+  poolRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app

@@ -2,6 +2,7 @@ import type { Cairn, StateStats } from '@cairn/core'
 import type { MiddlewareHandler } from 'hono'
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { AppEnv } from './app-env.ts'
+import { poolMetrics } from './pool-metrics.ts'
 import { routePattern } from './route-pattern.ts'
 
 const METHODS = new Set(['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS'])
@@ -76,31 +77,4 @@ function stateMetrics(registry: Registry, cairn: Cairn): void {
     },
   })
   registry.registerMetric(lag)
-}
-
-function poolMetrics(registry: Registry, cairn: Cairn): void {
-  const connections = new Gauge({
-    name: 'cairn_sql_pool_connections',
-    help: 'Connections of the SQL pools.',
-    labelNames: ['pool', 'state'],
-    registers: [],
-    collect() {
-      for (const { name: pool, max, open, idle } of cairn.engines.sql.pools()) {
-        this.set({ pool, state: 'max' }, max)
-        this.set({ pool, state: 'idle' }, idle)
-        this.set({ pool, state: 'used' }, open - idle)
-      }
-    },
-  })
-  const waiting = new Gauge({
-    name: 'cairn_sql_pool_waiting',
-    help: 'Callers that wait for a connection.',
-    labelNames: ['pool'],
-    registers: [],
-    collect() {
-      for (const status of cairn.engines.sql.pools()) this.set({ pool: status.name }, status.waiting)
-    },
-  })
-  registry.registerMetric(connections)
-  registry.registerMetric(waiting)
 }

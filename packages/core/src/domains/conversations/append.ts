@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { canonicalJson } from '../../state/index.ts'
 import { v7 as uuidv7 } from 'uuid'
 import { CairnError, isCairnError } from '../../errors/index.ts'
+import { withRetry } from '../../resilience/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { APPEND_MESSAGES, EXPLAIN_APPEND } from './conversations-queries.ts'
 import { agentNotFound, duplicateKey, notFound, sessionEnded } from './failures.ts'
@@ -64,15 +65,12 @@ async function store(
   place: (index: number) => string,
 ): Promise<(MessageRow & { same: boolean })[]> {
   const { sql, identity } = context
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const result = await sql.query<MessageRow & { same: boolean }>(identity, APPEND_MESSAGES, [identity.tenant, threadId, json], { name: 'conversations.append' })
-      return result.rows
-    } catch (error) {
-      if (isCairnError(error, 'DUPLICATE_KEY') && attempt < RACE_ATTEMPTS) continue
-      if (!isCairnError(error, 'CONSTRAINT_VIOLATION')) throw error
-      throw (await explain(context, threadId, rows, place)) ?? error
-    }
+  const append = () => sql.query<MessageRow & { same: boolean }>(identity, APPEND_MESSAGES, [identity.tenant, threadId, json], { name: 'conversations.append' })
+  try {
+    return (await withRetry(append, { attempts: RACE_ATTEMPTS, baseMs: 1, retryable: (error) => isCairnError(error, 'DUPLICATE_KEY') })).rows
+  } catch (error) {
+    if (!isCairnError(error, 'CONSTRAINT_VIOLATION')) throw error
+    throw (await explain(context, threadId, rows, place)) ?? error
   }
 }
 

@@ -32,17 +32,31 @@ export interface SqlConnectionOptions {
   readonly interrupt: () => Promise<void>
   /** False behind a pooler that gives each transaction another server connection. */
   readonly prepare: boolean
+  /** Most statements that stay prepared; the one not used for longest goes first. @default 100 */
+  readonly statementCache?: number
+  /** Told of each statement that took this long or longer, by its name or its text. */
+  readonly slow?: { readonly thresholdMs: number; readonly add: (statement: string, ms: number) => void }
 }
+
+/** Of a statement without a name, so much is shown. */
+const SHOWN_TEXT = 300
+const STATEMENT_CACHE = 100
 
 /** One connection and what it remembers: the identity it has, and whether it may be used again. */
 export class SqlConnection {
   readonly target: SqlTarget
   /** Set when its state is unknown: then it must be thrown away, not reused. */
   broken = false
+  /** Set when the server refused a write: it may have become a standby. */
+  readOnlyServer = false
+  /** When it was last given back to its pool. */
+  idleSince = performance.now()
   readonly #client: pg.Client
   readonly #options: SqlConnectionOptions
   /** Statements whose plan was stale, and how often: their next name. */
   readonly #renamed = new Map<string, number>()
+  /** Prepared statements, the one used last at the end. */
+  readonly #prepared = new Set<string>()
   #identity = ''
   #tail: Promise<unknown> = Promise.resolve()
 
@@ -82,7 +96,7 @@ export class SqlConnection {
 
   async query<Row>(text: string, values: readonly unknown[] = [], options: { name?: string; timeoutMs?: number } = {}): Promise<SqlResult<Row>> {
     checkStatement(text, values, options.name)
-    const send = () => this.#send({ text, values: [...values], name: this.#preparedName(options.name), queryMode: 'extended' }, options.timeoutMs)
+    const send = () => this.#send({ text, values: [...values], name: this.#preparedName(options.name), queryMode: 'extended' }, options.timeoutMs, options.name ?? text)
     const result = await send().catch((error: unknown) => {
       // A statement prepared before a migration: prepare it anew, and run it again where that is safe.
       if (options.name === undefined || !isStalePlan(error)) throw error
@@ -97,7 +111,8 @@ export class SqlConnection {
   /** Runs a script without values; returns the command tag of its last statement. */
   async exec(script: string, timeoutMs?: number): Promise<string> {
     checkStatement(script, [], undefined)
-    const result: unknown = await this.#send({ text: script }, timeoutMs)
+    // A script may hold values; its first word is enough to know BEGIN from COMMIT.
+    const result: unknown = await this.#send({ text: script }, timeoutMs, script.trimStart().split(/\s/, 1)[0])
     const last = (Array.isArray(result) ? result.at(-1) : result) as pg.QueryResult | undefined
     return last?.command ?? ''
   }
@@ -107,11 +122,21 @@ export class SqlConnection {
     return this.#enqueue(() => this.#client.query(new CopyQuery(statement, lines)).done)
   }
 
-  #send(config: object, timeoutMs?: number): Promise<pg.QueryResult> {
+  #send(config: object, timeoutMs?: number, shown?: string): Promise<pg.QueryResult> {
     return this.#enqueue(() => {
       const running = this.#client.query(config as pg.QueryConfig)
+      if (shown !== undefined && this.#options.slow !== undefined) this.#watch(running, shown, this.#options.slow)
       return timeoutMs === undefined ? running : this.#limit(running, timeoutMs)
     })
+  }
+
+  #watch(running: Promise<unknown>, shown: string, { thresholdMs, add }: NonNullable<SqlConnectionOptions['slow']>): void {
+    const started = performance.now()
+    const ended = (): void => {
+      const ms = performance.now() - started
+      if (ms >= thresholdMs) add(shown.slice(0, SHOWN_TEXT), ms)
+    }
+    running.then(ended, ended)
   }
 
   /** One statement at a time: the next is handed to the driver when the one before has its answer. */
@@ -126,13 +151,35 @@ export class SqlConnection {
   #mapped(error: unknown): CairnError {
     const mapped = toSqlError(error, this.target)
     if (mapped.code === 'CONNECTION_FAILED') this.broken = true
+    if (mapped.details['sqlState'] === '25006') this.readOnlyServer = true
     return mapped
   }
 
   #preparedName(name: string | undefined): string | undefined {
     if (name === undefined || !this.#options.prepare) return undefined
     const renamed = this.#renamed.get(name)
-    return renamed === undefined ? name : `${name.slice(0, MAX_NAME_LENGTH - 6)}#${renamed}`
+    const used = renamed === undefined ? name : `${name.slice(0, MAX_NAME_LENGTH - 6)}#${renamed}`
+    this.#remember(used)
+    return used
+  }
+
+  #remember(name: string): void {
+    if (!this.#prepared.delete(name) && this.#prepared.size >= (this.#options.statementCache ?? STATEMENT_CACHE)) {
+      const oldest = this.#prepared.values().next().value
+      if (oldest !== undefined) this.#forget(oldest)
+    }
+    this.#prepared.add(name)
+  }
+
+  /** Goes out before the statement that takes its place. Where the server refuses (an aborted transaction), it stays prepared. */
+  #forget(name: string): void {
+    this.#prepared.delete(name)
+    const drop = this.#enqueue(async () => {
+      await this.#client.query(`DEALLOCATE "${name.replaceAll('"', '""')}"`)
+      const { parsedStatements } = this.#client.connection as unknown as { parsedStatements: Record<string, string> }
+      delete parsedStatements[name]
+    })
+    drop.catch(() => {})
   }
 
   async #limit<T>(running: Promise<T>, timeoutMs: number): Promise<T> {

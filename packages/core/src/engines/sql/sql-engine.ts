@@ -1,4 +1,5 @@
 import type { Identity } from '../../identity/index.ts'
+import type { IsolationLevel, LocalSetting } from './transaction-boundary.ts'
 
 export interface SqlResult<Row> {
   readonly rows: Row[]
@@ -26,18 +27,36 @@ export type PoolName = 'primary' | 'replica' | 'background' | 'analytics'
 export interface QueryOptions {
   /** Prepare under this name and reuse; for statements that run often. */
   readonly name?: string
-  /** @default 'primary' */
+  /**
+   * Where it runs. `replica` is for reads that may be a little old: it goes round robin to the replicas that live, and to
+   * the primary when there is none. A pool that is not configured is the primary's. @default 'primary'
+   */
   readonly pool?: PoolName
+  /**
+   * With `pool: 'replica'`, a token of `position()`: only a replica that has replayed up to there answers, after a short
+   * wait at most; else the primary does. INVALID_ARGUMENT for a token that is none.
+   */
+  readonly readYourWrites?: string
   /** Cancels the statement after this many milliseconds with TIMEOUT. @default the pool's statement timeout */
   readonly timeoutMs?: number
 }
 
 export interface TransactionOptions extends Omit<QueryOptions, 'name'> {
-  /** READ UNCOMMITTED is READ COMMITTED in PostgreSQL, so it is not offered. @default 'read committed' */
-  readonly isolation?: 'read committed' | 'repeatable read' | 'serializable'
+  /** READ UNCOMMITTED is READ COMMITTED in PostgreSQL. @default 'read committed' */
+  readonly isolation?: IsolationLevel
+  /** @default true on the replica pool, else false */
   readonly readOnly?: boolean
-  /** Runs the whole function again after SERIALIZATION_FAILURE or DEADLOCK, this many tries in all. @default 1 */
+  /**
+   * Runs the whole function again after SERIALIZATION_FAILURE, DEADLOCK, or CONNECTION_FAILED before COMMIT was sent: this
+   * many tries in all. Never after OUTCOME_UNKNOWN. @default 1
+   */
   readonly attempts?: number
+  /** Ends the waiting between tries. */
+  readonly signal?: AbortSignal
+  /** Set until the end of the transaction (`SET LOCAL`); see boundarySettings. */
+  readonly settings?: readonly LocalSetting[]
+  /** Told of each failure that is followed by another try. */
+  readonly onRetry?: (error: unknown, attempt: number) => void
 }
 
 /** What this engine, as found when it was opened, can do. Detected, not assumed. */
@@ -61,6 +80,43 @@ export interface PoolStatus {
   readonly open: number
   readonly idle: number
   readonly waiting: number
+  /** The name, with a number where there are several: `replica 2`. */
+  readonly label: string
+  /** The server, without login. */
+  readonly address: string
+  /** False while calls are sent elsewhere because this server failed. */
+  readonly available: boolean
+  /** Of the last five minutes: time to get a connection at p95, calls that got none ÷ calls, checks passed ÷ checks. */
+  readonly acquireP95Ms: number
+  readonly errorRate: number
+  readonly healthSuccessRate: number
+  /** Since the start: calls that got no connection, statements above the threshold, connections held too long. */
+  readonly errors: number
+  readonly slowStatements: number
+  readonly leaks: number
+  readonly lastCheckAt: Date | null
+  /** Of a replica: how far it is behind the primary; null elsewhere and before its first answer. */
+  readonly replica: ReplicaLag | null
+}
+
+export interface ReplicaLag {
+  /** Since the last transaction it has replayed; 0 when it has all. */
+  readonly lagMs: number
+  /** Null while the primary does not answer. */
+  readonly lagBytes: number | null
+  readonly position: string
+}
+
+export interface PoolCheck {
+  readonly name: PoolName
+  readonly label: string
+  readonly address: string
+  readonly healthy: boolean
+  /** Taking a connection and `SELECT 1`; null when it failed. */
+  readonly latencyMs: number | null
+  readonly error: string | null
+  readonly active: number
+  readonly idle: number
 }
 
 /**
@@ -68,7 +124,8 @@ export interface PoolStatus {
  * connection, and remembers what it set last, so that a repeated identity costs no extra round trip.
  *
  * Errors: CONNECTION_FAILED, AUTHENTICATION_FAILED, TIMEOUT, DUPLICATE_KEY, CONSTRAINT_VIOLATION,
- * SERIALIZATION_FAILURE, DEADLOCK, PERMISSION_DENIED, INVALID_ARGUMENT, CLOSED, UNKNOWN.
+ * SERIALIZATION_FAILURE, DEADLOCK, PERMISSION_DENIED, INVALID_ARGUMENT, CLOSED, UNKNOWN. A transaction whose connection
+ * is lost while it commits is OUTCOME_UNKNOWN: it may or may not have been stored.
  */
 export interface SqlEngine {
   readonly kind: 'pglite' | 'postgres'
@@ -83,6 +140,10 @@ export interface SqlEngine {
   /** Round trip of `SELECT 1` in milliseconds. */
   ping(): Promise<number>
   pools(): PoolStatus[]
+  /** Takes a connection from each pool and asks it for an answer, within 5 s each. Never rejects. Source: S4 §5.5, §12.3. */
+  checkPools(): Promise<PoolCheck[]>
+  /** The end of the log of the primary: a token for `readYourWrites`, to be taken after a write. */
+  position(): Promise<string>
   /** Waits for running statements, then closes. Safe to call twice. */
   close(): Promise<void>
 }

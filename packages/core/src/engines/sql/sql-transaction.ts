@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import type { Identity } from '../../identity/index.ts'
+import { mayRunAgain, withRetry } from '../../resilience/index.ts'
 import type { SqlConnection } from './sql-connection.ts'
 import type { SqlSession, TransactionOptions } from './sql-engine.ts'
 
-const BACKOFF_BASE_MS = 100
-const BACKOFF_CAP_MS = 5000
+const SET_LOCAL = 'SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS setting (name, value)'
 
 export interface TransactionMode {
   /** Identity inside the transaction, for poolers that give each transaction another server connection. */
@@ -14,17 +13,10 @@ export interface TransactionMode {
   readonly serverTimeout: boolean
 }
 
-/** Runs `attempt` again after SERIALIZATION_FAILURE or DEADLOCK: exponential backoff with full jitter, 100 ms base, 5 s cap. */
-export async function withRetries<T>(attempts: number, attempt: () => Promise<T>): Promise<T> {
-  for (let done = 1; ; done += 1) {
-    try {
-      return await attempt()
-    } catch (error) {
-      const again = isCairnError(error, 'SERIALIZATION_FAILURE') || isCairnError(error, 'DEADLOCK')
-      if (!again || done >= attempts) throw error
-      await sleep(Math.random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** (done - 1)))
-    }
-  }
+/** Runs the whole transaction again where that can help: serialization, deadlock, and a connection lost before COMMIT. */
+export function withReruns<T>(options: TransactionOptions, attempt: () => Promise<T>): Promise<T> {
+  const { attempts = 1, signal, onRetry } = options
+  return withRetry(attempt, { attempts, retryable: mayRunAgain, ...(signal === undefined ? {} : { signal }), ...(onRetry === undefined ? {} : { onRetry }) })
 }
 
 /** One transaction on one connection; the connection is marked broken when it could not be ended. */
@@ -41,6 +33,7 @@ export async function runTransaction<T>(
   let value: T
   try {
     if (mode.localIdentity) await connection.identifyTransaction(identity)
+    await setLocal(connection, options, mode)
     value = await run(session)
   } catch (error) {
     session.end()
@@ -57,6 +50,12 @@ function beginScript(options: TransactionOptions, mode: TransactionMode): string
   const begin = `BEGIN ISOLATION LEVEL ${isolation} ${options.readOnly === true ? 'READ ONLY' : 'READ WRITE'}`
   const timeout = mode.serverTimeout && options.timeoutMs !== undefined ? `; SET LOCAL statement_timeout = ${Math.max(1, Math.ceil(options.timeoutMs))}` : ''
   return begin + timeout
+}
+
+async function setLocal(connection: SqlConnection, { settings }: TransactionOptions, mode: TransactionMode): Promise<void> {
+  // Where the server keeps no time, its time limits mean nothing.
+  const kept = settings?.filter(([name]) => mode.serverTimeout || !name.endsWith('_timeout')) ?? []
+  if (kept.length > 0) await connection.query(SET_LOCAL, [kept.map(([name]) => name), kept.map(([, value]) => value)])
 }
 
 async function rollback(connection: SqlConnection): Promise<void> {
@@ -77,9 +76,9 @@ async function commit(connection: SqlConnection, session: TransactionSession): P
       await rollback(connection)
       throw error
     }
-    throw new CairnError('CONNECTION_FAILED', `${error.message} It was lost while committing: the transaction may or may not have been stored.`, {
+    throw new CairnError('OUTCOME_UNKNOWN', `${error.message} It was lost while committing: the transaction may or may not have been stored. Look before you run it again.`, {
       cause: error,
-      details: { ...error.details, outcome: 'unknown' },
+      details: error.details,
     })
   }
   // After a failed statement COMMIT rolls back and reports no error.

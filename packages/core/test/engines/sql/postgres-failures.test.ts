@@ -79,9 +79,9 @@ describe('opening PostgreSQL', () => {
 
 describe('the pools of PostgreSQL', () => {
   test('open no more than max; a call that finds none free in time is TIMEOUT with the name of the pool', async () => {
-    const engine = await openPostgres({ url: inject('postgresUrl'), pools: { background: { max: 2, acquireTimeoutMs: 200 } } })
+    const engine = await openPostgres({ url: inject('postgresUrl'), pools: { background: { max: 2, acquireTimeoutMs: 2_000 } } })
     const background = { pool: 'background' } as const
-    const slow = [1, 2].map(() => engine.query(OWNER, 'SELECT pg_sleep(0.6)', [], background))
+    const slow = [1, 2].map(() => engine.query(OWNER, 'SELECT pg_sleep(4)', [], background))
     await expect(engine.query(OWNER, 'SELECT 1', [], background)).rejects.toMatchObject({ code: 'TIMEOUT', details: { pool: 'background', max: 2 } })
     await Promise.all(slow)
     expect((await engine.query(OWNER, 'SELECT 1 AS ok', [], background)).rows).toEqual([{ ok: 1 }])
@@ -89,12 +89,21 @@ describe('the pools of PostgreSQL', () => {
     await engine.close()
   })
 
-  test('have the sizes of the requirements and are made when they are first used', async () => {
-    const engine = await openPostgres({ url: inject('postgresUrl') })
+  // proves S4-12.1-01 S4-12.1-02 S4-12.1-03 S4-12.1-04
+  test('have the sizes of the requirements when they are named, and are made when they are first used', async () => {
+    const engine = await openPostgres({ url: inject('postgresUrl'), pools: { primary: {}, replica: {}, background: {}, analytics: {} } })
     expect(engine.pools().map(({ name }) => name)).toEqual(['primary'])
     for (const pool of ['replica', 'background', 'analytics'] as const) await engine.query(OWNER, 'SELECT 1', [], { pool })
     const sizes = Object.fromEntries(engine.pools().map(({ name, max }) => [name, max]))
     expect(sizes).toEqual({ primary: 20, replica: 15, background: 5, analytics: 10 })
+    await engine.close()
+  })
+
+  // proves S4-5.1-03
+  test('that nobody named are ten connections in all, of which three are kept for maintenance', async () => {
+    const engine = await openPostgres({ url: inject('postgresUrl') })
+    for (const pool of ['replica', 'background', 'analytics'] as const) await engine.query(OWNER, 'SELECT 1', [], { pool })
+    expect(engine.pools().map(({ name, max }) => [name, max])).toEqual([['primary', 7], ['background', 3]])
     await engine.close()
   })
 

@@ -23,6 +23,7 @@ const LINKS = {
   threads: '/v1/threads',
   agentTypes: '/v1/agent-types',
   stateStats: '/v1/state/stats',
+  pools: '/v1/pools',
   openapi: '/openapi.json',
   health: '/health',
   ready: '/ready',

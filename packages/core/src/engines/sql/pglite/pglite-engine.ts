@@ -6,11 +6,15 @@ import type { Identity } from '../../../identity/index.ts'
 import { SILENT_LOGGER, type Logger } from '../../../observability/index.ts'
 import { detectCapabilities } from '../capabilities.ts'
 import { copyRows } from '../copy-in.ts'
+import { HeldConnections } from '../held-connections.ts'
 import { InFlight } from '../in-flight.ts'
+import { PoolMeter } from '../pool-meter.ts'
+import { SlowStatements } from '../slow-statements.ts'
 import { SqlConnection, type ArrayTypes } from '../sql-connection.ts'
-import type { PoolStatus, QueryOptions, SqlCapabilities, SqlEngine, SqlResult, SqlSession, TransactionOptions } from '../sql-engine.ts'
-import { runTransaction, withRetries } from '../sql-transaction.ts'
+import type { PoolCheck, PoolStatus, QueryOptions, SqlCapabilities, SqlEngine, SqlResult, SqlSession, TransactionOptions } from '../sql-engine.ts'
+import { runTransaction, withReruns } from '../sql-transaction.ts'
 import { typeParsers } from '../type-parsers.ts'
+import { parsePosition } from '../wal-position.ts'
 import { corrupt, inspectDataDir, putInPlace, unfinishedDir } from './pglite-data-dir.ts'
 import { PgliteHost } from './pglite-host.ts'
 import { lockDataDir } from './pglite-lock.ts'
@@ -26,11 +30,19 @@ export interface PgliteOptions {
   readonly extensions?: readonly string[]
   /** A start that takes longer is given up with DATA_DIR_CORRUPT. @default 60000 */
   readonly startTimeoutMs?: number
+  /** Statements that take longer are counted and logged, without their parameters; 0 for none. @default 100 */
+  readonly slowStatementMs?: number
+  /** A transaction that holds the connection longer is logged with the place that began it; 0 for none. @default 30000 */
+  readonly leakAfterMs?: number
 }
 
 const MEMORY = 'memory://'
 const MODE = { localIdentity: false, serverTimeout: false } as const
 const DEFAULT_START_TIMEOUT_MS = 60_000
+const SLOW_STATEMENT_MS = 100
+const LEAK_AFTER_MS = 30_000
+const CHECK_LIMIT_MS = 5_000
+const END_OF_LOG = 'SELECT pg_current_wal_insert_lsn()::text AS position'
 
 /**
  * Opens PGlite: PostgreSQL in a worker thread, on files, with one connection. The first start makes the
@@ -63,6 +75,9 @@ export class PgliteEngine implements SqlEngine {
   readonly #calls = new InFlight()
   readonly #listeners = new Map<string, Set<(payload: string) => void>>()
   readonly #arrayTypes: ArrayTypes = new Map()
+  readonly #meter = new PoolMeter()
+  readonly #slow: SlowStatements
+  readonly #held: HeldConnections
   #host: PgliteHost | undefined
   #client: pg.Client | undefined
   #connection: SqlConnection | undefined
@@ -75,6 +90,8 @@ export class PgliteEngine implements SqlEngine {
     this.#unlock = unlock
     this.#options = options
     this.#log = options.log ?? SILENT_LOGGER
+    this.#slow = new SlowStatements(options.slowStatementMs ?? SLOW_STATEMENT_MS, this.#log)
+    this.#held = new HeldConnections(options.leakAfterMs ?? LEAK_AFTER_MS, this.#log)
   }
 
   /** Part of opening; not for callers. */
@@ -85,6 +102,8 @@ export class PgliteEngine implements SqlEngine {
   }
 
   query<Row>(identity: Identity, text: string, values?: readonly unknown[], options: QueryOptions = {}): Promise<SqlResult<Row>> {
+    // One connection sees every write; a token is checked all the same, so that code fails alike on both engines.
+    if (options.readYourWrites !== undefined) parsePosition(options.readYourWrites)
     return this.#exclusive(options.timeoutMs, async (connection) => {
       await connection.identify(identity)
       return connection.query<Row>(text, values, options)
@@ -92,9 +111,8 @@ export class PgliteEngine implements SqlEngine {
   }
 
   transaction<T>(identity: Identity, run: (session: SqlSession) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return withRetries(options.attempts ?? 1, () =>
-      this.#exclusive(options.timeoutMs, (connection) => runTransaction(connection, identity, run, options, MODE)),
-    )
+    const chosen = { readOnly: options.pool === 'replica', ...options }
+    return withReruns(options, () => this.#exclusive(options.timeoutMs, (connection) => runTransaction(connection, identity, run, chosen, MODE), this.#held.place()))
   }
 
   copyIn(
@@ -133,7 +151,35 @@ export class PgliteEngine implements SqlEngine {
   pools(): PoolStatus[] {
     const open = this.#connection === undefined ? 0 : 1
     const busy = this.#waiting > 0
-    return [{ name: 'primary', max: 1, open, idle: busy ? 0 : open, waiting: Math.max(0, this.#waiting - 1) }]
+    const { errors, slowStatements, leaks, lastCheckAt } = this.#meter
+    return [
+      {
+        name: 'primary', label: 'primary', address: this.#dataDir, available: true,
+        max: 1, open, idle: busy ? 0 : open, waiting: Math.max(0, this.#waiting - 1),
+        ...this.#meter.read(), errors, slowStatements, leaks, lastCheckAt, replica: null,
+      },
+    ]
+  }
+
+  async checkPools(): Promise<PoolCheck[]> {
+    const started = performance.now()
+    let error: string | null = null
+    try {
+      await this.#exclusive(CHECK_LIMIT_MS, (connection) => connection.query('SELECT 1', [], { name: 'cairn_ping' }))
+    } catch (failure) {
+      if (isCairnError(failure, 'CLOSED')) throw failure
+      error = (failure as Error).message
+    }
+    this.#meter.checked(error === null)
+    const { name, label, address, open, idle } = this.pools()[0] as PoolStatus
+    return [{ name, label, address, healthy: error === null, latencyMs: error === null ? performance.now() - started : null, error, active: open - idle, idle }]
+  }
+
+  position(): Promise<string> {
+    return this.#exclusive(undefined, async (connection) => {
+      const { rows } = await connection.query<{ position: string }>(END_OF_LOG, [], { name: 'cairn_end_of_log' })
+      return rows[0]?.position ?? '0/0'
+    })
   }
 
   close(): Promise<void> {
@@ -148,26 +194,45 @@ export class PgliteEngine implements SqlEngine {
 
   async #shutdown(): Promise<void> {
     await this.#calls.close()
+    this.#held.close()
     await this.#disconnect()
     await this.#unlock()
   }
 
   /** One caller at a time, in the order of arrival. Waiting counts towards `timeoutMs`. */
-  #exclusive<T>(timeoutMs: number | undefined, work: (connection: SqlConnection) => Promise<T>): Promise<T> {
+  #exclusive<T>(timeoutMs: number | undefined, work: (connection: SqlConnection) => Promise<T>, taken?: Error): Promise<T> {
     return this.#calls.run(async () => {
       this.#waiting += 1
+      const asked = performance.now()
       const turn = this.#tail
       let done!: () => void
       this.#tail = new Promise<void>((resolve) => (done = resolve))
       try {
         if (this.#waiting > 1) await waitTurn(turn, timeoutMs)
-        return await work(await this.#connect())
+        const connection = await this.#take(asked)
+        const end = this.#held.hold('primary', this.#meter, taken)
+        try {
+          return await work(connection)
+        } finally {
+          end()
+        }
       } finally {
         this.#waiting -= 1
         // A caller that gave up waiting leaves its place only when its turn comes.
         void turn.then(done)
       }
     })
+  }
+
+  async #take(asked: number): Promise<SqlConnection> {
+    try {
+      const connection = await this.#connect()
+      this.#meter.acquired(performance.now() - asked)
+      return connection
+    } catch (error) {
+      this.#meter.failed()
+      throw error
+    }
   }
 
   async #connect(): Promise<SqlConnection> {
@@ -195,6 +260,7 @@ export class PgliteEngine implements SqlEngine {
       arrayTypes: this.#arrayTypes,
       interrupt,
       prepare: true,
+      slow: { thresholdMs: this.#slow.thresholdMs, add: (statement, ms) => this.#slow.add(statement, ms, 'primary', this.#meter) },
     })
     try {
       await client.connect()

@@ -1,11 +1,10 @@
 import pg from 'pg'
 import { CairnError } from '../../../errors/index.ts'
 import type { Logger } from '../../../observability/index.ts'
-import { toConnectError, type SqlTarget } from '../sql-error.ts'
+import { longestWait } from '../../../resilience/index.ts'
+import { toConnectError } from '../sql-error.ts'
 import { targetOf } from './postgres-options.ts'
 
-const RECONNECT_BASE_MS = 100
-const RECONNECT_CAP_MS = 5000
 /** A half-open socket is found within two of these. */
 const HEARTBEAT_MS = 10_000
 
@@ -16,8 +15,7 @@ type Listener = (payload: string) => void
  * What is notified while it is lost is not delivered: a notification is a hint to look, never the data.
  */
 export class PostgresListener {
-  readonly #config: pg.ClientConfig
-  readonly #target: SqlTarget
+  readonly #server: () => pg.ClientConfig
   readonly #log: Logger
   readonly #listeners = new Map<string, Set<Listener>>()
   #client: Promise<pg.Client> | undefined
@@ -26,9 +24,9 @@ export class PostgresListener {
   #failures = 0
   #closed = false
 
-  constructor(config: pg.ClientConfig, log: Logger) {
-    this.#config = config
-    this.#target = targetOf(config)
+  /** `server` tells where to connect, each time anew: after a failover it is another. */
+  constructor(server: () => pg.ClientConfig, log: Logger) {
+    this.#server = server
     this.#log = log
   }
 
@@ -43,7 +41,7 @@ export class PostgresListener {
       await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`)
     } catch (error) {
       this.#forget(channel, entry)
-      throw toConnectError(error, this.#target)
+      throw toConnectError(error, targetOf(this.#server()))
     }
     return async () => {
       if (!this.#forget(channel, entry) || this.#closed) return
@@ -74,7 +72,7 @@ export class PostgresListener {
   }
 
   async #connect(): Promise<pg.Client> {
-    const client = new pg.Client(this.#config)
+    const client = new pg.Client(this.#server())
     let lost = false
     const onLost = (error?: Error) => {
       if (lost) return
@@ -114,9 +112,9 @@ export class PostgresListener {
   }
 
   #reconnectLater(error: Error | undefined): void {
-    const limit = Math.min(RECONNECT_CAP_MS, RECONNECT_BASE_MS * 2 ** this.#failures)
     this.#failures += 1
-    this.#log.warn({ err: error, address: this.#target.address }, 'The listening connection was lost and is made again')
+    const limit = longestWait(this.#failures)
+    this.#log.warn({ err: error, address: targetOf(this.#server()).address }, 'The listening connection was lost and is made again')
     clearTimeout(this.#retry)
     this.#retry = setTimeout(() => {
       void this.#reconnect()

@@ -9,6 +9,8 @@ import { typeParsers } from '../type-parsers.ts'
 export interface PostgresPoolOptions {
   /** Another server, for `replica` and `analytics`; while it is out of reach, the primary serves. @default the engine's */
   readonly url?: string
+  /** Several servers, for `replica`: reads go round robin. Each gets a pool of this size. */
+  readonly urls?: readonly string[]
   /** Another login for this pool. @default the engine's */
   readonly user?: string
   readonly password?: string
@@ -20,10 +22,22 @@ export interface PostgresPoolOptions {
   readonly idleTimeoutMs?: number
   /** A connection older than this is replaced, so that load moves to new servers. */
   readonly maxLifetimeMs?: number
+  /** A connection that was idle for more than a second answers `SELECT 1` before it is given out. @default true, false for background */
+  readonly testBeforeAcquire?: boolean
+  /** Statements that each new connection runs first, e.g. `SET work_mem = '64MB'`. */
+  readonly afterConnect?: readonly string[]
+  /** Of `replica`: one that is further behind than this serves no reads. @default no limit */
+  readonly maxLagMs?: number
 }
 
+export const POOL_TEMPLATES = ['development', 'staging', 'production'] as const
+export type PoolTemplate = (typeof POOL_TEMPLATES)[number]
+
 export interface PostgresEngineOptions {
-  /** `postgres://user:password@host:port/database?sslmode=…`; what it says beats the fields below. */
+  /**
+   * `postgres://user:password@host:port/database?sslmode=…`; what it says beats the fields below. With several hosts
+   * (`host1:5432,host2:5432`) the first that takes writes is used, and after a failover the one that was promoted.
+   */
   readonly url?: string
   readonly host?: string
   /** @default 5432 */
@@ -40,8 +54,24 @@ export interface PostgresEngineOptions {
   readonly applicationName?: string
   /** Ends every statement that runs longer; 0 for none. @default 0 */
   readonly statementTimeoutMs?: number
+  /** Ends the session of a transaction that does nothing for so long; 0 for none. @default 0 */
+  readonly idleInTransactionTimeoutMs?: number
   /** @default 10000 */
   readonly connectTimeoutMs?: number
+  /** Statements that take longer are counted and logged, without their parameters; 0 for none. @default 100 */
+  readonly slowStatementMs?: number
+  /** A transaction that holds its connection longer is logged with the place that began it; 0 for none. @default 30000 */
+  readonly leakAfterMs?: number
+  /** Most prepared statements a connection keeps. @default 100 */
+  readonly statementCache?: number
+  /** How often replicas are asked for their lag, and those that failed whether they are back. @default 1000 */
+  readonly replicaCheckMs?: number
+  /** Sizes of the primary pool by environment (S4 §5.2); `pools` beats it. */
+  readonly poolTemplate?: PoolTemplate
+  /**
+   * The pools that are apart from the primary's. Without any there are 7 connections for calls and 3 that are kept for
+   * maintenance (the flush must not wait for the transactions that wait for it); each named pool has its own size.
+   */
   readonly pools?: Partial<Record<PoolName, PostgresPoolOptions>>
   /**
    * Between this process and PostgreSQL a pooler gives each transaction another server connection (PgBouncer in
@@ -53,30 +83,68 @@ export interface PostgresEngineOptions {
   readonly log?: Logger
 }
 
-type PoolLimits = Required<Omit<PostgresPoolOptions, 'url' | 'user' | 'password'>>
+export type PoolLimits = Required<Pick<PostgresPoolOptions, 'max' | 'min' | 'acquireTimeoutMs' | 'idleTimeoutMs' | 'maxLifetimeMs' | 'testBeforeAcquire'>>
 
 /** S4 §12.1. */
-const POOL_DEFAULTS: Readonly<Record<PoolName, PoolLimits>> = {
-  primary: { max: 20, min: 5, acquireTimeoutMs: 30_000, idleTimeoutMs: 600_000, maxLifetimeMs: 3_600_000 },
-  replica: { max: 15, min: 3, acquireTimeoutMs: 20_000, idleTimeoutMs: 300_000, maxLifetimeMs: 1_800_000 },
-  background: { max: 5, min: 1, acquireTimeoutMs: 60_000, idleTimeoutMs: 1_800_000, maxLifetimeMs: 7_200_000 },
-  analytics: { max: 10, min: 2, acquireTimeoutMs: 45_000, idleTimeoutMs: 900_000, maxLifetimeMs: 3_600_000 },
+export const NAMED_POOLS: Readonly<Record<PoolName, PoolLimits>> = Object.freeze({
+  primary: { max: 20, min: 5, acquireTimeoutMs: 30_000, idleTimeoutMs: 600_000, maxLifetimeMs: 3_600_000, testBeforeAcquire: true },
+  replica: { max: 15, min: 3, acquireTimeoutMs: 20_000, idleTimeoutMs: 300_000, maxLifetimeMs: 1_800_000, testBeforeAcquire: true },
+  background: { max: 5, min: 1, acquireTimeoutMs: 60_000, idleTimeoutMs: 1_800_000, maxLifetimeMs: 7_200_000, testBeforeAcquire: false },
+  analytics: { max: 10, min: 2, acquireTimeoutMs: 45_000, idleTimeoutMs: 900_000, maxLifetimeMs: 3_600_000, testBeforeAcquire: true },
+})
+
+/** What is used when no pool is named: ten connections in all (S4 §5.1), of which three are kept for maintenance. */
+const UNNAMED: Readonly<Partial<Record<PoolName, Partial<PoolLimits>>>> = {
+  primary: { max: 7, min: 2, maxLifetimeMs: 7_200_000 },
+  background: { max: 3, min: 1 },
 }
+
+/** S4 §5.2: most, least, and how long a call waits for its turn. */
+export const TEMPLATES: Readonly<Record<PoolTemplate, Pick<PoolLimits, 'max' | 'min' | 'acquireTimeoutMs'>>> = Object.freeze({
+  development: { max: 5, min: 1, acquireTimeoutMs: 10_000 },
+  staging: { max: 10, min: 2, acquireTimeoutMs: 20_000 },
+  production: { max: 20, min: 5, acquireTimeoutMs: 30_000 },
+})
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000
 /** With a silent peer the operating system begins to probe after this. */
 const KEEPALIVE_DELAY_MS = 10_000
 
+/** The limits of a pool: what is given, else its template, else S4 §12.1 for a named pool, else a share of ten. */
 export function poolOptions(options: PostgresEngineOptions, name: PoolName): PoolLimits {
-  return { ...POOL_DEFAULTS[name], ...options.pools?.[name] }
+  const own = options.pools?.[name]
+  const template = name === 'primary' && options.poolTemplate !== undefined ? TEMPLATES[options.poolTemplate] : undefined
+  const unnamed = name === 'background' ? own === undefined : options.pools === undefined
+  const limits = { ...NAMED_POOLS[name], ...(unnamed ? UNNAMED[name] : undefined), ...template, ...own }
+  if (limits.min <= limits.max) return limits
+  if (own?.min !== undefined) {
+    throw new CairnError('INVALID_OPTION', `pools.${name}: min ${limits.min} is more than max ${limits.max}.`, { details: { option: `pools.${name}.min` } })
+  }
+  return { ...limits, min: limits.max }
 }
 
-/** What `pg.Client` is made with. Throws INVALID_OPTION for a URL that is none, without repeating it: it may hold a password. */
-export function clientConfig(options: PostgresEngineOptions, pool: PoolName | 'listener'): pg.ClientConfig {
+/** Pools with connections of their own; what is sent to another one runs on the primary's. */
+export function hasOwnPool(options: PostgresEngineOptions, name: PoolName): boolean {
+  return name === 'primary' || name === 'background' || options.pools?.[name] !== undefined
+}
+
+/** True when the pool leads to another server than the primary's. */
+export function isElsewhere(options: PostgresEngineOptions, name: PoolName): boolean {
+  const own = options.pools?.[name]
+  return own?.url !== undefined || own?.urls !== undefined
+}
+
+/** One configuration for each server that the pool may lead to. Throws INVALID_OPTION for a URL that is none, without repeating it: it may hold a password. */
+export function clientConfigs(options: PostgresEngineOptions, pool: PoolName | 'listener'): pg.ClientConfig[] {
   const own = pool === 'listener' ? undefined : options.pools?.[pool]
+  const urls = own?.urls ?? (own?.url === undefined ? (options.url === undefined ? [undefined] : [options.url]) : [own.url])
+  return urls.flatMap((url) => (url === undefined ? [undefined] : splitHosts(url))).map((url) => clientConfig(options, pool, url, own))
+}
+
+function clientConfig(options: PostgresEngineOptions, pool: string, url: string | undefined, own: PostgresPoolOptions | undefined): pg.ClientConfig {
   const direct = options.pgbouncer !== true
   const config: pg.ClientConfig = {
-    connectionString: urlFor(own?.url ?? options.url, own),
+    connectionString: urlFor(url, own),
     host: options.socketPath ?? options.host,
     port: options.port,
     database: options.database,
@@ -90,11 +158,23 @@ export function clientConfig(options: PostgresEngineOptions, pool: PoolName | 'l
     types: typeParsers,
     // A pooler refuses start-up parameters that it does not know.
     statement_timeout: direct && (options.statementTimeoutMs ?? 0) > 0 ? options.statementTimeoutMs : undefined,
+    idle_in_transaction_session_timeout: direct && (options.idleInTransactionTimeoutMs ?? 0) > 0 ? options.idleInTransactionTimeoutMs : undefined,
     // The parsers read these forms, whatever the database or the role prefers.
     options: direct ? '-c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c TimeZone=UTC' : undefined,
   }
   // Absent and undefined are not the same to pg.
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined))
+}
+
+/** pg knows URLs of one host only. `target_session_attrs` is what Cairn does anyway: of several hosts, the one that takes writes. */
+function splitHosts(url: string): string[] {
+  const match = /^(postgres(?:ql)?:\/\/(?:[^/?]*@)?)([^@/?]+)((?:\/[^?]*)?)(?:\?(.*))?$/.exec(url)
+  if (match === null) return [url]
+  const [, start = '', hosts = '', path = '', query] = match
+  if (query === undefined && !hosts.includes(',')) return [url]
+  const parameters = (query ?? '').split('&').filter((part) => part !== '' && !part.startsWith('target_session_attrs='))
+  const end = parameters.length === 0 ? path : `${path}?${parameters.join('&')}`
+  return hosts.split(',').map((host) => `${start}${host}${end}`)
 }
 
 /** pg lets the URL's login win, so the login of a pool is put into the URL. */

@@ -80,7 +80,7 @@ class SqlStreams implements StreamEngine {
       this.#wakeUp.published()
       return sequence
     } catch (error) {
-      if (!isCairnError(error, 'CONNECTION_FAILED') || error.details['outcome'] !== 'unknown') throw error
+      if (!isCairnError(error, 'OUTCOME_UNKNOWN')) throw error
       throw new CairnError('OUTCOME_UNKNOWN', `${error.message} Publish it again with the id ${message.id}: it is not stored twice.`, { cause: error, details: { id: message.id } })
     }
   }
