@@ -1,6 +1,7 @@
 import { AgentsService } from './domains/agents/index.ts'
 import { ConversationsService } from './domains/conversations/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
+import { ResilienceService } from './domains/resilience/index.ts'
 import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
 import { type Actor, type TenantIdentity, checkTenant } from './identity/index.ts'
@@ -26,6 +27,7 @@ export class Cairn implements AsyncDisposable {
   readonly state: StateService
   readonly checkpoints: CheckpointsService
   readonly conversations: ConversationsService
+  readonly resilience: ResilienceService
   readonly health: HealthService
   readonly identity: TenantIdentity
   readonly #engines: Engines
@@ -41,6 +43,7 @@ export class Cairn implements AsyncDisposable {
     this.conversations = new ConversationsService(context)
     this.state = new StateService(engines.core, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
+    this.resilience = new ResilienceService(context)
     this.health = new HealthService(engines)
   }
 
