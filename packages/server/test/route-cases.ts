@@ -121,3 +121,14 @@ export const CONVERSATION_CASES: readonly RouteCase[] = [
   { name: 'POST /v1/chat-sessions/{session}/end', params: session, status: 200, check: has({ status: 'ended' }) },
   { name: 'POST /v1/agents/{agent}/retire', params: agent, status: 200, check: has({ status: 'terminated' }) },
 ]
+
+const breaker = () => ({ service: 'api' })
+export const BREAKER_CASES: readonly RouteCase[] = [
+  { name: 'PUT /v1/breakers/{service}/config', params: breaker, json: () => ({ failureThreshold: 2 }), status: 200, intruder: 200, check: has({ service: 'api', state: 'closed' }) },
+  { name: 'POST /v1/breakers/{service}/open', params: breaker, json: () => ({ reason: 'they are away' }), status: 200, intruder: 200, check: has({ state: 'open', forced: true, nextAttemptAt: null }) },
+  { name: 'GET /v1/breakers', status: 200, check: page(1) },
+  { name: 'POST /v1/breakers/{service}/close', params: breaker, status: 200, intruder: 200, check: has({ state: 'closed', forced: true }) },
+  { name: 'POST /v1/breakers/{service}/reset', params: breaker, status: 200, intruder: 200, check: has({ state: 'closed', forced: false }) },
+  { name: 'GET /v1/breakers/{service}', params: breaker, status: 200, intruder: 200, check: has({ service: 'api' }) },
+  { name: 'GET /v1/breaker-events', status: 200, check: page(3) },
+]

@@ -1,5 +1,5 @@
 import type {
-  Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
+  Agent, AgentFilter, Breaker, BreakerEvent, BreakerState, ChatSession, Checkpoint, CheckpointWithState, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
   Message, Page, PageOptions, RegisterAgent, RestoreResult, StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
@@ -39,6 +39,12 @@ export interface CairnClient {
     session(idOrKey: string): Promise<Json<ChatSession>>
     threads(options: ListThreadsOptions): Promise<Json<Page<Thread>>>
     messages(options: ListMessagesOptions): Promise<Json<Page<Message>>>
+  }
+  readonly breakers: {
+    list(options: PageOptions & { state?: BreakerState }): Promise<Json<Page<Breaker>>>
+    get(service: string): Promise<Json<Breaker>>
+    events(options: PageOptions & { service?: string }): Promise<Json<Page<BreakerEvent>>>
+    move(service: string, to: 'open' | 'close' | 'reset', reason: string | undefined): Promise<Json<Breaker>>
   }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */

@@ -39,6 +39,12 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       threads: ({ sessionId, ...options }) => http.get(sessionId === undefined ? '/v1/threads' : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/threads`, options),
       messages: ({ sessionId, threadId, ...options }) => http.get(sessionId === undefined ? `/v1/threads/${encodeURIComponent(threadId ?? '')}/messages` : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/messages`, options),
     },
+    breakers: {
+      list: (options) => http.get('/v1/breakers', { ...options }),
+      get: (service) => http.get(breakerPath(service)),
+      events: (options) => http.get('/v1/breaker-events', { ...options }),
+      move: (service, to, reason) => http.post(`${breakerPath(service)}/${to}`, reason === undefined ? {} : { reason }),
+    },
     importTarget: httpTarget(http),
     place: http.base,
     close: () => Promise.resolve(),
@@ -47,6 +53,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
 
 const agentPath = (agent: string): string => `/v1/agents/${encodeURIComponent(agent)}`
 const statePath = (agent: string, key: string): string => `${agentPath(agent)}/state/${encodeURIComponent(key)}`
+const breakerPath = (service: string): string => `/v1/breakers/${encodeURIComponent(service)}`
 const checkpointPath = (id: string): string => `/v1/checkpoints/${encodeURIComponent(id)}`
 
 function conditionOf({ ifRevision }: WriteOptions): Record<string, string> {
