@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   checkpoints: { summary: 'List, make, show, restore and fork checkpoints', load: async () => (await import('./commands/checkpoints.ts')).registerCheckpointsCommands },
   histories: { summary: 'List, show and clear the histories of sessions', load: async () => (await import('./commands/histories.ts')).registerHistoriesCommands },
   pools: { summary: 'Connections: how they are, and how many there should be', load: async () => (await import('./commands/pools.ts')).registerPoolsCommands },
+  breakers: { summary: 'Look at circuit breakers, hold them open or closed', load: async () => (await import('./commands/breakers.ts')).registerBreakersCommands },
   conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
 }
 

@@ -2,6 +2,7 @@ import { AgentsService } from './domains/agents/index.ts'
 import { ConversationsService } from './domains/conversations/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { HistoriesService } from './domains/histories/index.ts'
+import { ResilienceService } from './domains/resilience/index.ts'
 import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
 import { type Actor, type TenantIdentity, checkTenant } from './identity/index.ts'
@@ -30,6 +31,7 @@ export class Cairn implements AsyncDisposable {
   readonly checkpoints: CheckpointsService
   readonly conversations: ConversationsService
   readonly histories: HistoriesService
+  readonly resilience: ResilienceService
   readonly health: HealthService
   readonly pools: PoolsService
   readonly identity: TenantIdentity
@@ -47,6 +49,7 @@ export class Cairn implements AsyncDisposable {
     this.histories = new HistoriesService(context)
     this.state = new StateService(engines.core, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
+    this.resilience = new ResilienceService(context)
     this.health = new HealthService(engines)
     this.pools = new PoolsService(engines)
   }

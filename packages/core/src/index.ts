@@ -30,5 +30,7 @@ export type {
 export type * from './domains/agents/index.ts'
 export type * from './domains/conversations/index.ts'
 export type * from './domains/histories/index.ts'
+export type * from './domains/resilience/index.ts'
 export { AGENT_STATUSES, DEPENDENCY_KINDS, HEALTH_STATUSES, INSTANCE_STATUSES } from './domains/agents/index.ts'
+export { BREAKER_DEFAULTS, BREAKER_STATES } from './domains/resilience/index.ts'
 export { AUTHOR_KINDS, CHAT_SESSION_KINDS, CHAT_STATUSES, PARTICIPANT_KINDS, THREAD_KINDS, THREAD_STATUSES } from './domains/conversations/index.ts'

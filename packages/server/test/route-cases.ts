@@ -143,3 +143,14 @@ export const HISTORY_CASES: readonly RouteCase[] = [
   { ...change(0), name: 'POST /v1/histories/{history}/clear', status: 200, intruder: 200 },
   { name: 'DELETE /v1/histories/{history}', params: history, status: 200, intruder: 200, check: has({ deleted: false }) },
 ]
+
+const breaker = () => ({ service: 'api' })
+export const BREAKER_CASES: readonly RouteCase[] = [
+  { name: 'PUT /v1/breakers/{service}/config', params: breaker, json: () => ({ failureThreshold: 2 }), status: 200, intruder: 200, check: has({ service: 'api', state: 'closed' }) },
+  { name: 'POST /v1/breakers/{service}/open', params: breaker, json: () => ({ reason: 'they are away' }), status: 200, intruder: 200, check: has({ state: 'open', forced: true, nextAttemptAt: null }) },
+  { name: 'GET /v1/breakers', status: 200, check: page(1) },
+  { name: 'POST /v1/breakers/{service}/close', params: breaker, status: 200, intruder: 200, check: has({ state: 'closed', forced: true }) },
+  { name: 'POST /v1/breakers/{service}/reset', params: breaker, status: 200, intruder: 200, check: has({ state: 'closed', forced: false }) },
+  { name: 'GET /v1/breakers/{service}', params: breaker, status: 200, intruder: 200, check: has({ service: 'api' }) },
+  { name: 'GET /v1/breaker-events', status: 200, check: page(3) },
+]

@@ -1,7 +1,7 @@
 import type {
-  Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ForkResult, History, HistoryChange, HistoryItem, ListHistoriesOptions,
-  ListHistoryItemsOptions, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions, Message, Page, PageOptions, PoolsReport, RegisterAgent,
-  RestoreResult, StateEntry, Thread,
+  Agent, AgentFilter, Breaker, BreakerEvent, BreakerState, ChatSession, Checkpoint, CheckpointWithState, ForkResult, History, HistoryChange,
+  HistoryItem, ListHistoriesOptions, ListHistoryItemsOptions, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions, Message, Page,
+  PageOptions, PoolsReport, RegisterAgent, RestoreResult, StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 
@@ -53,6 +53,12 @@ export interface CairnClient {
     clear(history: NamedHistory): Promise<HistoryChange>
   }
   readonly pools: { status(): Promise<Json<PoolsReport>> }
+  readonly breakers: {
+    list(options: PageOptions & { state?: BreakerState }): Promise<Json<Page<Breaker>>>
+    get(service: string): Promise<Json<Breaker>>
+    events(options: PageOptions & { service?: string }): Promise<Json<Page<BreakerEvent>>>
+    move(service: string, to: 'open' | 'close' | 'reset', reason: string | undefined): Promise<Json<Breaker>>
+  }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */
   readonly place: string

@@ -46,6 +46,12 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       clear: ({ key, namespace }) => http.post(`${historyPath(key)}/clear?${new URLSearchParams({ namespace }).toString()}`),
     },
     pools: { status: () => http.get('/v1/pools') },
+    breakers: {
+      list: (options) => http.get('/v1/breakers', { ...options }),
+      get: (service) => http.get(breakerPath(service)),
+      events: (options) => http.get('/v1/breaker-events', { ...options }),
+      move: (service, to, reason) => http.post(`${breakerPath(service)}/${to}`, reason === undefined ? {} : { reason }),
+    },
     importTarget: httpTarget(http),
     place: http.base,
     close: () => Promise.resolve(),
@@ -55,6 +61,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
 const agentPath = (agent: string): string => `/v1/agents/${encodeURIComponent(agent)}`
 const statePath = (agent: string, key: string): string => `${agentPath(agent)}/state/${encodeURIComponent(key)}`
 const historyPath = (key: string): string => `/v1/histories/${encodeURIComponent(key)}`
+const breakerPath = (service: string): string => `/v1/breakers/${encodeURIComponent(service)}`
 const checkpointPath = (id: string): string => `/v1/checkpoints/${encodeURIComponent(id)}`
 
 function conditionOf({ ifRevision }: WriteOptions): Record<string, string> {

@@ -4,7 +4,7 @@ import type { CairnClient, Json } from './cairn-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
-  const { agents, state, checkpoints, conversations, histories } = cairn
+  const { agents, state, checkpoints, conversations, histories, resilience } = cairn
   return {
     agents: {
       list: async (filter) => json(await agents.list(filter)),
@@ -41,11 +41,19 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       clear: (history) => histories.clear(history),
     },
     pools: { status: async () => json(await cairn.pools.check()) },
+    breakers: {
+      list: async (options) => json(await resilience.breakers.list(options)),
+      get: async (service) => json(await resilience.breakers.get(service)),
+      events: async (options) => json(await resilience.breakers.events(options)),
+      move: async (service, to, reason) => json(await resilience.breakers[MOVES[to]](service, reason)),
+    },
     importTarget: localTarget(cairn),
     place,
     close: () => cairn.close(),
   }
 }
+
+const MOVES = { open: 'forceOpen', close: 'forceClose', reset: 'reset' } as const
 
 function json<T>(value: T): Json<T> {
   return JSON.parse(JSON.stringify(value)) as Json<T>

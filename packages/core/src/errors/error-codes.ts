@@ -41,6 +41,8 @@ export const ERROR_CODES = {
   DATA_DIR_LOCKED: { status: 503, retryable: false, summary: 'Another process uses this data directory.', remedy: 'Stop that process, give this one another --data-dir, or let both use servers (--postgres, --nats).' },
   DATA_DIR_CORRUPT: { status: 500, retryable: false, summary: 'The data directory cannot be opened.', remedy: 'Restore it from a backup, or move it away and start with an empty one.' },
   PORT_IN_USE: { status: 503, retryable: false, summary: 'The port is taken by another process.', remedy: 'Stop that process, or choose another port with --port.' },
+  CIRCUIT_OPEN: { status: 503, retryable: true, summary: 'A service was not called because its circuit breaker is open.', remedy: 'Wait for `details.retryAfterMs`, use another service, or look at the last failure with `resilience.breakers.get`.' },
+  BULKHEAD_FULL: { status: 429, retryable: true, summary: 'As many calls of a service as allowed run already.', remedy: 'Call again later, or raise maxConcurrent or maxQueued.' },
   LEADERSHIP_LOST: { status: 409, retryable: false, summary: 'This process led a duty and does not any more.', remedy: 'Do nothing: the process that leads now goes on with the work.' },
   CAPABILITY_MISSING: { status: 501, retryable: false, summary: 'The engine in use cannot do this.', remedy: 'See docs/engines.md for what each engine can do.' },
   MIGRATION_CHANGED: { status: 500, retryable: false, summary: 'A migration file was edited after it had been applied.', remedy: 'Put the file back as it was and add a new migration for the change.' },

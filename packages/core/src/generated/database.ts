@@ -23,6 +23,11 @@ export type AuthorKind =
   | 'agent'
   | 'tool'
 
+export type BreakerState =
+  | 'closed'
+  | 'open'
+  | 'half_open'
+
 export type ChatParticipantKind =
   | 'user'
   | 'agent'
@@ -381,6 +386,43 @@ export interface MonitoringConnectionStats {
   avg_age_seconds: number
 }
 
+export interface ResilienceBreakerEvents {
+  tenant_id: Generated<string>
+  event_id: GeneratedAlways<number>
+  service_name: string
+  from_state: BreakerState
+  to_state: BreakerState
+  reason: string
+  actor: Generated<string>
+  created_at: Generated<Date>
+}
+
+export interface ResilienceBreakerProbes {
+  tenant_id: Generated<string>
+  service_name: string
+  probe_id: string
+  lease_until: Date
+}
+
+export interface ResilienceCircuitBreakers {
+  tenant_id: Generated<string>
+  service_name: string
+  breaker_id: Generated<string>
+  state: Generated<BreakerState>
+  forced: Generated<boolean>
+  recent_failures: Generated<Date[]>
+  failure_count: Generated<number>
+  success_count: Generated<number>
+  times_opened: Generated<number>
+  opened_at: Date | null
+  next_attempt_at: Date | null
+  last_failure_at: Date | null
+  last_failure_reason: string | null
+  config: Generated<unknown>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
 export interface TxConsumers {
   stream: string
   name: string
@@ -475,6 +517,9 @@ export interface Database {
   'histories.items': HistoriesItems
   'histories.operations': HistoriesOperations
   'monitoring.connection_stats': MonitoringConnectionStats
+  'resilience.breaker_events': ResilienceBreakerEvents
+  'resilience.breaker_probes': ResilienceBreakerProbes
+  'resilience.circuit_breakers': ResilienceCircuitBreakers
   'tx.consumers': TxConsumers
   'tx.dead_letters': TxDeadLetters
   'tx.deliveries': TxDeliveries

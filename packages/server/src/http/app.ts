@@ -12,6 +12,7 @@ import { checkPath, rawPath } from './request-path.ts'
 import { agentInstanceRoutes } from './routes/agent-instances.ts'
 import { agentRelationRoutes } from './routes/agent-relations.ts'
 import { agentRoutes } from './routes/agents.ts'
+import { breakerRoutes } from './routes/breakers.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -68,6 +69,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   conversationRoutes(app)
   historyRoutes(app)
   poolRoutes(app)
+  breakerRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app

@@ -1,0 +1,215 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Cairn } from '../../../src/index.ts'
+import { type CairnPlace, cairnTargets, openCairn, until } from '../../harness/cairns.ts'
+import { uniqueName } from '../../harness/engines.ts'
+
+const CALLERS = fileURLToPath(new URL('./callers.ts', import.meta.url))
+
+/** Of the 32 callers; a process each with CAIRN_CHAOS_PROCESSES=32, which takes a minute to start. */
+const PROCESSES = Number(process.env['CAIRN_CHAOS_PROCESSES'] ?? 4)
+
+const fails = (): never => {
+  throw new Error('down')
+}
+
+describe.each(cairnTargets)('resilience ($name)', (target) => {
+  let cairn: Cairn
+  let place: CairnPlace
+  let dispose: () => Promise<void>
+  beforeAll(async () => {
+    ;({ cairn, place, dispose } = await openCairn(target))
+  })
+  afterAll(() => dispose?.())
+
+  const failing = (of: Cairn, service: string): Promise<unknown> => of.resilience.call(service, fails)
+  const failTimes = async (service: string, times: number): Promise<void> => {
+    for (let n = 0; n < times; n++) await expect(failing(cairn, service)).rejects.toThrow('down')
+  }
+
+  // proves S0-8-01, S0-8-02, S0-8-04, S0-8-05, S3-20-08
+  it('opens after the threshold of failures and refuses without calling, in every process', async () => {
+    const service = uniqueName('s')
+    await failTimes(service, 4)
+    expect(await cairn.resilience.call(service, () => 'answer')).toBe('answer')
+    // The success in between started the count anew.
+    await failTimes(service, 4)
+    expect(await cairn.resilience.breakers.get(service)).toMatchObject({ state: 'closed', recentFailures: 4, failureCount: 8 })
+    await failTimes(service, 1)
+    const other = cairn.as({})
+    for (const each of [cairn, other]) {
+      let called = false
+      await expect(each.resilience.call(service, () => (called = true))).rejects.toMatchObject({ code: 'CIRCUIT_OPEN', details: { service, state: 'open', retryAfterMs: expect.any(Number) as number } })
+      expect(called).toBe(false)
+    }
+    const breaker = await cairn.resilience.breakers.get(service)
+    expect(breaker).toMatchObject({ state: 'open', forced: false, config: { failureThreshold: 5, successThreshold: 3, recoveryTimeoutMs: 60_000 }, lastFailureReason: 'down' })
+    expect((breaker.nextAttemptAt as Date).getTime() - (breaker.openedAt as Date).getTime()).toBeCloseTo(60_000, -2)
+    expect((await cairn.resilience.breakers.events({ service })).items).toMatchObject([{ from: 'closed', to: 'open', reason: expect.stringContaining('5 failures') as string }])
+  })
+
+  // proves S0-8-06
+  it('lets single probes through after the timeout; three successes close it, a failure opens it for longer', async () => {
+    const service = uniqueName('s')
+    await cairn.resilience.breakers.configure(service, { failureThreshold: 1, recoveryTimeoutMs: 150, backoffFactor: 4 })
+    await failTimes(service, 1)
+    const due = async (): Promise<boolean> => {
+      const { state, nextAttemptAt } = await cairn.resilience.breakers.get(service)
+      return state === 'open' && nextAttemptAt !== null && nextAttemptAt.getTime() < Date.now() - 20
+    }
+    await until('a probe is due', due)
+    await expect(failing(cairn, service)).rejects.toThrow('down')
+    const { openedAt, nextAttemptAt } = await cairn.resilience.breakers.get(service)
+    expect((nextAttemptAt as Date).getTime() - (openedAt as Date).getTime()).toBeGreaterThan(590)
+    await until('a probe is due again', due)
+    for (let n = 1; n <= 3; n++) {
+      expect(await cairn.resilience.call(service, () => n)).toBe(n)
+      expect((await cairn.resilience.breakers.get(service)).state).toBe(n === 3 ? 'closed' : 'half_open')
+    }
+    expect((await cairn.resilience.breakers.events({ service })).items.map(({ to }) => to)).toEqual(['closed', 'half_open', 'open', 'half_open', 'open'])
+  })
+
+  it('frees the place of a probe that never answered or was given up', async () => {
+    const service = uniqueName('s')
+    await cairn.resilience.breakers.configure(service, { failureThreshold: 1, recoveryTimeoutMs: 1, probeLeaseMs: 200, successThreshold: 1 })
+    await failTimes(service, 1)
+    await sleep(30)
+    let release = (): void => undefined
+    const hanging = cairn.resilience.call(service, () => new Promise<void>((resolve) => (release = resolve)))
+    await until('the probe is under way', async () => (await cairn.resilience.breakers.get(service)).probesUnderWay === 1)
+    await expect(cairn.as({}).resilience.call(service, () => 1)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN', details: { state: 'half_open', retryAfterMs: null } })
+    await until('its lease is over', async () => (await cairn.resilience.breakers.get(service)).probesUnderWay === 0)
+    const stop = new AbortController()
+    const givenUp = cairn.resilience.call(service, () => new Promise(() => undefined), { signal: stop.signal })
+    await until('the second is under way', async () => (await cairn.resilience.breakers.get(service)).probesUnderWay === 1)
+    stop.abort(new Error('changed my mind'))
+    await expect(givenUp).rejects.toThrow('changed my mind')
+    expect(await cairn.resilience.call(service, () => 'closes it')).toBe('closes it')
+    release()
+    await hanging
+    expect((await cairn.resilience.breakers.get(service)).state).toBe('closed')
+  })
+
+  it('can be held open and closed by hand, and decides by itself again after a reset', async () => {
+    const service = uniqueName('s')
+    await cairn.resilience.breakers.forceOpen(service, 'maintenance of the provider')
+    await expect(cairn.resilience.call(service, () => 1)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN', details: { retryAfterMs: null } })
+    expect(await cairn.resilience.breakers.get(service)).toMatchObject({ state: 'open', forced: true, nextAttemptAt: null })
+    await cairn.resilience.breakers.forceClose(service)
+    await failTimes(service, 10)
+    expect(await cairn.resilience.breakers.get(service)).toMatchObject({ state: 'closed', forced: true, failureCount: 10 })
+    await cairn.resilience.breakers.reset(service)
+    await failTimes(service, 5)
+    expect((await cairn.resilience.breakers.list({ state: 'open' })).items.map((breaker) => breaker.service)).toContain(service)
+    expect((await cairn.resilience.breakers.events({ service })).items[3]).toMatchObject({ reason: 'maintenance of the provider', actor: expect.any(String) as string })
+  })
+
+  it('limits time, tries again, and limits calls at a time; a full bulkhead does not tell against the service', async () => {
+    const service = uniqueName('s')
+    const attempts: number[] = []
+    const slow = cairn.resilience.call(
+      service,
+      ({ signal, attempt }) => {
+        attempts.push(attempt)
+        return attempt < 3 ? new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))) : 'third time'
+      },
+      { timeoutMs: 30, attempts: 3, baseMs: 1 },
+    )
+    expect(await slow).toBe('third time')
+    expect(attempts).toEqual([1, 2, 3])
+    await expect(cairn.resilience.call(service, () => new Promise(() => undefined), { timeoutMs: 20 })).rejects.toMatchObject({ code: 'TIMEOUT', details: { service, timeoutMs: 20 } })
+    let release = (): void => undefined
+    const gate = new Promise<void>((resolve) => (release = resolve))
+    const limits = { maxConcurrent: 2, maxQueued: 1 }
+    const calls = Array.from({ length: 4 }, () => cairn.resilience.call(service, () => gate, limits))
+    await expect(calls[3]).rejects.toMatchObject({ code: 'BULKHEAD_FULL' })
+    release()
+    await Promise.all(calls.slice(0, 3))
+    expect((await cairn.resilience.breakers.get(service)).failureCount).toBe(3)
+  })
+
+  it('counts only what tells against the service, and works without the breaker', async () => {
+    const service = uniqueName('s')
+    for (let n = 0; n < 6; n++) await expect(cairn.resilience.call(service, fails, { isFailure: () => false })).rejects.toThrow('down')
+    for (let n = 0; n < 6; n++) await expect(cairn.resilience.call(service, fails, { breaker: false })).rejects.toThrow('down')
+    expect(await cairn.resilience.breakers.get(service)).toMatchObject({ state: 'closed', failureCount: 0 })
+  })
+
+  it('refuses bad input by name and shows nothing of another tenant', async () => {
+    const service = uniqueName('s')
+    for (const bad of ['', 'x'.repeat(256), 'a\0b', undefined as unknown as string]) await expect(cairn.resilience.call(bad, () => 1)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', details: { field: 'service' } })
+    for (const config of [{ failureThreshold: 0 }, { failureThreshold: Number.NaN }, { windowMs: 1.5 }, { nonsense: 1 } as object]) {
+      await expect(cairn.resilience.breakers.configure(service, config)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', details: { field: Object.keys(config)[0] } })
+    }
+    await expect(cairn.resilience.breakers.get(service)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    await cairn.resilience.breakers.forceOpen(service)
+    const other = cairn.as({ tenant: 'globex' })
+    expect(await other.resilience.call(service, () => 'mine is closed')).toBe('mine is closed')
+    expect((await other.resilience.breakers.events()).items).toEqual([])
+    expect((await other.resilience.breakers.list()).items).toMatchObject([{ service, state: 'closed' }])
+  })
+
+  // proves S0-8-03
+  it('answers the functions in SQL for services known and unknown', async () => {
+    const { sql } = cairn.engines
+    const service = uniqueName('s')
+    const check = async (): Promise<unknown> => (await sql.query(cairn.identity, 'SELECT * FROM resilience.check_circuit_breaker($1, $2)', [cairn.identity.tenant, service])).rows
+    const record = (): Promise<unknown> => sql.query(cairn.identity, 'SELECT resilience.record_circuit_breaker_failure($1, $2)', [cairn.identity.tenant, service])
+    expect(await check()).toEqual([{ state: 'closed', can_attempt: true, next_attempt_at: null }])
+    for (let n = 0; n < 5; n++) await record()
+    expect(await check()).toMatchObject([{ state: 'open', can_attempt: false }])
+    await cairn.resilience.breakers.configure(service, { recoveryTimeoutMs: 1 })
+    await cairn.resilience.breakers.reset(service)
+    for (let n = 0; n < 5; n++) await record()
+    await sleep(20)
+    expect(await check()).toMatchObject([{ state: 'open', can_attempt: true }])
+  })
+
+  // One embedded data directory serves one process.
+  if (target.name === 'embedded') return
+
+  it(`32 callers in ${PROCESSES} processes against a dead service: it opens once, and one probe at a time is let through`, { timeout: 180_000 }, async () => {
+    const service = uniqueName('s')
+    await cairn.resilience.breakers.configure(service, { recoveryTimeoutMs: 300 })
+    const calls: { start: bigint; end: bigint; ok: boolean }[] = []
+    const errors: string[] = []
+    const children: ChildProcess[] = Array.from({ length: PROCESSES }, () =>
+      spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', CALLERS, JSON.stringify({ options: place.options, service, callers: 32 / PROCESSES })], { stdio: ['pipe', 'pipe', 'inherit'] }),
+    )
+    const ended = children.map((child) => once(child, 'exit'))
+    await Promise.all(
+      children.map(
+        (child) =>
+          new Promise<void>((resolve) => {
+            createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+              const [kind, start, end, outcome] = line.split(' ') as [string, string, string, string]
+              if (kind === 'ready') resolve()
+              else if (kind === 'C') calls.push({ start: BigInt(start), end: BigInt(end), ok: outcome === 'ok' })
+              else if (kind === 'E') errors.push(line)
+            })
+          }),
+      ),
+    )
+    const tell = (word: string): void => children.forEach((child) => child.stdin?.write(`${word}\n`))
+    const events = async (to: string): Promise<Date[]> => (await cairn.resilience.breakers.events({ service, limit: 1000 })).items.filter((event) => event.to === to).map((event) => event.createdAt)
+    await until('five probes have failed', async () => (await events('open')).length >= 6, 30_000)
+    const opened = (await cairn.resilience.breakers.events({ service, limit: 1000 })).items
+    tell('heal')
+    await until('it is closed', async () => (await cairn.resilience.breakers.get(service)).state === 'closed', 30_000)
+    tell('end')
+    await Promise.all(ended)
+    expect(errors).toEqual([])
+    // The first opening and one for each probe that failed: never twice in a row.
+    const order = opened.map(({ to }) => to).reverse()
+    order.forEach((to, index) => expect(to).toBe(index % 2 === 0 ? 'open' : 'half_open'))
+    // After those that were under way when it opened, probes never overlap.
+    const firstEnd = calls.map(({ end }) => end).sort((a, b) => (a < b ? -1 : 1))[4] as bigint
+    const probes = calls.filter(({ start, ok }) => start > firstEnd + 200_000_000n && !ok).sort((a, b) => (a.start < b.start ? -1 : 1))
+    expect(probes.length).toBeGreaterThanOrEqual(5)
+    for (const [index, probe] of probes.entries()) if (index > 0) expect(probe.start).toBeGreaterThan((probes[index - 1] as { end: bigint }).end)
+  })
+})
