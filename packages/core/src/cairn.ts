@@ -1,5 +1,6 @@
 import { AgentsService } from './domains/agents/index.ts'
 import { ConversationsService } from './domains/conversations/index.ts'
+import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
@@ -15,6 +16,7 @@ interface Engines {
   readonly sql: SqlEngine
   readonly kv: KvEngine
   readonly core: StateCore
+  readonly sweeper: DocumentSweeper
 }
 
 /**
@@ -26,6 +28,7 @@ export class Cairn implements AsyncDisposable {
   readonly state: StateService
   readonly checkpoints: CheckpointsService
   readonly conversations: ConversationsService
+  readonly documents: DocumentsService
   readonly health: HealthService
   readonly identity: TenantIdentity
   readonly #engines: Engines
@@ -39,6 +42,7 @@ export class Cairn implements AsyncDisposable {
     const context: DomainContext = { sql: engines.sql, identity: this.identity, log: engines.options.logger }
     this.agents = new AgentsService(context)
     this.conversations = new ConversationsService(context)
+    this.documents = new DocumentsService(context)
     this.state = new StateService(engines.core, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
     this.health = new HealthService(engines)
@@ -68,7 +72,8 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql } = this.#engines
+      const { core, kv, sql, sweeper } = this.#engines
+      await sweeper.close()
       await core.close()
       await kv.close()
       await sql.close()
@@ -105,7 +110,7 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const core = new StateCore(sql, kv, options.state, options.logger)
     options.onProgress('opening the hot tier')
     await core.start()
-    return Cairn.of({ options, sql, kv, core })
+    return Cairn.of({ options, sql, kv, core, sweeper: new DocumentSweeper(sql, options.logger) })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

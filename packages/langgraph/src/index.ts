@@ -1,1 +1,1 @@
-export {}
+export { CairnStore, type CairnPutOperation, type CairnStoreIndex, type CairnStoreOptions } from './cairn-store.ts'

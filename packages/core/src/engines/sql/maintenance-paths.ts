@@ -10,6 +10,8 @@ export const MAINTENANCE_PATHS = [
   { path: 'backlog replay', tables: ['agents.state_backlog'], reason: 'Puts the writes that SQL alone acknowledged back into the hot tier.' },
   { path: 'partition upkeep', tables: ['all partitioned tables'], reason: 'Makes partitions ahead and reads how far they reach.' },
   { path: 'stream tables', tables: ['tx.outbox', 'tx.streams', 'tx.consumers', 'tx.deliveries', 'tx.dead_letters'], reason: 'The event log is one order for all tenants; consumers filter by tenant.' },
+  { path: 'document text search', tables: ['documents.documents'], reason: 'The text index cannot be asked behind row-level security, for `@@` is not leakproof. One tenant a statement; it gives back ids and ranks, and the tenant reads the documents.' },
+  { path: 'document sweep', tables: ['documents.documents'], reason: 'Deletes expired documents, whose ever they are.' },
 ] as const satisfies readonly MaintenancePath[]
 
 export interface MaintenancePath {
