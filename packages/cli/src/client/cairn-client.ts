@@ -3,6 +3,7 @@ import type {
   Message, Page, PageOptions, RegisterAgent, RestoreResult, StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
+import type { DocumentsClient } from './documents-client.ts'
 
 /** `T` as it comes out of JSON: times are ISO texts. */
 export type Json<T> = T extends Date ? string : T extends readonly (infer Item)[] ? Json<Item>[] : T extends object ? { [Key in keyof T]: Json<T[Key]> } : T
@@ -40,6 +41,7 @@ export interface CairnClient {
     threads(options: ListThreadsOptions): Promise<Json<Page<Thread>>>
     messages(options: ListMessagesOptions): Promise<Json<Page<Message>>>
   }
+  readonly documents: DocumentsClient
   readonly importTarget: ImportTarget
   /** Where it works, for people. */
   readonly place: string

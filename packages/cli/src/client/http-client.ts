@@ -1,6 +1,7 @@
 import { isCairnError } from '@cairn/core'
 import { httpTarget } from '../import/http-target.ts'
 import type { CairnClient, WriteOptions } from './cairn-client.ts'
+import { httpDocuments } from './documents-client.ts'
 import { Http, type Query } from './http.ts'
 
 /** Works through a running server, for its own tenant unless one is named. */
@@ -39,6 +40,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       threads: ({ sessionId, ...options }) => http.get(sessionId === undefined ? '/v1/threads' : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/threads`, options),
       messages: ({ sessionId, threadId, ...options }) => http.get(sessionId === undefined ? `/v1/threads/${encodeURIComponent(threadId ?? '')}/messages` : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/messages`, options),
     },
+    documents: httpDocuments(http),
     importTarget: httpTarget(http),
     place: http.base,
     close: () => Promise.resolve(),

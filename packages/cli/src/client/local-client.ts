@@ -1,6 +1,7 @@
 import type { Cairn } from '@cairn/core'
 import { localTarget } from '../import/local-target.ts'
 import type { CairnClient, Json } from './cairn-client.ts'
+import { localDocuments } from './documents-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
@@ -34,6 +35,7 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       threads: async (options) => json(await conversations.listThreads(options)),
       messages: async (options) => json(await conversations.messages(options)),
     },
+    documents: localDocuments(cairn),
     importTarget: localTarget(cairn),
     place,
     close: () => cairn.close(),
