@@ -95,7 +95,7 @@ export class CairnStore extends BaseStore {
       if (isGet(operation)) results.push(found.get(operation) ?? null)
       else if (isPut(operation)) results.push(null)
       else if ('namespacePrefix' in operation) results.push(await this.#search(operation))
-      else results.push(await this.#listNamespaces(operation as ListNamespacesOperation))
+      else results.push(await this.#listNamespaces(operation))
     }
     await this.#store(operations.filter((operation) => isPut(operation)))
     return results as OperationResults<Op>
@@ -153,7 +153,7 @@ export class CairnStore extends BaseStore {
     return items
   }
 
-  async #listNamespaces({ matchConditions = [], maxDepth, limit = PAGE, offset = 0 }: ListNamespacesOperation): Promise<string[][]> {
+  async #listNamespaces({ matchConditions = [], maxDepth, limit = PAGE, offset = 0 }: Partial<ListNamespacesOperation>): Promise<string[][]> {
     const pattern = (type: 'prefix' | 'suffix') => commonPattern(type, matchConditions.filter(({ matchType }) => matchType === type).map(({ path }) => path))
     const prefix = pattern('prefix')
     const suffix = pattern('suffix')

@@ -67,9 +67,9 @@ describe.each(cairnTargets)('CairnStore beside the in-memory store of LangGraph 
     const reference = new InMemoryStore(options)
     const store = new CairnStore(opened.cairn, { namespace: uniqueName('ns'), ...options })
     for (const operations of sequence) {
-      const namespaces = await Promise.all(operations.map((operation) => ('matchConditions' in operation ? listed(reference, operation) : undefined)))
+      const namespaces = await Promise.all(operations.map(async (operation) => ('matchConditions' in operation ? listed(reference, operation) : undefined)))
       // A page of the reference says nothing about the whole, where its order is that of a Map.
-      const wholes = await Promise.all(operations.map((operation) => ('namespacePrefix' in operation ? reference.batch([{ ...operation, limit: 100_000, offset: 0 }]) : undefined)))
+      const wholes = await Promise.all(operations.map(async (operation) => ('namespacePrefix' in operation ? reference.batch([{ ...operation, limit: 100_000, offset: 0 }]) : undefined)))
       const expected = (await reference.batch(structuredClone(operations))) as unknown[]
       const actual = (await store.batch(structuredClone(operations))) as unknown[]
       expect(actual).toHaveLength(expected.length)
@@ -119,7 +119,7 @@ describe.each(cairnTargets)('CairnStore beside the in-memory store of LangGraph 
       return sequence.map((operations) =>
         operations.filter((operation) => {
           if (!('value' in operation)) return true
-          const place = name({ ...operation, value: null } as Result)
+          const place = name({ ...operation, value: null })
           if (operation.value === null || seen.has(place)) return false
           return seen.add(place) !== undefined
         }),

@@ -1,13 +1,16 @@
+import { CairnError } from '../../errors/index.ts'
 import { runComposed } from '../../engines/sql/index.ts'
 import { type Page, decodeCursor, encodeCursor, pageLimit } from '../../paging/index.ts'
 import type { CollectionContext } from './collection-context.ts'
 import { listPaths } from './compose-search.ts'
-import { check, documentRefs, listPathsOptions, putDocuments, readOptions } from './input.ts'
+import { check, documentRef, documentRefs, listPathsOptions, putDocuments, readOptions } from './input.ts'
 import { readDocuments } from './read-documents.ts'
 import { reembedDocuments } from './reembed-documents.ts'
 import { searchDocuments } from './search-documents.ts'
 import type { DocumentRef, ListPathsOptions, PutDocument, PutResult, ReembedResult, SearchOptions, SearchResult, StoredDocument } from './types.ts'
 import { writeDocuments } from './write-documents.ts'
+
+const PATHS = 'document paths'
 
 /**
  * The documents of one collection. Every method throws INVALID_ARGUMENT for malformed input and the engine's errors.
@@ -82,12 +85,11 @@ export class DocumentCollection {
     const { prefix, suffix, maxDepth, cursor, offset } = check(listPathsOptions, options, 'options')
     const limit = pageLimit(options)
     const { sql, identity, collection } = this.#context
-    const last = decodeCursor('document paths', cursor, 1)?.[0]
-    const after = last === undefined ? undefined : (JSON.parse(String(last)) as string[])
+    const after = pathIn(cursor)
     const query = listPaths(identity.tenant, collection, { prefix, suffix, maxDepth }, { limit: limit + 1, offset: after === undefined ? offset : 0 }, after)
     const { rows } = await runComposed({ query: (text, values) => sql.query(identity, text, values) }, query)
     const items = rows.slice(0, limit).map(({ path }) => path)
-    return { items, nextCursor: rows.length > limit ? encodeCursor('document paths', [JSON.stringify(items.at(-1))]) : null }
+    return { items, nextCursor: rows.length > limit ? encodeCursor(PATHS, [JSON.stringify(items.at(-1))]) : null }
   }
 
   /**
@@ -96,5 +98,16 @@ export class DocumentCollection {
    */
   async reembed(options: { readonly limit?: number } = {}): Promise<ReembedResult> {
     return reembedDocuments(this.#context, pageLimit({ limit: options.limit ?? 1000 }))
+  }
+}
+
+/** The last path shown. */
+function pathIn(cursor: string | undefined): string[] | undefined {
+  const [text] = decodeCursor(PATHS, cursor, 1) ?? []
+  if (text === undefined) return undefined
+  try {
+    return check(documentRef, { path: JSON.parse(String(text)) as unknown, key: 'k' }, 'cursor').path
+  } catch (cause) {
+    throw new CairnError('INVALID_CURSOR', 'cursor: this is not a cursor of a list of paths. Start again without a cursor.', { cause, details: { list: PATHS } })
   }
 }

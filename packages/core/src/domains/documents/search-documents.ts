@@ -15,6 +15,7 @@ import type { FoundDocument, SearchMode, SearchOptions, SearchResult } from './t
 type Checked = z.output<typeof searchOptions>
 
 const LIST = 'documents'
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 /** Of each ranking, so many take part in a fusion at least. */
 const FUSION_DEPTH = 100
 /** The constant of reciprocal-rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009. */
@@ -24,21 +25,29 @@ const FUSION_K = 60
 export async function searchDocuments(context: CollectionContext, options: SearchOptions): Promise<SearchResult> {
   const checked = check(searchOptions, options, 'options')
   const limit = pageLimit(options)
-  const cursor = decodeCursor(LIST, checked.cursor, 2)
-  const window = { limit: limit + 1, offset: cursor === undefined ? checked.offset : Number(cursor[0]) }
+  const cursor = placeIn(checked.cursor)
+  const window = { limit: limit + 1, offset: cursor?.offset ?? checked.offset }
   const scope: Scope = { tenant: context.identity.tenant, collection: context.collection, prefix: checked.prefix, filter: checked.filter }
 
   if (checked.query === undefined || checked.query === '') {
-    const after = typeof cursor?.[1] === 'string' ? cursor[1] : undefined
+    const after = cursor?.after
     const query = listDocuments(scope, after === undefined ? window : { limit: window.limit, offset: 0 }, after)
-    const { rows } = await runComposed({ query: (text, values) => context.sql.query<{ document_id: string }>(context.identity, text, values) } as Session, query)
+    const { rows } = await runComposed({ query: (text, values) => context.sql.query(context.identity, text, values) }, query)
     return page(context, checked, 'list', null, rows.map(({ document_id }) => ({ document_id, score: null })), limit, window.offset)
   }
   const { ranked, mode, degraded } = await rank(context, scope, checked, checked.query, window)
   return page(context, checked, mode, degraded, ranked, limit, window.offset)
 }
 
-type Session = Parameters<typeof runComposed>[0]
+/** A list goes on after the last document shown, a ranking after so many. */
+function placeIn(cursor: string | undefined): { offset: number; after: string | undefined } | undefined {
+  const place = decodeCursor(LIST, cursor, 2)
+  if (place === undefined) return undefined
+  const [offset, after] = place
+  const usable = typeof offset === 'number' && Number.isSafeInteger(offset) && offset >= 0 && (after === null || UUID.test(String(after)))
+  if (!usable) throw new CairnError('INVALID_CURSOR', 'cursor: this is not a cursor of a search for documents. Start again without a cursor.', { details: { list: LIST } })
+  return { offset, after: after === null ? undefined : String(after) }
+}
 
 async function rank(context: CollectionContext, scope: Scope, checked: Checked, query: string, window: Window): Promise<{ ranked: Ranked[]; mode: SearchMode; degraded: SearchResult['degraded'] }> {
   const wanted = checked.mode ?? (context.embedder === undefined ? 'text' : 'hybrid')
