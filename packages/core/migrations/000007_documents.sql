@@ -9,7 +9,12 @@
 CREATE SCHEMA documents;
 GRANT USAGE ON SCHEMA documents TO application_user, agent_user, admin_user, readonly_user, maintenance_user;
 
--- `path` is compared element by element, in C order: what lies below a path is one range of the unique index.
+-- A path as one text, each label with U+0001 after it, which no label has: what lies at a path and below is one range of texts.
+-- The comparison of arrays is not leakproof, so that behind row-level security no index on an array could be asked.
+CREATE FUNCTION documents.place_of(path text[]) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN array_to_string(path || ''::text, chr(1));
+
 -- `index_fields`: NULL means the fields of whoever writes to the collection, {} means that the document is not indexed.
 -- `embedded_with` names model, dimensions and fields of the vectors that fit the present value; NULL: still to be embedded.
 CREATE TABLE documents.documents (
@@ -17,6 +22,7 @@ CREATE TABLE documents.documents (
   document_id uuid PRIMARY KEY,
   collection text COLLATE "C" NOT NULL,
   path text[] COLLATE "C" NOT NULL,
+  place text COLLATE "C" NOT NULL GENERATED ALWAYS AS (documents.place_of(path)) STORED,
   key text COLLATE "C" NOT NULL,
   value jsonb NOT NULL,
   revision bigint NOT NULL DEFAULT 1 CHECK (revision >= 1),
@@ -28,8 +34,9 @@ CREATE TABLE documents.documents (
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   UNIQUE (tenant_id, document_id),
-  CONSTRAINT one_of_a_key UNIQUE (tenant_id, collection, path, key),
+  CONSTRAINT one_of_a_key UNIQUE (tenant_id, collection, place, key),
   CONSTRAINT non_empty_names CHECK (collection <> '' AND key <> ''),
+  CONSTRAINT labels_are_texts CHECK (array_position(path, NULL) IS NULL AND array_position(path, '') IS NULL AND cardinality(string_to_array(place, chr(1))) = cardinality(path) + 1 - (place = '')::int),
   CONSTRAINT value_is_object CHECK (jsonb_typeof(value) = 'object'),
   CONSTRAINT ttl_has_end CHECK ((ttl_ms IS NULL) = (expires_at IS NULL))
 );

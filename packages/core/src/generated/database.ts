@@ -356,6 +356,7 @@ export interface DocumentsDocuments {
   document_id: string
   collection: string
   path: string[]
+  place: GeneratedAlways<string>
   key: string
   value: unknown
   revision: Generated<number>

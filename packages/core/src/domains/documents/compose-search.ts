@@ -1,6 +1,7 @@
 import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { compose } from '../../engines/sql/index.ts'
 import { filterConditions } from './filter.ts'
+import { pathText } from './input.ts'
 import type { DocumentFilter } from './types.ts'
 
 /** Where a search looks. Every statement made from it names the tenant. */
@@ -26,13 +27,13 @@ export interface QueryVector {
 export const live: Expression<SqlBool> = sql<SqlBool>`(d.expires_at IS NULL OR d.expires_at > clock_timestamp())`
 
 /**
- * At the prefix and below: one range of the index (tenant, collection, path). No text lies between a label and that label
- * with U+0001, so the range ends there; labels are compared whole and nothing in them is a pattern.
+ * At the prefix and below: the texts that begin with the prefix's, which are one range of the index. Labels are compared whole, and
+ * nothing in them is a pattern.
  */
 export function below(prefix: readonly string[]): Expression<SqlBool>[] {
   if (prefix.length === 0) return []
-  const end = [...prefix.slice(0, -1), `${prefix.at(-1)}\u0001`]
-  return [sql<SqlBool>`d.path >= ${prefix}::text[]`, sql<SqlBool>`d.path < ${end}::text[]`]
+  const place = pathText(prefix)
+  return [sql<SqlBool>`d.place >= ${place}`, sql<SqlBool>`d.place < ${`${place.slice(0, -1)}\u0002`}`]
 }
 
 function documents({ tenant, collection, prefix, filter }: Scope) {
@@ -63,11 +64,9 @@ export function rankByText(scope: Scope, query: string, { limit, offset }: Windo
 }
 
 /**
- * Documents by the best cosine of their vectors. Exact: it computes with each vector in the scope, in about
- * 0.1 µs a dimension. With `unscored`, documents without a vector of this model come last.
+ * Documents by the best cosine of their vectors. Exact: it computes with each vector in the scope. With `unscored`, documents without a vector of this model come last.
  */
 export function rankByVector(scope: Scope, { model, dimensions, vector }: QueryVector, { limit, offset }: Window, unscored: boolean) {
-  // A sub-select without a reference to the row is planned once: the query vector is unpacked once a statement at most.
   const dot: RawBuilder<number> = sql`(SELECT sum(x.a::float8 * x.b) FROM unnest(e.embedding, ${vector}::float8[]) AS x(a, b))`
   const space = sql<SqlBool>`e.tenant_id = d.tenant_id AND e.document_id = d.document_id AND e.model = ${model} AND e.dimensions = ${dimensions}`
   const best = sql<number | null>`max(${dot})`

@@ -17,7 +17,7 @@ export const PUT_DOCUMENTS = `
       CASE WHEN g.words IS NULL THEN '' ELSE documents.terms_of($1, $2, g.words) END,
       g.ttl, clock_timestamp() + g.ttl * interval '1 millisecond'
     FROM given g ORDER BY g.path COLLATE "C", g.key COLLATE "C"
-    ON CONFLICT (tenant_id, collection, path, key) DO UPDATE SET
+    ON CONFLICT (tenant_id, collection, place, key) DO UPDATE SET
       value = excluded.value, revision = d.revision + 1, index_fields = excluded.index_fields, embedded_with = excluded.embedded_with,
       terms = excluded.terms, ttl_ms = excluded.ttl_ms, expires_at = excluded.expires_at,
       created_at = CASE WHEN ${LIVE} THEN d.created_at ELSE now() END
@@ -38,18 +38,22 @@ export const PUT_DOCUMENTS = `
   )
   SELECT s.n, s.revision FROM stored s`
 
-/** $1 tenant, $2 collection, $3 JSON array of {path, key}, in order. */
+/** $1 tenant, $2 collection, $3 JSON array of {place, key}, in order. Looks each up in the index, however many it thinks there are. */
 export const DELETE_DOCUMENTS = `
-  DELETE FROM documents.documents d USING json_to_recordset($3::json) AS g(path text[], key text)
-  WHERE d.tenant_id = $1 AND d.collection = $2 AND d.path = g.path AND d.key = g.key
-  RETURNING d.path, d.key, ${LIVE} AS live`
+  DELETE FROM documents.documents d USING json_to_recordset($3::json) AS g(place text, key text)
+    CROSS JOIN LATERAL (
+      SELECT f.document_id FROM documents.documents f
+      WHERE f.tenant_id = $1 AND f.collection = $2 AND f.place = g.place AND f.key = g.key LIMIT 1) AS found
+  WHERE d.tenant_id = $1 AND d.document_id = found.document_id
+  RETURNING ${LIVE} AS live`
 
-/** $1 tenant, $2 collection, $3 JSON array of {n, path, key}. */
+/** $1 tenant, $2 collection, $3 JSON array of {n, place, key}. One look into the index for each. */
 export const GET_DOCUMENTS = `
-  SELECT g.n, d.document_id, ${COLUMNS}
-  FROM json_to_recordset($3::json) AS g(n int, path text[], key text)
-  JOIN documents.documents d ON d.tenant_id = $1 AND d.collection = $2 AND d.path = g.path AND d.key = g.key
-  WHERE ${LIVE}`
+  SELECT g.n, found.*
+  FROM json_to_recordset($3::json) AS g(n int, place text, key text)
+  CROSS JOIN LATERAL (
+    SELECT d.document_id, ${COLUMNS} FROM documents.documents d
+    WHERE d.tenant_id = $1 AND d.collection = $2 AND d.place = g.place AND d.key = g.key AND ${LIVE} LIMIT 1) AS found`
 
 /** $1 tenant, $2 ids. */
 export const GET_BY_ID = `

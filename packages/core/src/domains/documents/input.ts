@@ -7,6 +7,7 @@ import type { DocumentRef, DocumentValue } from './types.ts'
 export const MAX_BATCH_DOCUMENTS = 5000
 const MAX_NAME_BYTES = 1500
 const MAX_DEPTH = 32
+const END_OF_LABEL = '\u0001'
 export const MAX_VALUE_BYTES = 4 * 1024 * 1024
 const MAX_TTL_MS = 1e13
 
@@ -18,7 +19,7 @@ function text(min: number, max: number) {
     .refine((value) => !value.includes('\0') && value.isWellFormed(), 'has U+0000 or a lone surrogate, which cannot be stored')
 }
 
-const labels = z.array(text(1, 1000)).max(MAX_DEPTH)
+const labels = z.array(text(1, 1000).refine((label) => !label.includes(END_OF_LABEL), 'has U+0001, which separates labels')).max(MAX_DEPTH)
 const ttlMs = z.number().positive().max(MAX_TTL_MS)
 const fields = z.array(text(1, 1000)).max(100)
 const plainObject = z.custom<DocumentValue>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be a JSON object')
@@ -98,4 +99,9 @@ export function valueJson(value: DocumentValue, key: string): string {
 /** One text for each place, to tell places apart. */
 export function placeOf(ref: DocumentRef): string {
   return JSON.stringify([ref.path ?? [], ref.key])
+}
+
+/** A path as the column `place` has it: all that is below a path begins with its text. */
+export function pathText(path: readonly string[]): string {
+  return path.map((label) => label + END_OF_LABEL).join('')
 }

@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 import type { CollectionContext } from './collection-context.ts'
 import { GET_DOCUMENTS, REFRESH_TTL } from './documents-queries.ts'
-import type { documentRefs } from './input.ts'
+import { type documentRefs, pathText } from './input.ts'
 import { type DocumentRow, toDocument } from './rows.ts'
 import type { StoredDocument } from './types.ts'
 
@@ -9,7 +9,7 @@ import type { StoredDocument } from './types.ts'
 export async function readDocuments(context: CollectionContext, refs: z.output<typeof documentRefs>, refresh: boolean | undefined): Promise<(StoredDocument | null)[]> {
   if (refs.length === 0) return []
   const { sql, identity, collection } = context
-  const given = JSON.stringify(refs.map(({ path, key }, n) => ({ n, path, key })))
+  const given = JSON.stringify(refs.map(({ path, key }, n) => ({ n, place: pathText(path), key })))
   const { rows } = await sql.query<DocumentRow & { n: number }>(identity, GET_DOCUMENTS, [identity.tenant, collection, given], { name: 'documents_get' })
   const refreshed = await refreshTtl(context, rows, refresh)
   const found = new Map(rows.map((row) => [row.n, toDocument(row, refreshed.get(row.document_id) ?? row.expires_at)]))

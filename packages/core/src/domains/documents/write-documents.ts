@@ -6,7 +6,7 @@ import type { SqlSession } from '../../engines/sql/index.ts'
 import { type CollectionContext, signatureOf } from './collection-context.ts'
 import { DELETE_DOCUMENTS, PUT_DOCUMENTS } from './documents-queries.ts'
 import { fieldTexts, searchText } from './field-text.ts'
-import { type documentRefs, placeOf, type putDocuments, valueJson } from './input.ts'
+import { type documentRefs, pathText, placeOf, type putDocuments, valueJson } from './input.ts'
 import { knownEmbeddings } from './known-embeddings.ts'
 import type { DocumentValue, PutResult } from './types.ts'
 
@@ -105,7 +105,7 @@ export async function vectorsOf(context: CollectionContext, embedder: Embedder, 
 }
 
 async function remove(context: CollectionContext, session: Pick<SqlSession, 'query'>, refs: readonly Ref[]): Promise<number> {
-  const unique = [...new Map(refs.map((ref) => [placeOf(ref), { path: ref.path, key: ref.key }]))].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref)
+  const unique = [...new Map(refs.map((ref) => [placeOf(ref), { place: pathText(ref.path), key: ref.key }]))].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref)
   const values = [context.identity.tenant, context.collection, JSON.stringify(unique)]
   const { rows } = await session.query<{ live: boolean }>(DELETE_DOCUMENTS, values, { name: 'documents_delete' })
   return rows.filter(({ live }) => live).length

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Cairn } from '../../../src/index.ts'
 import { type Identity, MAINTENANCE, OWNER } from '../../../src/identity/index.ts'
+import { GET_DOCUMENTS } from '../../../src/domains/documents/documents-queries.ts'
 import { encodeCursor } from '../../../src/paging/index.ts'
 import { cairnTargets, openCairn } from '../../harness/cairns.ts'
 import { uniqueName } from '../../harness/engines.ts'
@@ -53,7 +54,7 @@ describe.each(cairnTargets)('documents ($name)', (target) => {
 
   it('finds what is at a path and below, label by label', async () => {
     const notes = fresh()
-    const paths = [['acme'], ['acme', 'x'], ['acme', 'x', 'y'], ['acme-corp'], ['acm'], ['acme\u0001'], ['ac%'], ['a_me'], ['%'], ['*'], ['acme', '%'], ['Acme'], ['acme x'], []]
+    const paths = [['acme'], ['acme', 'x'], ['acme', 'x', 'y'], ['acme-corp'], ['acm'], ['acme\u0002'], ['ac%'], ['a_me'], ['%'], ['*'], ['acme', '%'], ['Acme'], ['acme x'], []]
     await notes.putMany(paths.map((path) => ({ path, key: 'k', value: {} })))
     const under = async (prefix: string[]) => (await notes.search({ prefix })).items.map(({ path }) => path)
     expect(await under(['acme'])).toEqual([['acme'], ['acme', 'x'], ['acme', 'x', 'y'], ['acme', '%']])
@@ -167,7 +168,7 @@ describe.each(cairnTargets)('documents ($name)', (target) => {
     const put = (document: unknown) => notes.put(document as Parameters<typeof notes.put>[0])
     for (const bad of [
       { key: '', value: {} }, { key: 'k' }, { key: 'k', value: [] }, { key: 'k', value: null }, { key: 'k\0', value: {} }, { key: '\ud800', value: {} },
-      { key: 'k', path: [''], value: {} }, { key: 'k', path: ['a\0'], value: {} }, { key: 'k', path: 'a', value: {} }, { key: 'k', value: {}, ttlMs: 0 },
+      { key: 'k', path: [''], value: {} }, { key: 'k', path: ['a\0'], value: {} }, { key: 'k', path: ['a\u0001'], value: {} }, { key: 'k', path: 'a', value: {} }, { key: 'k', value: {}, ttlMs: 0 },
       { key: 'k', value: {}, ttlMs: Number.NaN }, { key: 'k', value: {}, nonsense: 1 }, { key: 'ä'.repeat(1000), value: {} }, { key: 'k', path: Array.from({ length: 33 }, () => 'a'), value: {} },
     ]) {
       await refusal(put(bad), 'INVALID_ARGUMENT')
@@ -210,5 +211,12 @@ describe.each(cairnTargets)('documents ($name)', (target) => {
       })
     expect(await plan(MAINTENANCE)).toContain('documents_terms')
     expect(await plan(cairn.identity)).not.toContain('documents_terms')
+  })
+
+  it('reads one document by one look into the index, also behind row-level security', async () => {
+    const notes = fresh()
+    await notes.putMany(Array.from({ length: 500 }, (_, n) => ({ path: ['p', `${n}`], key: 'k', value: {} })))
+    const { rows } = await cairn.engines.sql.query(cairn.identity, `EXPLAIN ${GET_DOCUMENTS}`, ['default', notes.name, '[]'])
+    expect(JSON.stringify(rows)).toMatch(/Index Cond: [^"]*place = g\.place/)
   })
 })
