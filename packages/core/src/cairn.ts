@@ -1,5 +1,6 @@
 import { AgentsService } from './domains/agents/index.ts'
 import { ConversationsService } from './domains/conversations/index.ts'
+import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { HistoriesService } from './domains/histories/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
@@ -19,6 +20,7 @@ interface Engines {
   readonly sql: SqlEngine
   readonly kv: KvEngine
   readonly core: StateCore
+  readonly sweeper: DocumentSweeper
 }
 
 /**
@@ -32,6 +34,7 @@ export class Cairn implements AsyncDisposable {
   readonly conversations: ConversationsService
   readonly histories: HistoriesService
   readonly resilience: ResilienceService
+  readonly documents: DocumentsService
   readonly health: HealthService
   readonly pools: PoolsService
   readonly identity: TenantIdentity
@@ -47,6 +50,7 @@ export class Cairn implements AsyncDisposable {
     this.agents = new AgentsService(context)
     this.conversations = new ConversationsService(context)
     this.histories = new HistoriesService(context)
+    this.documents = new DocumentsService(context)
     this.state = new StateService(engines.core, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
     this.resilience = new ResilienceService(context)
@@ -92,7 +96,8 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql } = this.#engines
+      const { core, kv, sql, sweeper } = this.#engines
+      await sweeper.close()
       await core.close()
       await kv.close()
       await sql.close()
@@ -129,7 +134,7 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const core = new StateCore(sql, kv, options.state, options.logger)
     options.onProgress('opening the hot tier')
     await core.start()
-    return Cairn.of({ options, sql, kv, core })
+    return Cairn.of({ options, sql, kv, core, sweeper: new DocumentSweeper(sql, options.logger) })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

@@ -1,4 +1,6 @@
 /** For our own packages, tests and benchmarks. Not part of the public API: it may change in any release. */
+export * from './domains/documents/index.ts'
+export * from './embedding/index.ts'
 export * from './engines/kv/index.ts'
 export * from './engines/sql/index.ts'
 export * from './engines/stream/index.ts'

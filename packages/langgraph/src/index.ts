@@ -1,2 +1,1 @@
-/** Filled by the saver and the store. */
-export const PACKAGE = '@cairn/langgraph'
+export { CairnStore, type CairnPutOperation, type CairnStoreIndex, type CairnStoreOptions } from './cairn-store.ts'

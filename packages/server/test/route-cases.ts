@@ -154,3 +154,18 @@ export const BREAKER_CASES: readonly RouteCase[] = [
   { name: 'GET /v1/breakers/{service}', params: breaker, status: 200, intruder: 200, check: has({ service: 'api' }) },
   { name: 'GET /v1/breaker-events', status: 200, check: page(3) },
 ]
+
+const notes = (): Record<string, string> => ({ collection: 'notes', key: 'a/b ü' })
+export const DOCUMENT_CASES: readonly RouteCase[] = [
+  { name: 'PUT /v1/documents/{collection}/items/{key}', params: notes, query: () => '?path=users&path=7', json: () => ({ value: { text: 'likes pizza', n: 5 }, ttlMs: 3_600_000 }), status: 200, intruder: 200, check: has({ path: ['users', '7'], key: 'a/b ü', revision: 1, embedding: 'none' }) },
+  { name: 'DELETE /v1/documents/{collection}/items/{key}', params: () => ({ ...notes(), key: 'never' }), status: 200, intruder: 200, check: has({ deleted: false }) },
+  { name: 'POST /v1/documents/{collection}/batch', params: notes, json: () => ({ put: [{ key: 'x', value: { n: 1 }, index: false }, { path: ['users'], key: 'y', value: {} }], delete: [{ key: 'none' }] }), status: 200, intruder: 200, check: has({ deleted: 0 }) },
+  { name: 'GET /v1/documents/{collection}/items/{key}', params: () => ({ ...notes(), key: 'x' }), query: () => '?refreshTtl=true', status: 200, intruder: 200, check: has({ value: { n: 1 }, expiresAt: null }) },
+  { name: 'GET /v1/documents/{collection}/items/{key}', params: () => ({ ...notes(), collection: 'other' }), status: 404 },
+  { name: 'POST /v1/documents/{collection}/lookup', params: notes, json: () => ({ refs: [{ key: 'x' }, { key: 'none' }] }), status: 200, intruder: 200, check: (answer) => { if ((answer.body['items'] as unknown[])[1] !== null) throw new Error(answer.text) } },
+  { name: 'POST /v1/documents/{collection}/search', params: notes, json: () => ({ query: 'pizzas', prefix: ['users'], filter: { n: { $gt: 4 } } }), status: 200, intruder: 200, check: (answer) => { page(1)(answer); has({ mode: 'text', degraded: null })(answer) } },
+  { name: 'POST /v1/documents/{collection}/search', params: notes, json: () => ({ query: 'pizzas', mode: 'vector' }), status: 200, intruder: 200, check: has({ mode: 'text' }) },
+  { name: 'POST /v1/documents/{collection}/search', params: notes, json: () => ({ filter: { n: { $like: 1 } } }), status: 400, intruder: 400 },
+  { name: 'GET /v1/documents/{collection}/paths', params: notes, query: () => '?prefix=users&maxDepth=1', status: 200, intruder: 200, check: has({ items: [['users']] }) },
+  { name: 'GET /v1/documents', status: 200, check: has({ items: [{ name: 'notes', documents: 3, embedded: 0 }] }) },
+]

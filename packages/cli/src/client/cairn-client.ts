@@ -4,6 +4,7 @@ import type {
   PageOptions, PoolsReport, RegisterAgent, RestoreResult, StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
+import type { DocumentsClient } from './documents-client.ts'
 
 /** `T` as it comes out of JSON: times are ISO texts. */
 export type Json<T> = T extends Date ? string : T extends readonly (infer Item)[] ? Json<Item>[] : T extends object ? { [Key in keyof T]: Json<T[Key]> } : T
@@ -59,6 +60,7 @@ export interface CairnClient {
     events(options: PageOptions & { service?: string }): Promise<Json<Page<BreakerEvent>>>
     move(service: string, to: 'open' | 'close' | 'reset', reason: string | undefined): Promise<Json<Breaker>>
   }
+  readonly documents: DocumentsClient
   readonly importTarget: ImportTarget
   /** Where it works, for people. */
   readonly place: string

@@ -1,6 +1,7 @@
 import { isCairnError } from '@cairn/core'
 import { httpTarget } from '../import/http-target.ts'
 import type { CairnClient, WriteOptions } from './cairn-client.ts'
+import { httpDocuments } from './documents-client.ts'
 import { Http, type Query } from './http.ts'
 
 /** Works through a running server, for its own tenant unless one is named. */
@@ -52,6 +53,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       events: (options) => http.get('/v1/breaker-events', { ...options }),
       move: (service, to, reason) => http.post(`${breakerPath(service)}/${to}`, reason === undefined ? {} : { reason }),
     },
+    documents: httpDocuments(http),
     importTarget: httpTarget(http),
     place: http.base,
     close: () => Promise.resolve(),

@@ -1,6 +1,7 @@
 import type { Cairn } from '@cairn/core'
 import { localTarget } from '../import/local-target.ts'
 import type { CairnClient, Json } from './cairn-client.ts'
+import { localDocuments } from './documents-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
@@ -47,6 +48,7 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       events: async (options) => json(await resilience.breakers.events(options)),
       move: async (service, to, reason) => json(await resilience.breakers[MOVES[to]](service, reason)),
     },
+    documents: localDocuments(cairn),
     importTarget: localTarget(cairn),
     place,
     close: () => cairn.close(),

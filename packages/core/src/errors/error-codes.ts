@@ -32,6 +32,8 @@ export const ERROR_CODES = {
   AGENT_NOT_FOUND: { status: 404, retryable: false, summary: 'No agent with this id or key exists in this tenant.', remedy: 'Register it with `agents.register`, or check the id and the tenant.' },
   NO_ACTIVE_CONNECTION: { status: 404, retryable: false, summary: 'No active connection is registered for the agent.', remedy: 'Add one with `agents.connections.add`, or activate an existing one.' },
   CONVERSATION_ENDED: { status: 409, retryable: false, summary: 'The chat session has ended and takes no more messages.', remedy: 'Open a new chat session.' },
+  EMBEDDER_UNAVAILABLE: { status: 503, retryable: true, summary: 'The embedder did not answer, or there is none.', remedy: 'Try again later; what was stored meanwhile is found by text, and `reembed` makes up for its vectors.' },
+  EMBEDDING_INVALID: { status: 422, retryable: false, summary: 'The embedder gave back vectors that cannot be used.', remedy: 'Check that its model and dimensions are the ones named; numbers must be finite.' },
   HOT_TIER_UNAVAILABLE: { status: 503, retryable: true, summary: 'The hot tier (KV) is down; this write needs it.', remedy: "Wait for it to return, or write with `ack: 'durable'` and without `ifRevision`, which goes straight to SQL." },
   AUTHENTICATION_FAILED: { status: 503, retryable: false, summary: 'A server refused the credentials.', remedy: 'Check user and password in the URL or in PG_USER, PG_PASSWORD, NATS_CREDS_FILE.' },
   PERMISSION_DENIED: { status: 403, retryable: false, summary: 'The actor may not do this.', remedy: 'Use an actor or a database role with the permission named in the message.' },

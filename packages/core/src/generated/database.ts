@@ -344,6 +344,36 @@ export interface ConversationsThreads {
   completed_at: Date | null
 }
 
+export interface DocumentsDocumentEmbeddings {
+  tenant_id: Generated<string>
+  document_id: string
+  model: string
+  dimensions: number
+  field: string
+  part: number
+  content_hash: Uint8Array
+  embedding: number[]
+  created_at: Generated<Date>
+}
+
+export interface DocumentsDocuments {
+  tenant_id: Generated<string>
+  document_id: string
+  collection: string
+  path: string[]
+  place: GeneratedAlways<string>
+  key: string
+  value: unknown
+  revision: Generated<number>
+  index_fields: string[] | null
+  embedded_with: string | null
+  terms: string
+  ttl_ms: number | null
+  expires_at: Date | null
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
 export interface HistoriesHistories {
   tenant_id: Generated<string>
   history_id: string
@@ -513,6 +543,8 @@ export interface Database {
   'conversations.messages': ConversationsMessages
   'conversations.participants': ConversationsParticipants
   'conversations.threads': ConversationsThreads
+  'documents.document_embeddings': DocumentsDocumentEmbeddings
+  'documents.documents': DocumentsDocuments
   'histories.histories': HistoriesHistories
   'histories.items': HistoriesItems
   'histories.operations': HistoriesOperations

@@ -15,6 +15,7 @@ import { agentRoutes } from './routes/agents.ts'
 import { breakerRoutes } from './routes/breakers.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { documentRoutes } from './routes/documents.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/histories.ts'
 import { homeRoutes } from './routes/home.ts'
@@ -70,6 +71,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   historyRoutes(app)
   poolRoutes(app)
   breakerRoutes(app)
+  documentRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app
