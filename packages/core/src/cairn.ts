@@ -1,5 +1,6 @@
 import { AgentsService } from './domains/agents/index.ts'
-import { ConversationsService } from './domains/conversations/index.ts'
+import { AgentRepository, CacheCore, CacheService, endCachedAgents } from './domains/cache/index.ts'
+import { ConversationsService, MessageStorage } from './domains/conversations/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
@@ -8,13 +9,15 @@ import { HealthService } from './operations/health/index.ts'
 import { type MigrationProgress, assertSchemaUsable, migrateUp, migrationStatus } from './operations/migrations/index.ts'
 import { openKv, openSql } from './open-engines.ts'
 import { type CairnOptions, type ResolvedOptions, resolveOptions } from './options/index.ts'
-import { CheckpointsService, StateCore, StateService } from './state/index.ts'
+import { CheckpointsService, SessionBucket, StateCore, StateLifecycleService, StateService, StorageService } from './state/index.ts'
 
 interface Engines {
   readonly options: ResolvedOptions
   readonly sql: SqlEngine
   readonly kv: KvEngine
   readonly core: StateCore
+  readonly cache: CacheCore
+  readonly sessions: SessionBucket
 }
 
 /**
@@ -23,6 +26,10 @@ interface Engines {
  */
 export class Cairn implements AsyncDisposable {
   readonly agents: AgentsService
+  readonly agentRepository: AgentRepository
+  readonly cache: CacheService
+  readonly lifecycle: StateLifecycleService
+  readonly storage: StorageService
   readonly state: StateService
   readonly checkpoints: CheckpointsService
   readonly conversations: ConversationsService
@@ -37,9 +44,13 @@ export class Cairn implements AsyncDisposable {
     this.#owner = owner
     this.identity = Object.freeze(identity)
     const context: DomainContext = { sql: engines.sql, identity: this.identity, log: engines.options.logger }
-    this.agents = new AgentsService(context)
+    this.cache = new CacheService(engines.cache, this.identity)
+    this.agents = endCachedAgents(new AgentsService(context), this.cache)
+    this.agentRepository = new AgentRepository(context, this.agents, this.cache)
     this.conversations = new ConversationsService(context)
     this.state = new StateService(engines.core, this.identity)
+    this.lifecycle = new StateLifecycleService(engines.core, this.identity)
+    this.storage = new StorageService({ ...engines, state: this.state, domains: { message: ({ thread }) => new MessageStorage(this.conversations, thread) } }, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
     this.health = new HealthService(engines)
   }
@@ -68,8 +79,9 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql } = this.#engines
+      const { core, cache, kv, sql } = this.#engines
       await core.close()
+      await cache.close()
       await kv.close()
       await sql.close()
     })()
@@ -105,7 +117,7 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const core = new StateCore(sql, kv, options.state, options.logger)
     options.onProgress('opening the hot tier')
     await core.start()
-    return Cairn.of({ options, sql, kv, core })
+    return Cairn.of({ options, sql, kv, core, cache: new CacheCore(kv, options.logger, options.cache), sessions: new SessionBucket(kv) })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

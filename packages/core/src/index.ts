@@ -6,6 +6,25 @@ export type { HealthCheck, HealthReport, HealthStatus } from './operations/healt
 export type { CairnOptions, NatsOptions, PoolOptions, PostgresOptions } from './options/index.ts'
 export type { Page, PageOptions } from './paging/index.ts'
 export type {
+  AgentLagReport,
+  AgentLifecycle,
+  AgentSessions,
+  DamagedKey,
+  DataStorage,
+  DataType,
+  FlushResult,
+  HydrateResult,
+  LifecycleChange,
+  LifecycleState,
+  MemoryStats,
+  RepairResult,
+  SearchOptions,
+  StateLifecycleService,
+  StorageLayer,
+  StorageScope,
+  StorageService,
+  StoreOptions,
+  StoredItem,
   Checkpoint,
   CheckpointListOptions,
   CheckpointWithState,
@@ -22,7 +41,9 @@ export type {
   StateStats,
   StateWatchOptions,
 } from './state/index.ts'
+export { DATA_TYPES, LIFECYCLE_STATES, ROUTES, STORAGE_LAYERS } from './state/index.ts'
 export type * from './domains/agents/index.ts'
+export type { AgentRepository, CacheEntry, CacheFindOptions, CacheInvalidation, CacheOptions, CacheService, CacheSetOptions, CacheSource, CacheStats, Repository } from './domains/cache/index.ts'
 export type * from './domains/conversations/index.ts'
 export { AGENT_STATUSES, DEPENDENCY_KINDS, HEALTH_STATUSES, INSTANCE_STATUSES } from './domains/agents/index.ts'
 export { AUTHOR_KINDS, CHAT_SESSION_KINDS, CHAT_STATUSES, PARTICIPANT_KINDS, THREAD_KINDS, THREAD_STATUSES } from './domains/conversations/index.ts'

@@ -339,6 +339,26 @@ export interface ConversationsThreads {
   completed_at: Date | null
 }
 
+export interface KnowledgeDocuments {
+  tenant_id: Generated<string>
+  document_key: string
+  content: unknown
+  version: Generated<number>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface SessionsAgentSessions {
+  tenant_id: Generated<string>
+  session_id: string
+  agent_id: string
+  session_data: Generated<unknown>
+  is_active: Generated<boolean>
+  last_activity_at: Generated<Date>
+  expires_at: Date | null
+  created_at: Generated<Date>
+}
+
 export interface TxConsumers {
   stream: string
   name: string
@@ -421,6 +441,8 @@ export interface Database {
   'conversations.messages': ConversationsMessages
   'conversations.participants': ConversationsParticipants
   'conversations.threads': ConversationsThreads
+  'knowledge.documents': KnowledgeDocuments
+  'sessions.agent_sessions': SessionsAgentSessions
   'tx.consumers': TxConsumers
   'tx.dead_letters': TxDeadLetters
   'tx.deliveries': TxDeliveries
