@@ -1,5 +1,5 @@
 import type {
-  Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
+  Agent, AgentFilter, AgentLifecycle, CacheInvalidation, CacheStats, ChatSession, FlushResult, HydrateResult, RepairResult, Checkpoint, CheckpointWithState, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
   Message, Page, PageOptions, RegisterAgent, RestoreResult, StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
@@ -33,6 +33,16 @@ export interface CairnClient {
     get(id: string): Promise<Json<CheckpointWithState>>
     restore(id: string): Promise<Json<RestoreResult>>
     fork(id: string, options: { agent: string; name?: string }): Promise<Json<ForkResult>>
+  }
+  readonly lifecycle: {
+    get(agent: string): Promise<Json<AgentLifecycle>>
+    hydrate(agent: string): Promise<HydrateResult>
+    flush(agent: string): Promise<FlushResult>
+    repair(agent: string): Promise<Json<RepairResult>>
+  }
+  readonly cache: {
+    stats(): Promise<CacheStats>
+    invalidate(what: CacheInvalidation): Promise<{ shared: boolean }>
   }
   readonly conversations: {
     sessions(options: ListSessionsOptions): Promise<Json<Page<ChatSession>>>

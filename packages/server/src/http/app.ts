@@ -12,10 +12,12 @@ import { checkPath, rawPath } from './request-path.ts'
 import { agentInstanceRoutes } from './routes/agent-instances.ts'
 import { agentRelationRoutes } from './routes/agent-relations.ts'
 import { agentRoutes } from './routes/agents.ts'
+import { cacheRoutes } from './routes/cache.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { healthRoutes } from './routes/health.ts'
 import { homeRoutes } from './routes/home.ts'
+import { lifecycleRoutes } from './routes/lifecycle.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
 import { stateRoutes } from './routes/state.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -63,6 +65,8 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   stateRoutes(app)
   stateEventRoutes(app, { closing, keepAliveMs })
   checkpointRoutes(app)
+  lifecycleRoutes(app)
+  cacheRoutes(app)
   conversationRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })

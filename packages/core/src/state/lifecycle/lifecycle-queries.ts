@@ -6,7 +6,7 @@ export const RECORD_EXPIRED = `INSERT INTO agents.lifecycle_events (tenant_id, a
 SELECT t, a, 'state_expired', d::jsonb FROM unnest($1::text[], $2::uuid[], $3::text[]) AS input(t, a, d)`
 
 /** $1 most rows that are counted one by one. Above, the planner's estimate answers. */
-export const COUNT_ROWS = `SELECT (SELECT count(*) FROM (SELECT FROM agents.state WHERE deleted_at IS NULL LIMIT $1) AS some) AS counted,
+export const COUNT_ROWS = `SELECT (SELECT count(*) FROM (SELECT FROM agents.state WHERE deleted_at IS NULL LIMIT $1) AS first_rows) AS counted,
   (SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'agents.state'::regclass) AS estimated`
 
 /**

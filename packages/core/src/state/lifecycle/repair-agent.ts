@@ -70,16 +70,22 @@ async function toHot(core: StateCore, reads: ReadPath, { address, hot, sql }: Ke
   if (stored === undefined || entry === undefined) return false
   core.memory.begin(addressId(address))
   let written: number | undefined
+  let done = false
   try {
-    // SQL says deleted: without an entry in the hot tier, SQL counts.
-    if (stored.text === null) await core.hot.bucket.purge(entry.key, entry.revision)
-    else written = await core.hot.put(address, reads.envelopeOf(stored), { expectedRevision: entry.revision })
+    if (stored.text === null) {
+      // SQL says deleted, and counts where the hot tier has nothing. The deletion is what other processes hear of.
+      const deletion = await core.hot.delete(address, { expectedRevision: entry.revision })
+      await core.hot.bucket.purge(entry.key, deletion)
+    } else {
+      written = await core.hot.put(address, reads.envelopeOf(stored), { expectedRevision: entry.revision })
+    }
+    done = true
     return true
   } catch (error) {
     if (isCairnError(error, 'VERSION_CONFLICT')) return false
     throw error
   } finally {
-    core.memory.settle(addressId(address), written === undefined ? undefined : { ...stored, kvRevision: written })
+    core.memory.settle(addressId(address), done ? { ...stored, kvRevision: written } : undefined)
   }
 }
 

@@ -30,9 +30,7 @@ export class DocumentStorage<T = unknown> implements DataStorage<T> {
     const { tenant } = this.#identity
     const { rows } = await this.#sql.query<{ version: number }>(this.#identity, STORE_DOCUMENT, [tenant, key, canonicalJson(value), ifVersion ?? null])
     if (rows[0] !== undefined) return rows[0]
-    // Without an expectation, the document was removed between the look and the insert: there is none now.
-    if (ifVersion === undefined) return this.store(key, value, { ifVersion: 0 })
-    throw conflict('knowledge', key, ifVersion, (await this.retrieve(key))?.version ?? 0)
+    throw conflict('knowledge', key, ifVersion ?? 0, (await this.retrieve(key))?.version ?? 0)
   }
 
   async retrieve(key: string, { strict = false }: { strict?: boolean } = {}): Promise<StoredItem<T> | undefined> {

@@ -3,7 +3,7 @@ const ITEM = 'document_key AS key, content AS value, version, updated_at AS "upd
 /** $1 tenant, $2 key, $3 content, $4 version expected: null any, 0 none. No row: it is at another version. */
 export const STORE_DOCUMENT = `
 INSERT INTO knowledge.documents AS d (tenant_id, document_key, content)
-SELECT $1, $2, $3::jsonb WHERE coalesce($4::bigint, 0) = 0 OR EXISTS (SELECT FROM knowledge.documents WHERE tenant_id = $1 AND document_key = $2)
+SELECT $1, $2::text, $3::jsonb WHERE coalesce($4::bigint, 0) = 0 OR EXISTS (SELECT FROM knowledge.documents WHERE tenant_id = $1 AND document_key = $2::text)
 ON CONFLICT (tenant_id, document_key) DO UPDATE SET content = excluded.content, version = d.version + 1
 WHERE $4::bigint IS NULL OR d.version = $4
 RETURNING version`
