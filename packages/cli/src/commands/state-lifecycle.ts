@@ -42,12 +42,12 @@ export function addLifecycleCommands(state: Command): void {
       runWithClient(flags, async (client) => {
         const result = await client.lifecycle.repair(agent)
         const lost = result.damaged.filter(({ repaired }) => !repaired)
-        if (lost.length > 0) process.exitCode = 1
         show(flags, result, () => {
           if (result.consistent) return `${result.checked} keys compared: both tiers agree.`
           const rest = lost.length === 0 ? '' : ` Still damaged: ${lost.map(({ key }) => key).join(', ')}. Restore the agent from a checkpoint.`
           return `${result.checked} keys compared: ${result.flushed.length} brought to SQL, ${result.hydrated.length} to the hot tier, ${result.damaged.length - lost.length} damaged ones mended.${rest}`
         })
+        return lost.length > 0 ? 1 : 0
       }),
     )
 }

@@ -81,7 +81,7 @@ export class MemoryTier {
   /** Drops the entries whose ids begin with `prefix`; returns how many. Only what SQL holds may be dropped. */
   forget(prefix: string): number {
     let dropped = 0
-    for (const id of [...this.#entries.keys()]) if (id.startsWith(prefix) && this.#entries.delete(id)) dropped++
+    for (const id of this.#entries.keys()) if (id.startsWith(prefix) && this.#entries.delete(id)) dropped++
     return dropped
   }
 

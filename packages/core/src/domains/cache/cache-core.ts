@@ -197,7 +197,7 @@ export class CacheCore {
     if (value.text === null) this.counters.negativeHits++
     if (!isFresh(value, now)) {
       this.counters.staleHits++
-      setImmediate(() => this.#once(lookup, id, true).catch(() => undefined))
+      setImmediate(() => void this.#once(lookup, id, true).catch(() => undefined))
     }
     return { value, source: 'kv', stale: !isFresh(value, now) }
   }

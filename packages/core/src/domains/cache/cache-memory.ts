@@ -102,7 +102,7 @@ export class CacheMemory {
     for (const [id, tokens] of this.#fills) {
       if (id.startsWith(tenant)) for (const token of tokens) token.tags.set(tag, Math.max(mark, token.tags.get(tag) ?? 0))
     }
-    for (const id of [...(this.#byTag.get(tenant + tag) ?? [])]) {
+    for (const id of this.#byTag.get(tenant + tag) ?? []) {
       if ((this.#entries.peek(id)?.value.tags[tag] ?? 0) < mark) this.#entries.delete(id)
     }
   }
