@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   migrate: { summary: "Bring the database's schema up to date, take it back, and check it", load: async () => (await import('./commands/migrate.ts')).registerMigrateCommands },
   agents: { summary: 'List, show, register and retire agents', load: async () => (await import('./commands/agents.ts')).registerAgentsCommands },
   state: { summary: "Read and write an agent's state", load: async () => (await import('./commands/state.ts')).registerStateCommands },
+  cache: { summary: 'Show what the cache does, and end entries of it', load: async () => (await import('./commands/cache.ts')).registerCacheCommands },
   checkpoints: { summary: 'List, make, show, restore and fork checkpoints', load: async () => (await import('./commands/checkpoints.ts')).registerCheckpointsCommands },
   histories: { summary: 'List, show and clear the histories of sessions', load: async () => (await import('./commands/histories.ts')).registerHistoriesCommands },
   pools: { summary: 'Connections: how they are, and how many there should be', load: async () => (await import('./commands/pools.ts')).registerPoolsCommands },

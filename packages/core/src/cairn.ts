@@ -1,6 +1,7 @@
 import { AgentsService } from './domains/agents/index.ts'
-import { ConversationsService } from './domains/conversations/index.ts'
+import { ConversationsService, MessageStorage } from './domains/conversations/index.ts'
 import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
+import { AgentRepository, CacheCore, CacheService, endCachedAgents } from './domains/cache/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { HistoriesService } from './domains/histories/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
@@ -13,7 +14,7 @@ import { PoolsService } from './operations/pools/index.ts'
 import { type CairnTransaction, type CairnTransactionOptions, runCairnTransaction } from './operations/transactions/index.ts'
 import { openKv, openSql } from './open-engines.ts'
 import { type CairnOptions, type ResolvedOptions, resolveOptions } from './options/index.ts'
-import { CheckpointsService, StateCore, StateService } from './state/index.ts'
+import { CheckpointsService, SessionBucket, StateCore, StateLifecycleService, StateService, StorageService } from './state/index.ts'
 
 interface Engines {
   readonly options: ResolvedOptions
@@ -21,6 +22,8 @@ interface Engines {
   readonly kv: KvEngine
   readonly core: StateCore
   readonly sweeper: DocumentSweeper
+  readonly cache: CacheCore
+  readonly sessions: SessionBucket
 }
 
 /**
@@ -29,6 +32,10 @@ interface Engines {
  */
 export class Cairn implements AsyncDisposable {
   readonly agents: AgentsService
+  readonly agentRepository: AgentRepository
+  readonly cache: CacheService
+  readonly lifecycle: StateLifecycleService
+  readonly storage: StorageService
   readonly state: StateService
   readonly checkpoints: CheckpointsService
   readonly conversations: ConversationsService
@@ -47,11 +54,15 @@ export class Cairn implements AsyncDisposable {
     this.#owner = owner
     this.identity = Object.freeze(identity)
     const context: DomainContext = { sql: engines.sql, identity: this.identity, log: engines.options.logger }
-    this.agents = new AgentsService(context)
+    this.cache = new CacheService(engines.cache, this.identity)
+    this.agents = endCachedAgents(new AgentsService(context), this.cache)
+    this.agentRepository = new AgentRepository(context, this.agents, this.cache)
     this.conversations = new ConversationsService(context)
     this.histories = new HistoriesService(context)
     this.documents = new DocumentsService(context)
     this.state = new StateService(engines.core, this.identity)
+    this.lifecycle = new StateLifecycleService(engines.core, this.identity)
+    this.storage = new StorageService({ ...engines, state: this.state, domains: { message: ({ thread }) => new MessageStorage(this.conversations, thread) } }, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
     this.resilience = new ResilienceService(context)
     this.health = new HealthService(engines)
@@ -96,9 +107,10 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper } = this.#engines
+      const { core, kv, sql, sweeper, cache } = this.#engines
       await sweeper.close()
       await core.close()
+      await cache.close()
       await kv.close()
       await sql.close()
     })()
@@ -134,7 +146,8 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const core = new StateCore(sql, kv, options.state, options.logger)
     options.onProgress('opening the hot tier')
     await core.start()
-    return Cairn.of({ options, sql, kv, core, sweeper: new DocumentSweeper(sql, options.logger) })
+    const cache = new CacheCore(kv, options.logger, options.cache)
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper: new DocumentSweeper(sql, options.logger) })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

@@ -11,6 +11,25 @@ export { FAILURE_RULES, failureClass, withRetry, type FailureClass, type RetryOp
 export type { CairnOptions, NatsOptions, PoolOptions, PostgresOptions } from './options/index.ts'
 export type { Page, PageOptions } from './paging/index.ts'
 export type {
+  AgentLagReport,
+  AgentLifecycle,
+  AgentSessions,
+  DamagedKey,
+  DataStorage,
+  DataType,
+  FlushResult,
+  HydrateResult,
+  LifecycleChange,
+  LifecycleState,
+  MemoryStats,
+  RepairResult,
+  StorageSearchOptions,
+  StateLifecycleService,
+  StorageLayer,
+  StorageScope,
+  StorageService,
+  StoreOptions,
+  StoredItem,
   Checkpoint,
   CheckpointListOptions,
   CheckpointWithState,
@@ -27,7 +46,9 @@ export type {
   StateStats,
   StateWatchOptions,
 } from './state/index.ts'
+export { DATA_TYPES, LIFECYCLE_STATES, ROUTES, STORAGE_LAYERS } from './state/index.ts'
 export type * from './domains/agents/index.ts'
+export type { AgentRepository, CacheEntry, CacheFindOptions, CacheInvalidation, CacheOptions, CacheService, CacheSetOptions, CacheSource, CacheStats, Repository } from './domains/cache/index.ts'
 export type * from './domains/conversations/index.ts'
 export type * from './domains/histories/index.ts'
 export type * from './domains/resilience/index.ts'

@@ -91,6 +91,14 @@ export const STATE_CASES: readonly RouteCase[] = [
   { name: 'DELETE /v1/checkpoints/{checkpoint}', params: (world) => ({ checkpoint: world['checkpoint'] ?? '' }), status: 200, intruder: 200, check: has({ deleted: true }) },
   { name: 'POST /v1/state/flush', status: 204, intruder: 204 },
   { name: 'GET /v1/state/stats', status: 200 },
+  { name: 'GET /v1/agents/{agent}/lifecycle', params: agent, status: 200, check: has({ state: 'active' }) },
+  { name: 'POST /v1/agents/{agent}/flush', params: agent, status: 200 },
+  { name: 'POST /v1/agents/{agent}/repair', params: agent, status: 200, check: has({ consistent: true, damaged: [] }) },
+  { name: 'POST /v1/agents/{agent}/hydrate', params: agent, status: 200, check: has({ hydrated: 0 }) },
+  { name: 'GET /v1/agents/{agent}/lag', params: agent, status: 200, check: has({ unflushedKeys: 0, lagMs: 0 }) },
+  { name: 'GET /v1/state/memory', status: 200, check: has({ sqlRowsExact: true }) },
+  { name: 'GET /v1/cache/stats', status: 200 },
+  { name: 'POST /v1/cache/invalidate', json: () => ({ keys: ['k'], tags: ['t'], all: true }), status: 200, check: has({ shared: true }) },
 ]
 
 const session = (world: World): Record<string, string> => ({ session: world['session'] ?? '' })

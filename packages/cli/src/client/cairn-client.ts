@@ -1,7 +1,8 @@
 import type {
-  Agent, AgentFilter, Breaker, BreakerEvent, BreakerState, ChatSession, Checkpoint, CheckpointWithState, ForkResult, History, HistoryChange,
-  HistoryItem, ListHistoriesOptions, ListHistoryItemsOptions, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions, Message, Page,
-  PageOptions, PoolsReport, RegisterAgent, RestoreResult, StateEntry, Thread,
+  Agent, AgentFilter, AgentLifecycle, Breaker, BreakerEvent, BreakerState, CacheInvalidation, CacheStats, ChatSession, Checkpoint,
+  CheckpointWithState, FlushResult, ForkResult, History, HistoryChange, HistoryItem, HydrateResult, ListHistoriesOptions, ListHistoryItemsOptions,
+  ListMessagesOptions, ListSessionsOptions, ListThreadsOptions, Message, Page, PageOptions, PoolsReport, RegisterAgent, RepairResult, RestoreResult,
+  StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 import type { DocumentsClient } from './documents-client.ts'
@@ -40,6 +41,16 @@ export interface CairnClient {
     get(id: string): Promise<Json<CheckpointWithState>>
     restore(id: string): Promise<Json<RestoreResult>>
     fork(id: string, options: { agent: string; name?: string }): Promise<Json<ForkResult>>
+  }
+  readonly lifecycle: {
+    get(agent: string): Promise<Json<AgentLifecycle>>
+    hydrate(agent: string): Promise<HydrateResult>
+    flush(agent: string): Promise<FlushResult>
+    repair(agent: string): Promise<Json<RepairResult>>
+  }
+  readonly cache: {
+    stats(): Promise<CacheStats>
+    invalidate(what: CacheInvalidation): Promise<{ shared: boolean }>
   }
   readonly conversations: {
     sessions(options: ListSessionsOptions): Promise<Json<Page<ChatSession>>>

@@ -1,4 +1,4 @@
-import { isCairnError, type Cairn, type CollectionSummary, type ListPathsOptions, type Page, type PageOptions, type PutDocument, type PutResult, type SearchOptions, type SearchResult, type StoredDocument } from '@cairn/core'
+import { isCairnError, type Cairn, type CollectionSummary, type ListPathsOptions, type Page, type PageOptions, type PutDocument, type PutResult, type DocumentSearchOptions, type DocumentSearchResult, type StoredDocument } from '@cairn/core'
 import type { Json } from './cairn-client.ts'
 import type { Http } from './http.ts'
 
@@ -9,7 +9,7 @@ export interface DocumentsClient {
   /** Undefined when there is none. */
   get(collection: string, ref: { path: readonly string[]; key: string }): Promise<Json<StoredDocument> | undefined>
   put(collection: string, document: PutDocument): Promise<Json<PutResult>>
-  search(collection: string, options: SearchOptions): Promise<Json<SearchResult>>
+  search(collection: string, options: DocumentSearchOptions): Promise<Json<DocumentSearchResult>>
 }
 
 export function localDocuments({ documents }: Cairn): DocumentsClient {

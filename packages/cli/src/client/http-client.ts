@@ -34,6 +34,16 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       restore: (id) => http.post(`${checkpointPath(id)}/restore`),
       fork: (id, options) => http.post(`${checkpointPath(id)}/fork`, options),
     },
+    lifecycle: {
+      get: (agent) => http.get(`${agentPath(agent)}/lifecycle`),
+      hydrate: (agent) => http.post(`${agentPath(agent)}/hydrate`),
+      flush: (agent) => http.post(`${agentPath(agent)}/flush`),
+      repair: (agent) => http.post(`${agentPath(agent)}/repair`),
+    },
+    cache: {
+      stats: () => http.get('/v1/cache/stats'),
+      invalidate: (what) => http.post('/v1/cache/invalidate', what),
+    },
     conversations: {
       sessions: ({ participant, ...options }) => http.get('/v1/chat-sessions', { ...options, participant: participant && `${participant.kind}:${participant.id}` }),
       session: (idOrKey) => http.get(`/v1/chat-sessions/${encodeURIComponent(idOrKey)}`),

@@ -5,7 +5,7 @@ import { localDocuments } from './documents-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
-  const { agents, state, checkpoints, conversations, histories, resilience } = cairn
+  const { agents, state, checkpoints, conversations, histories, resilience, lifecycle, cache } = cairn
   return {
     agents: {
       list: async (filter) => json(await agents.list(filter)),
@@ -28,6 +28,16 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       get: async (id) => json(await checkpoints.get(id)),
       restore: async (id) => json(await checkpoints.restore(id)),
       fork: async (id, options) => json(await checkpoints.fork(id, options)),
+    },
+    lifecycle: {
+      get: async (agent) => json(await lifecycle.get(agent)),
+      hydrate: (agent) => lifecycle.hydrate(agent),
+      flush: (agent) => lifecycle.flush(agent),
+      repair: async (agent) => json(await lifecycle.repair(agent)),
+    },
+    cache: {
+      stats: () => Promise.resolve(cache.stats()),
+      invalidate: (what) => cache.invalidate(what),
     },
     conversations: {
       sessions: async (options) => json(await conversations.listSessions(options)),

@@ -405,6 +405,15 @@ export interface HistoriesOperations {
   applied_at: Generated<Date>
 }
 
+export interface KnowledgeDocuments {
+  tenant_id: Generated<string>
+  document_key: string
+  content: unknown
+  version: Generated<number>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
 export interface MonitoringConnectionStats {
   user_name: string
   application_name: string
@@ -451,6 +460,17 @@ export interface ResilienceCircuitBreakers {
   config: Generated<unknown>
   created_at: Generated<Date>
   updated_at: Generated<Date>
+}
+
+export interface SessionsAgentSessions {
+  tenant_id: Generated<string>
+  session_id: string
+  agent_id: string
+  session_data: Generated<unknown>
+  is_active: Generated<boolean>
+  last_activity_at: Generated<Date>
+  expires_at: Date | null
+  created_at: Generated<Date>
 }
 
 export interface TxConsumers {
@@ -548,10 +568,12 @@ export interface Database {
   'histories.histories': HistoriesHistories
   'histories.items': HistoriesItems
   'histories.operations': HistoriesOperations
+  'knowledge.documents': KnowledgeDocuments
   'monitoring.connection_stats': MonitoringConnectionStats
   'resilience.breaker_events': ResilienceBreakerEvents
   'resilience.breaker_probes': ResilienceBreakerProbes
   'resilience.circuit_breakers': ResilienceCircuitBreakers
+  'sessions.agent_sessions': SessionsAgentSessions
   'tx.consumers': TxConsumers
   'tx.dead_letters': TxDeadLetters
   'tx.deliveries': TxDeliveries

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { CacheOptions } from './cache-options.ts'
 import type { StateOptions } from '../state/index.ts'
 
 const text = z.string().min(1)
@@ -44,12 +45,14 @@ const state = z
   } satisfies Record<keyof StateOptions, z.ZodType>)
   .partial()
 
+const cache = z.strictObject({ maxBytes: positive, sweepMs: ms, awayTtlMs: ms, leaseMs: ms, waitMs: ms } satisfies Record<keyof CacheOptions, z.ZodType>).partial()
+
 /** Shape of `CairnOptions` without the functions. Unknown names are refused. */
 export const OPTIONS_SCHEMA = z
   .strictObject({
     dataDir: text, postgres, nats, tenant: text,
     actor: z.strictObject({ kind: z.enum(['user', 'agent', 'service', 'system']), id: text }),
     migrate: z.enum(['auto', 'check']),
-    state,
+    state, cache,
   })
   .partial()

@@ -1,5 +1,6 @@
 import type { Actor } from '../identity/index.ts'
 import type { Logger } from '../observability/index.ts'
+import type { CacheOptions } from './cache-options.ts'
 import type { StateOptions } from '../state/index.ts'
 
 export type PoolOptionName = 'primary' | 'replica' | 'background' | 'analytics'
@@ -99,6 +100,7 @@ export interface CairnOptions {
   /** `auto` brings the schema up to date at open; `check` refuses an old schema. @default 'auto' */
   readonly migrate?: 'auto' | 'check'
   readonly state?: Partial<StateOptions>
+  readonly cache?: Partial<CacheOptions>
   /** A pino logger or anything of its shape. @default silent */
   readonly logger?: Logger
   /** Told what a slow first start is doing. */
@@ -114,6 +116,8 @@ export interface ResolvedOptions {
   readonly actor: Actor
   readonly migrate: 'auto' | 'check'
   readonly state: StateOptions
+  /** Over the defaults of the cache. */
+  readonly cache: Partial<CacheOptions>
   readonly logger: Logger
   readonly onProgress: (step: string) => void
 }

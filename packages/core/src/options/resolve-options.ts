@@ -30,6 +30,7 @@ export function resolveOptions(given: CairnOptions = {}, env: NodeJS.ProcessEnv 
     actor: Object.freeze<Actor>(merged.actor ?? { kind: 'system', id: 'cairn' }),
     migrate: merged.migrate ?? 'auto',
     state: Object.freeze({ ...STATE_DEFAULTS, ...definedOnly(file.state ?? {}), ...definedOnly(plain.state ?? {}) }),
+    cache: Object.freeze({ ...definedOnly(file.cache ?? {}), ...definedOnly(plain.cache ?? {}) }),
     logger: logger ?? SILENT_LOGGER,
     onProgress: onProgress ?? (() => undefined),
   })

@@ -61,6 +61,7 @@ export class Flusher {
   flushes = 0
   rowsFlushed = 0
   lastFlushMs = 0
+  flushMs = 0
   lastError: string | undefined
 
   constructor(deps: FlusherDeps) {
@@ -90,6 +91,13 @@ export class Flusher {
     for (const [number, onTheWay] of this.#inBatch) if (number !== except) oldest = Math.min(oldest, onTheWay.oldest)
     return oldest
   }
+
+  /** What is dirty or on its way to SQL; a key may be there twice, the older revision on its way. */
+  unflushed = (): readonly DirtyState[] => [...[...this.#inBatch.values()].flatMap(({ batch }) => batch), ...this.#dirty.values()]
+  /** One statement for all of these (each key once), without taking them out of what is dirty. */
+  writeTogether = (batch: readonly DirtyState[]): Promise<unknown> => this.#write(batch as readonly Waiting[], 0)
+  /** SQL has these: those that were not written again meanwhile are dirty no more. */
+  settled = (batch: readonly DirtyState[], started: number): void => this.#done((batch as readonly Waiting[]).filter((dirty) => this.#dirty.get(addressId(dirty.address)) === dirty && this.#dirty.delete(addressId(dirty.address))), started)
 
   add(dirty: DirtyState): void {
     const id = addressId(dirty.address)
@@ -239,8 +247,9 @@ export class Flusher {
     this.flushes++
     this.rowsFlushed += batch.length
     this.lastFlushMs = now - started
+    this.flushMs += this.lastFlushMs
     for (const dirty of batch) {
-      if (dirty.acknowledgedAt !== undefined) this.#deps.lag.record(now - dirty.acknowledgedAt)
+      if (dirty.acknowledgedAt !== undefined) this.#deps.lag.record(now - dirty.acknowledgedAt, dirty.address)
       for (const waiter of dirty.waiters) waiter.resolve()
     }
   }

@@ -11,7 +11,13 @@ const KEEP_DELETIONS_MS = 24 * 3_600_000
 const BATCH = 500
 const MOST_OFTEN_MS = 1_000
 
-type Owner = Pick<StateCore, 'hot' | 'sql' | 'options' | 'log' | 'flusher'>
+export interface IdleAgent {
+  readonly tenant: string
+  readonly agentId: string
+  readonly keys: number
+}
+
+type Owner = Pick<StateCore, 'hot' | 'sql' | 'options' | 'log' | 'flusher' | 'activity'>
 
 /**
  * Takes out of the hot tier what SQL holds and nobody has written for `idlePurgeMs`, and ends expired entries.
@@ -21,6 +27,8 @@ export class Janitor {
   readonly #owner: Owner
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
+  /** Told of the agents of which the hot tier holds nothing any more, and when the look at it began. */
+  onIdle: ((agents: readonly IdleAgent[], since: number) => Promise<void> | void) | undefined
 
   constructor(owner: Owner) {
     this.#owner = owner
@@ -53,20 +61,32 @@ export class Janitor {
   }
 
   async #purgeIdle(): Promise<void> {
-    const { hot, options } = this.#owner
-    const before = Date.now() - options.idlePurgeMs
+    const { hot, options, activity } = this.#owner
+    const since = Date.now()
+    const before = since - options.idlePurgeMs
+    const left = new Set<string>()
+    const purged = new Map<string, IdleAgent>()
+    const keep = (entry: KvEntry): unknown => left.add(entry.key[1] as string)
+    const gone = ({ tenant, agentId }: StateAddress): unknown => purged.set(agentId, { tenant, agentId, keys: (purged.get(agentId)?.keys ?? 0) + 1 })
     let idle: KvEntry[] = []
     for await (const entry of hot.bucket.list([])) {
-      if (writtenAt(entry) >= before) continue
+      // A copy that was brought back has its old time: it is in use while its agent is.
+      if (writtenAt(entry) >= before || activity.touchedAt(entry.key[1] as string) >= before) {
+        keep(entry)
+        continue
+      }
       idle.push(entry)
       if (idle.length < BATCH) continue
-      await this.#purgeFlushed(idle)
+      await this.purgeFlushed(idle, keep, gone)
       idle = []
     }
-    await this.#purgeFlushed(idle)
+    await this.purgeFlushed(idle, keep, gone)
+    const agents = [...purged.values()].filter(({ agentId }) => !left.has(agentId))
+    if (agents.length > 0) await this.onIdle?.(agents, since)
   }
 
-  async #purgeFlushed(entries: readonly KvEntry[]): Promise<void> {
+  /** Purges those of which SQL has this revision or a newer one. */
+  async purgeFlushed(entries: readonly KvEntry[], keep: (entry: KvEntry) => unknown = () => undefined, gone: (address: StateAddress) => unknown = () => undefined): Promise<void> {
     if (entries.length === 0) return
     const { hot, sql } = this.#owner
     const addresses = entries.map((entry) => addressOf(entry.key))
@@ -74,7 +94,12 @@ export class Janitor {
     const versions = new Map(rows.map((row) => [addressId(row), row.version]))
     for (const [index, entry] of entries.entries()) {
       const address = addresses[index] as StateAddress
-      if ((versions.get(addressId(address)) ?? 0) >= revisionIn(hot, entry, address)) await hot.bucket.purge(entry.key, entry.revision)
+      if ((versions.get(addressId(address)) ?? 0) >= revisionOrNever(hot, entry, address)) {
+        await hot.bucket.purge(entry.key, entry.revision)
+        gone(address)
+      } else {
+        keep(entry)
+      }
     }
   }
 
@@ -118,4 +143,13 @@ function writtenAt(entry: KvEntry): number {
 
 function revisionIn(hot: HotTier, entry: KvEntry, address: StateAddress): number {
   return hot.toStored(entry, address).revision
+}
+
+/** A damaged entry must not stop the others from being looked at, nor leave before it was repaired. */
+function revisionOrNever(hot: HotTier, entry: KvEntry, address: StateAddress): number {
+  try {
+    return revisionIn(hot, entry, address)
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
 }

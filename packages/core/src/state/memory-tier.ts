@@ -19,6 +19,8 @@ export class MemoryTier {
   #generation = 0
   hits = 0
   misses = 0
+  /** Told of each key that was loaded or written here; must be quick. */
+  onTouch: ((id: string) => void) | undefined
 
   constructor(maxBytes: number) {
     this.#entries = new LRUCache({ maxSize: maxBytes, sizeCalculation: (cached, id) => (cached.stored.text?.length ?? 0) + id.length + 200 })
@@ -52,6 +54,7 @@ export class MemoryTier {
     const newest = state?.newest ?? 0
     if (state !== undefined && --state.count === 0) this.#underWay.delete(id)
     if (stored === undefined) return
+    this.onTouch?.(id)
     const known = this.#entries.peek(id)
     if (known !== undefined && known.stored.revision > stored.revision) return
     // Kept as a floor in any case; served only when no newer change was reported meanwhile.
@@ -73,6 +76,13 @@ export class MemoryTier {
   gap(): void {
     this.#generation++
     for (const state of this.#underWay.values()) state.newest = Number.MAX_SAFE_INTEGER
+  }
+
+  /** Drops the entries whose ids begin with `prefix`; returns how many. Only what SQL holds may be dropped. */
+  forget(prefix: string): number {
+    let dropped = 0
+    for (const id of this.#entries.keys()) if (id.startsWith(prefix) && this.#entries.delete(id)) dropped++
+    return dropped
   }
 
   get size(): { entries: number; bytes: number } {

@@ -80,19 +80,42 @@ export class ReadPath {
     return rows[0] === undefined ? undefined : storedFromRow(rows[0], address)
   }
 
-  /** Puts SQL's value back into the hot tier, unless somebody was faster; then theirs counts. */
-  async #hydrate(address: StateAddress, stored: StoredState): Promise<StoredState> {
-    const { hot, writerId } = this.#core
-    const envelope = encodeEnvelope({
+  /** Brings a row of SQL into the hot tier and memory, unless the hot tier has an entry of the key: then that counts. */
+  async fill(address: StateAddress, row: StoredState): Promise<'filled' | 'present'> {
+    const { memory } = this.#core
+    const id = addressId(address)
+    memory.begin(id)
+    let found: StoredState | undefined
+    try {
+      const revision = await this.#core.hot.put(address, this.envelopeOf(row), { expectedRevision: 0 })
+      found = { ...row, kvRevision: revision }
+      return 'filled'
+    } catch (error) {
+      if (!isCairnError(error, 'VERSION_CONFLICT')) throw error
+      found = await this.#core.hot.read(address)
+      return 'present'
+    } finally {
+      memory.settle(id, found)
+    }
+  }
+
+  /** A value of SQL as the hot tier holds it. */
+  envelopeOf(stored: StoredState): string {
+    return encodeEnvelope({
       text: stored.text as string,
       checksum: stored.checksum,
       writtenAt: stored.writtenAt,
-      writer: writerId,
+      writer: this.#core.writerId,
       hydratedRevision: stored.revision,
       ...(stored.expiresAt === undefined ? {} : { expiresAt: stored.expiresAt }),
     })
+  }
+
+  /** Puts SQL's value back into the hot tier, unless somebody was faster; then theirs counts. */
+  async #hydrate(address: StateAddress, stored: StoredState): Promise<StoredState> {
+    const { hot } = this.#core
     try {
-      return { ...stored, kvRevision: await hot.put(address, envelope, { expectedRevision: 0 }) }
+      return { ...stored, kvRevision: await hot.put(address, this.envelopeOf(stored), { expectedRevision: 0 }) }
     } catch (error) {
       if (isCairnError(error, 'VERSION_CONFLICT')) return (await this.#fromHot(address)) ?? stored
       // The value is right; only the tier above could not be filled.

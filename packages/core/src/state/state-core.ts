@@ -9,6 +9,8 @@ import { Flusher } from './flusher.ts'
 import { HotTier, addressOf } from './hot-tier.ts'
 import { Janitor } from './janitor.ts'
 import { LagMonitor } from './lag-monitor.ts'
+import { AgentActivity } from './lifecycle/agent-activity.ts'
+import { LifecycleCore } from './lifecycle/lifecycle-core.ts'
 import { MemoryTier } from './memory-tier.ts'
 import { addressId } from './state-entry.ts'
 import type { StateOptions } from './state-options.ts'
@@ -55,9 +57,11 @@ export class StateCore {
   readonly backlog: Backlog
   readonly flusher: Flusher
   readonly writers: WriterRegistry
+  readonly activity = new AgentActivity()
+  readonly lag: LagMonitor
+  readonly janitor: Janitor
+  readonly lifecycle: LifecycleCore
   readonly #kv: KvEngine
-  readonly #lag: LagMonitor
-  readonly #janitor: Janitor
   readonly #watchers = new Set<{ onChange(change: KvChange): void; onGap(): void }>()
   /** For each write under way: the newest bucket revision known when it began; its own will be higher. */
   readonly #underWay = new Set<WriteToken>()
@@ -78,10 +82,10 @@ export class StateCore {
     this.hot = new HotTier(kv, sql, options)
     this.directory = new AgentDirectory(sql)
     this.backlog = new Backlog(sql, this.hot)
-    this.#lag = new LagMonitor(options.lagWarnMs)
+    this.lag = new LagMonitor(options.lagWarnMs)
     this.flusher = new Flusher({
       sql, options, log,
-      lag: this.#lag,
+      lag: this.lag,
       writerId: this.writerId,
       epoch: () => this.hot.epoch,
       watermark: (oldestDirty) => this.#watermark(oldestDirty),
@@ -99,7 +103,9 @@ export class StateCore {
         await this.flusher.flushNow()
       },
     })
-    this.#janitor = new Janitor(this)
+    this.memory.onTouch = this.activity.touch
+    this.janitor = new Janitor(this)
+    this.lifecycle = new LifecycleCore(this)
   }
 
   /** Opens the hot tier, replays what former processes left, and starts the upkeep. */
@@ -117,7 +123,8 @@ export class StateCore {
     this.#stopConnection = this.#kv.onConnection((connected) => (connected ? this.#reopen() : this.#lost()))
     this.#heartbeat = setInterval(() => void this.#beat(), this.options.heartbeatMs)
     this.#heartbeat.unref()
-    this.#janitor.start()
+    this.janitor.start()
+    this.lifecycle.start()
   }
 
   /** Flushes what is dirty; then stops. What SQL does not take now is replayed at the next start. */
@@ -126,7 +133,8 @@ export class StateCore {
     this.#closed = true
     clearInterval(this.#heartbeat)
     this.#stopConnection?.()
-    await this.#janitor.stop()
+    await this.lifecycle.stop()
+    await this.janitor.stop()
     try {
       await this.flusher.flushNow()
       await this.flusher.close()
@@ -169,14 +177,19 @@ export class StateCore {
     this.#uncertainSince = Math.min(this.#uncertainSince, Math.max(0, kvRevision))
   }
 
+  /** Something acknowledged may be stored without being in the list of what is dirty. */
+  get unsure(): boolean {
+    return this.#uncertainSince < Number.POSITIVE_INFINITY
+  }
+
   stats(): StateStats {
     const size = this.memory.size
     return {
       dirtyKeys: this.flusher.dirtyCount,
       oldestDirtyMs: this.flusher.oldestDirtyMs(),
-      lagP50Ms: this.#lag.percentile(0.5),
-      lagP95Ms: this.#lag.percentile(0.95),
-      lagViolations: this.#lag.violations,
+      lagP50Ms: this.lag.percentile(0.5),
+      lagP95Ms: this.lag.percentile(0.95),
+      lagViolations: this.lag.violations,
       flushes: this.flusher.flushes,
       rowsFlushed: this.flusher.rowsFlushed,
       lastFlushMs: this.flusher.lastFlushMs,

@@ -13,6 +13,7 @@ import { agentInstanceRoutes } from './routes/agent-instances.ts'
 import { agentRelationRoutes } from './routes/agent-relations.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { breakerRoutes } from './routes/breakers.ts'
+import { cacheRoutes } from './routes/cache.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { documentRoutes } from './routes/documents.ts'
@@ -20,6 +21,7 @@ import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/histories.ts'
 import { homeRoutes } from './routes/home.ts'
 import { poolRoutes } from './routes/pools.ts'
+import { lifecycleRoutes } from './routes/lifecycle.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
 import { stateRoutes } from './routes/state.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -67,6 +69,8 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   stateRoutes(app)
   stateEventRoutes(app, { closing, keepAliveMs })
   checkpointRoutes(app)
+  lifecycleRoutes(app)
+  cacheRoutes(app)
   conversationRoutes(app)
   historyRoutes(app)
   poolRoutes(app)

@@ -25,6 +25,8 @@ export class HttpMetrics {
       registers,
     })
     stateMetrics(this.#registry, cairn)
+    consistencyMetrics(this.#registry, cairn)
+    cacheMetrics(this.#registry, cairn)
     poolMetrics(this.#registry, cairn)
   }
 
@@ -77,4 +79,54 @@ function stateMetrics(registry: Registry, cairn: Cairn): void {
     },
   })
   registry.registerMetric(lag)
+}
+
+/** Agents shown one by one: those furthest behind. */
+const AGENTS_SHOWN = 100
+
+/** The names are those of S4 §7.1. */
+function consistencyMetrics(registry: Registry, cairn: Cairn): void {
+  const lag = new Gauge({
+    name: 'consistency_lag_ms',
+    help: `How far SQL is behind an agent's acknowledged state, unflushed writes included; the ${AGENTS_SHOWN} agents furthest behind.`,
+    labelNames: ['tenant', 'agent'],
+    registers: [],
+    collect() {
+      this.reset()
+      for (const { tenant, agentId, lagMs } of cairn.lifecycle.lags(AGENTS_SHOWN)) this.set({ tenant, agent: agentId }, lagMs)
+    },
+  })
+  const violations = new Counter({
+    name: 'consistency_violations',
+    help: 'Times an agent was further behind than the limit; of the same agents.',
+    labelNames: ['tenant', 'agent'],
+    registers: [],
+    collect() {
+      this.reset()
+      for (const { tenant, agentId, violations: count } of cairn.lifecycle.lags(AGENTS_SHOWN)) this.inc({ tenant, agent: agentId }, count)
+    },
+  })
+  registry.registerMetric(lag)
+  registry.registerMetric(violations)
+}
+
+function cacheMetrics(registry: Registry, cairn: Cairn): void {
+  const hits = new Counter({
+    name: 'cairn_cache_lookups_total',
+    help: 'Look-ups of the cache, by where they were answered.',
+    labelNames: ['answer'],
+    registers: [],
+    collect() {
+      this.reset()
+      const { memoryHits, kvHits, misses } = cairn.cache.stats()
+      this.inc({ answer: 'memory' }, memoryHits)
+      this.inc({ answer: 'kv' }, kvHits)
+      this.inc({ answer: 'none' }, misses)
+    },
+  })
+  const size = new Gauge({ name: 'cairn_cache_bytes', help: 'Bytes of the cache in memory.', registers: [], collect() { this.set(cairn.cache.stats().bytes) } })
+  const evictions = new Counter({ name: 'cairn_cache_evictions_total', help: 'Entries that left memory for want of room.', registers: [], collect() { this.reset(); this.inc(cairn.cache.stats().evictions) } })
+  registry.registerMetric(hits)
+  registry.registerMetric(size)
+  registry.registerMetric(evictions)
 }

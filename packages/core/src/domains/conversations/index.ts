@@ -29,3 +29,4 @@ export type {
   UpdateSessionInput,
   UpdateThreadInput,
 } from './types.ts'
+export { MessageStorage } from './message-storage.ts'

@@ -7,7 +7,7 @@ import { check, documentRef, documentRefs, listPathsOptions, putDocuments, readO
 import { readDocuments } from './read-documents.ts'
 import { reembedDocuments } from './reembed-documents.ts'
 import { searchDocuments } from './search-documents.ts'
-import type { DocumentRef, ListPathsOptions, PutDocument, PutResult, ReembedResult, SearchOptions, SearchResult, StoredDocument } from './types.ts'
+import type { DocumentRef, ListPathsOptions, PutDocument, PutResult, ReembedResult, DocumentSearchOptions, DocumentSearchResult, StoredDocument } from './types.ts'
 import { writeDocuments } from './write-documents.ts'
 
 const PATHS = 'document paths'
@@ -76,7 +76,7 @@ export class DocumentCollection {
    *
    * Errors: INVALID_CURSOR; EMBEDDING_INVALID.
    */
-  async search(options: SearchOptions = {}): Promise<SearchResult> {
+  async search(options: DocumentSearchOptions = {}): Promise<DocumentSearchResult> {
     return searchDocuments(this.#context, options)
   }
 

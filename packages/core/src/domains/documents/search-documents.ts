@@ -10,7 +10,7 @@ import { GET_BY_ID } from './documents-queries.ts'
 import { check, searchOptions } from './input.ts'
 import { refreshTtl } from './read-documents.ts'
 import { type DocumentRow, type Ranked, toFound } from './rows.ts'
-import type { FoundDocument, SearchMode, SearchOptions, SearchResult } from './types.ts'
+import type { FoundDocument, SearchMode, DocumentSearchOptions, DocumentSearchResult } from './types.ts'
 
 type Checked = z.output<typeof searchOptions>
 
@@ -22,7 +22,7 @@ const FUSION_DEPTH = 100
 const FUSION_K = 60
 
 /** See DocumentCollection.search. */
-export async function searchDocuments(context: CollectionContext, options: SearchOptions): Promise<SearchResult> {
+export async function searchDocuments(context: CollectionContext, options: DocumentSearchOptions): Promise<DocumentSearchResult> {
   const checked = check(searchOptions, options, 'options')
   const limit = pageLimit(options)
   const cursor = placeIn(checked.cursor)
@@ -49,7 +49,7 @@ function placeIn(cursor: string | undefined): { offset: number; after: string | 
   return { offset, after: after === null ? undefined : String(after) }
 }
 
-async function rank(context: CollectionContext, scope: Scope, checked: Checked, query: string, window: Window): Promise<{ ranked: Ranked[]; mode: SearchMode; degraded: SearchResult['degraded'] }> {
+async function rank(context: CollectionContext, scope: Scope, checked: Checked, query: string, window: Window): Promise<{ ranked: Ranked[]; mode: SearchMode; degraded: DocumentSearchResult['degraded'] }> {
   const wanted = checked.mode ?? (context.embedder === undefined ? 'text' : 'hybrid')
   if (wanted === 'text') return { ranked: await byText(context, scope, query, window), mode: 'text', degraded: null }
   let vector: QueryVector
@@ -97,7 +97,7 @@ export function fuse(rankings: readonly (readonly Ranked[])[]): Ranked[] {
 }
 
 /** Reads what was ranked, in that order. What was deleted in between is missing, and the page shorter. */
-async function page(context: CollectionContext, checked: Checked, mode: SearchResult['mode'], degraded: SearchResult['degraded'], ranked: readonly Ranked[], limit: number, offset: number): Promise<SearchResult> {
+async function page(context: CollectionContext, checked: Checked, mode: DocumentSearchResult['mode'], degraded: DocumentSearchResult['degraded'], ranked: readonly Ranked[], limit: number, offset: number): Promise<DocumentSearchResult> {
   const shown = ranked.slice(0, limit)
   const ids = shown.map(({ document_id }) => document_id)
   const { sql, identity } = context

@@ -64,7 +64,7 @@ export type DocumentFilter = Readonly<Record<string, unknown>>
 
 export type SearchMode = 'text' | 'vector' | 'hybrid'
 
-export interface SearchOptions {
+export interface DocumentSearchOptions {
   /** Only at this path and below. @default everything in the collection */
   readonly prefix?: readonly string[]
   readonly filter?: DocumentFilter
@@ -88,7 +88,7 @@ export interface FoundDocument extends StoredDocument {
   readonly score: number | null
 }
 
-export interface SearchResult extends Page<FoundDocument> {
+export interface DocumentSearchResult extends Page<FoundDocument> {
   /** What was done. */
   readonly mode: 'list' | SearchMode
   /** Why it is not what was asked for; null when it is. */

@@ -1,4 +1,4 @@
-import type { FoundDocument, CollectionSummary as CoreCollection, PutResult as CorePutResult, SearchResult as CoreSearchResult, StoredDocument as CoreDocument } from '@cairn/core'
+import type { FoundDocument, CollectionSummary as CoreCollection, PutResult as CorePutResult, DocumentSearchResult as CoreSearchResult, StoredDocument as CoreDocument } from '@cairn/core'
 import { z } from '@hono/zod-openapi'
 import type { Wire } from '../exact.ts'
 import { Count, Flag, JsonObject, Time, pageFields, several } from './common.ts'

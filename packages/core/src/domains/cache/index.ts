@@ -1,0 +1,6 @@
+export { endCachedAgents } from './agent-changes.ts'
+export { AgentRepository, type Repository } from './agent-repository.ts'
+export { CacheCore } from './cache-core.ts'
+export { CACHE_DEFAULTS, type CacheOptions } from '../../options/index.ts'
+export { CacheService } from './cache-service.ts'
+export type { CacheEntry, CacheFindOptions, CacheInvalidation, CacheSetOptions, CacheSource, CacheStats } from './types.ts'

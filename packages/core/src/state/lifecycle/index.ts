@@ -1,0 +1,8 @@
+export type { LifecycleChange } from './agent-activity.ts'
+export type { AgentLagReport } from './agent-lag.ts'
+export type { FlushResult } from './flush-agent.ts'
+export type { HydrateResult } from './hydrate-agent.ts'
+export { StateLifecycleService, type AgentLifecycle } from './lifecycle-service.ts'
+export type { MemoryStats } from './memory-stats.ts'
+export type { DamagedKey, RepairResult } from './repair-agent.ts'
+export { LIFECYCLE_STATES, type LifecycleState } from './words.ts'
