@@ -37,6 +37,18 @@ export type ChatStatus =
   | 'idle'
   | 'ended'
 
+export type ConflictStrategy =
+  | 'lww'
+  | 'vector'
+  | 'crdt'
+  | 'custom'
+
+export type CrdtType =
+  | 'register'
+  | 'counter'
+  | 'set'
+  | 'map'
+
 export type HealthStatus =
   | 'healthy'
   | 'degraded'
@@ -238,6 +250,22 @@ export interface AgentsStateEpochs {
   created_at: Generated<Date>
 }
 
+export interface AgentsStatePolicies {
+  tenant_id: Generated<string>
+  policy_id: string
+  agent_id: string | null
+  agent_type: string | null
+  key_prefix: string
+  is_exact: Generated<boolean>
+  strategy: ConflictStrategy
+  merge_name: string | null
+  crdt_type: CrdtType | null
+  max_siblings: Generated<number>
+  change: Generated<number>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
 export interface AgentsStateWriters {
   writer_id: string
   epoch: string
@@ -414,6 +442,7 @@ export interface Database {
   'agents.state': AgentsState
   'agents.state_backlog': AgentsStateBacklog
   'agents.state_epochs': AgentsStateEpochs
+  'agents.state_policies': AgentsStatePolicies
   'agents.state_writers': AgentsStateWriters
   'agents.status_transitions': AgentsStatusTransitions
   'conversations.chat_sessions': ConversationsChatSessions

@@ -14,6 +14,8 @@ export interface StateRow {
   readonly kvRevision: number | null
   readonly kvEpoch: string | null
   readonly checksum: string
+  /** JSON; null when it is empty. */
+  readonly clock: string | null
   readonly writtenMs: number
   readonly expiresMs: number | null
   readonly deleted: boolean
@@ -90,6 +92,7 @@ export class ReadPath {
       writer: writerId,
       hydratedRevision: stored.revision,
       ...(stored.expiresAt === undefined ? {} : { expiresAt: stored.expiresAt }),
+      ...(stored.clock === undefined ? {} : { clock: stored.clock }),
     })
     try {
       return { ...stored, kvRevision: await hot.put(address, envelope, { expectedRevision: 0 }) }
@@ -117,5 +120,6 @@ export function storedFromRow(row: StateRow, address: StateAddress): StoredState
     kvRevision: undefined,
     writtenAt: Math.round(row.writtenMs),
     expiresAt: row.expiresMs === null ? undefined : Math.round(row.expiresMs),
+    clock: row.clock ?? undefined,
   }
 }

@@ -45,6 +45,7 @@ export const StateLookupResult = z
   .object({ entries: z.record(z.string(), StateEntry).openapi({ description: 'The entries that exist, by key.' }) })
   .openapi('StateLookupResult')
 
+const byStrategy = z.object({ lww: Count, vector: Count, crdt: Count, custom: Count })
 const ms = z.number().openapi({ description: 'Milliseconds.' })
 export const StateStats = z
   .object({
@@ -62,5 +63,10 @@ export const StateStats = z
     cacheBytes: Count,
     cacheHits: Count,
     cacheMisses: Count,
+    conflicts: z.object({
+      stale: byStrategy.openapi({ description: 'Writes that lost to a newer one.' }),
+      merged: byStrategy.openapi({ description: 'Writes that were joined with another.' }),
+      retries: Count.openapi({ description: 'Resolutions done again because another process was faster.' }),
+    }),
   })
   .openapi('StateStats') satisfies z.ZodType<Wire<CoreStateStats>>
