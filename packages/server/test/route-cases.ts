@@ -87,6 +87,10 @@ export const STATE_CASES: readonly RouteCase[] = [
   { name: 'POST /v1/checkpoints/{checkpoint}/restore', params: (world) => ({ checkpoint: world['checkpoint'] ?? '' }), status: 200, check: has({ written: 1, deleted: 0, unchanged: 2 }) },
   { name: 'POST /v1/checkpoints/{checkpoint}/fork', params: (world) => ({ checkpoint: world['checkpoint'] ?? '' }), json: () => ({ agent: 'base', name: 'copy' }), status: 201, check: has({ written: 3 }) },
   { name: 'DELETE /v1/checkpoints/{checkpoint}', params: (world) => ({ checkpoint: world['checkpoint'] ?? '' }), status: 200, intruder: 200, check: has({ deleted: true }) },
+  { name: 'PUT /v1/state-policies', json: () => ({ agent: 'scout', prefix: 'count/', strategy: 'crdt', crdtType: 'counter' }), status: 200, intruder: 404, check: (answer, world) => { has({ strategy: 'crdt', exact: false })(answer); world['policy'] = id(answer) } },
+  { name: 'GET /v1/state-policies', query: () => '?strategy=crdt', status: 200, check: page(1) },
+  { name: 'POST /v1/agents/{agent}/state/{key}/operations', params: () => ({ agent: 'scout', key: 'count/x' }), json: () => ({ type: 'increment', by: 2 }), status: 200, check: has({ key: 'count/x', outcome: 'merged' }) },
+  { name: 'DELETE /v1/state-policies/{policy}', params: (world) => ({ policy: world['policy'] ?? '' }), status: 200, intruder: 200, check: has({ deleted: true }) },
   { name: 'POST /v1/state/flush', status: 204, intruder: 204 },
   { name: 'GET /v1/state/stats', status: 200 },
 ]

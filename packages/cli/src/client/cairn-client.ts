@@ -1,6 +1,6 @@
 import type {
-  Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
-  Message, Page, PageOptions, RegisterAgent, RestoreResult, StateEntry, Thread,
+  Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
+  Message, Page, PageOptions, RegisterAgent, RestoreResult, SetConflictPolicy, StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 
@@ -26,6 +26,12 @@ export interface CairnClient {
     get(agent: string, key: string): Promise<Json<StateEntry> | undefined>
     set(agent: string, key: string, value: unknown, options: WriteOptions): Promise<{ revision: number }>
     delete(agent: string, key: string, options: WriteOptions): Promise<{ deleted: boolean; revision: number }>
+  }
+  readonly policies: {
+    list(options: ConflictPolicyListOptions): Promise<Json<Page<ConflictPolicy>>>
+    set(input: SetConflictPolicy): Promise<Json<ConflictPolicy>>
+    /** False when there was none. */
+    remove(id: string): Promise<boolean>
   }
   readonly checkpoints: {
     list(agent: string, options: PageOptions & { name?: string }): Promise<Json<Page<Checkpoint>>>

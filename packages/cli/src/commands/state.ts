@@ -6,6 +6,7 @@ import type { WriteOptions } from '../client/cairn-client.ts'
 import { confirmed } from '../confirm.ts'
 import { type ClientFlags, wholeNumber, withClientFlags } from '../engine-flags.ts'
 import { oneLine, record, run, show, table } from '../output.ts'
+import { registerStatePolicyCommands } from './state-policies.ts'
 import { type PageFlags, moreLine, pageFrom, withPageFlags } from './page-flags.ts'
 
 interface WriteFlags extends ClientFlags {
@@ -13,9 +14,10 @@ interface WriteFlags extends ClientFlags {
   readonly ifRevision?: number
 }
 
-/** Adds `cairn state list|get|set|delete`. */
+/** Adds `cairn state list|get|set|delete|policies`. */
 export function registerStateCommands(program: Command): void {
   const state = program.command('state').description("Read and write an agent's state")
+  registerStatePolicyCommands(state)
 
   withClientFlags(withPageFlags(state.command('list')))
     .description("List an agent's keys in order, with their values")

@@ -85,16 +85,16 @@ SELECT version FROM row`
 export const WRITE_RESOLVED = `
 WITH row AS (
   INSERT INTO agents.state AS s (tenant_id, agent_id, state_key, state_value, version, checksum, created_at, updated_at, expires_at, deleted_at, clock)
-  SELECT $1, $2::uuid, $3, coalesce($4, 'null')::jsonb, 1, $5, least(to_timestamp($6::bigint / 1000.0), now()), to_timestamp($6::bigint / 1000.0), to_timestamp($7::bigint / 1000.0),
+  SELECT $1::text, $2::uuid, $3::text, coalesce($4::text, 'null')::jsonb, 1, $5::text, least(to_timestamp($6::bigint / 1000.0), now()), to_timestamp($6::bigint / 1000.0), to_timestamp($7::bigint / 1000.0),
          CASE WHEN $4::text IS NULL THEN now() END, $10::jsonb
-  WHERE $9::bigint = 0 OR EXISTS (SELECT FROM agents.state o WHERE o.tenant_id = $1 AND o.agent_id = $2::uuid AND o.state_key = $3)
+  WHERE $9::bigint = 0 OR EXISTS (SELECT FROM agents.state o WHERE o.tenant_id = $1::text AND o.agent_id = $2::uuid AND o.state_key = $3::text)
   ON CONFLICT (agent_id, state_key) DO UPDATE SET
     state_value = excluded.state_value, version = s.version + 1, kv_revision = NULL, kv_epoch = NULL, clock = excluded.clock, checksum = excluded.checksum,
     updated_at = excluded.updated_at, expires_at = excluded.expires_at, deleted_at = excluded.deleted_at
   WHERE s.tenant_id = excluded.tenant_id AND s.version = $9::bigint
   RETURNING version),
 kept AS (
-  INSERT INTO agents.state_backlog (tenant_id, agent_id, state_key, envelope, is_delete) SELECT $1, $2::uuid, $3, $8, false FROM row)
+  INSERT INTO agents.state_backlog (tenant_id, agent_id, state_key, envelope, is_delete) SELECT $1::text, $2::uuid, $3::text, $8::text, false FROM row)
 SELECT version FROM row`
 
 /** $1 limit, $2 left out. Locks the oldest writes of the backlog, so that one process at a time puts them into the hot tier, in order. */

@@ -17,6 +17,7 @@ import { conversationRoutes } from './routes/conversations.ts'
 import { healthRoutes } from './routes/health.ts'
 import { homeRoutes } from './routes/home.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
+import { statePolicyRoutes } from './routes/state-policies.ts'
 import { stateRoutes } from './routes/state.ts'
 import { securityHeaders } from './security-headers.ts'
 import { tenantOf } from './tenant.ts'
@@ -61,6 +62,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   agentRelationRoutes(app)
   agentInstanceRoutes(app)
   stateRoutes(app)
+  statePolicyRoutes(app)
   stateEventRoutes(app, { closing, keepAliveMs })
   checkpointRoutes(app)
   conversationRoutes(app)
