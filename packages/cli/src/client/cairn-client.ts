@@ -1,6 +1,6 @@
 import type {
   Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
-  Message, Page, PageOptions, RegisterAgent, RestoreResult, SetConflictPolicy, StateEntry, Thread,
+  Message, Page, PageOptions, RegisterAgent, RestoreResult, SetConflictPolicy, SetResult, StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 
@@ -24,8 +24,8 @@ export interface CairnClient {
     list(agent: string, options: PageOptions & { prefix?: string }): Promise<Json<Page<StateEntry>>>
     /** Undefined when the key does not exist. */
     get(agent: string, key: string): Promise<Json<StateEntry> | undefined>
-    set(agent: string, key: string, value: unknown, options: WriteOptions): Promise<{ revision: number }>
-    delete(agent: string, key: string, options: WriteOptions): Promise<{ deleted: boolean; revision: number }>
+    set(agent: string, key: string, value: unknown, options: WriteOptions): Promise<SetResult>
+    delete(agent: string, key: string, options: WriteOptions): Promise<{ deleted: boolean } & SetResult>
   }
   readonly policies: {
     list(options: ConflictPolicyListOptions): Promise<Json<Page<ConflictPolicy>>>

@@ -55,8 +55,8 @@ export function registerStateCommands(program: Command): void {
         // Read before anything is opened: a typing error should cost nothing.
         const value = parseValue(json === '-' ? await textOf(process.stdin) : json)
         await withClient(flags, async (client) => {
-          const { revision } = await client.state.set(agent, key, value, writeOptions(flags))
-          show(flags, { key, revision }, () => `${key} is at revision ${revision}.`)
+          const result = await client.state.set(agent, key, value, writeOptions(flags))
+          show(flags, { key, ...result }, () => `${key} ${result.outcome === 'stale' ? 'stays as it was, as a newer write is there,' : 'is'} at revision ${result.revision}.`)
         })
       }),
     )

@@ -43,11 +43,11 @@ export class WritePath {
     return this.#conflicts.write(identity, request, policy)
   }
 
-  /** Resolves with the revision written, or under a policy with the one that stands now. */
+  /** Writes over what is there, also under a conflict policy; resolves with the revision. */
   async write(identity: TenantIdentity, request: WriteRequest): Promise<number> {
     const found = this.policyOf(request.address)
     const policy = found instanceof Promise ? await found : found
-    return policy === undefined ? this.plain(identity, request) : (await this.#conflicts.write(identity, request, policy)).revision
+    return policy === undefined ? this.plain(identity, request) : (await this.#conflicts.write(identity, { ...request, force: true }, policy)).revision
   }
 
   /** A write of a key without policy: the last one acknowledged stays. */

@@ -32,6 +32,8 @@ export interface ConflictRequest {
   /** When the value was made, milliseconds since 1970; now by default. */
   readonly at?: number | undefined
   readonly context?: VectorClock | undefined
+  /** Replaces what is there, whatever it is (the restoration of a checkpoint). */
+  readonly force?: boolean
 }
 
 export interface ConflictResult {
@@ -85,6 +87,7 @@ export class ConflictWrites {
       context: request.context ?? (known === undefined || policy.strategy !== 'vector' ? {} : vectorOf(known)),
       remember,
       ...(request.context === undefined ? {} : { exact: true }),
+      ...(request.force === true ? { replaces: true } : {}),
       ...(request.text === undefined ? {} : { text: request.text }),
       ...(request.operation === undefined ? {} : { operation: request.operation }),
       ...(request.expiresAt === undefined ? {} : { expiresAt: request.expiresAt }),

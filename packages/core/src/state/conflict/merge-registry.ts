@@ -25,7 +25,8 @@ export class MergeRegistry {
   }
 
   /** INVALID_ARGUMENT for a bad name; DUPLICATE_KEY when the name has another function already. */
-  define(name: string, merge: MergeFunction): void {
+  define<T = unknown>(name: string, given: MergeFunction<T>): void {
+    const merge = given as unknown as MergeFunction
     checkMergeName(name)
     if (typeof merge !== 'function') throw new CairnError('INVALID_ARGUMENT', `merge: what is to be called ${JSON.stringify(name)} is not a function.`, { details: { field: 'merge' } })
     const known = this.#functions.get(name)

@@ -19,7 +19,7 @@ export interface Incoming {
   /** The caller named the context: the writes of this node are not known to it unless they are in there. */
   readonly exact?: boolean
   readonly expiresAt?: number
-  /** The caller named the revision it replaces, and it is the current one: nothing to resolve. */
+  /** Nothing to resolve: the caller named the current revision, or restores a checkpoint. */
   readonly replaces?: boolean
   /** The id may come again: it is kept in the value. */
   readonly remember: boolean

@@ -167,7 +167,7 @@ describe.each(cairnTargets)('conflict strategies ($name)', (target) => {
     await cairn.state.policies.set({ prefix: 'bad/', strategy: 'custom', merge: 'bad' })
     const results = [() => { throw new Error('no') }, () => 10n, () => Promise.resolve(1), () => undefined]
     for (const [i, bad] of results.entries()) {
-      cairn.state.merges.define('bad', bad)
+      cairn.state.merges.define<unknown>('bad', bad)
       await cairn.state.set(agent, `bad/${i}`, 1)
       expect(await codeOf(cairn.state.set(agent, `bad/${i}`, 2)), String(i)).toBe('MERGE_FAILED')
       expect((await cairn.state.get(agent, `bad/${i}`))?.value).toBe(1)
@@ -198,6 +198,21 @@ describe.each(cairnTargets)('conflict strategies ($name)', (target) => {
     await cairn.state.crdt(agent, n).increment(3)
     expect((await cairn.state.get(agent, n))?.value).toBe(7)
     expect((await inSql(n))?.value).toBe(7)
+  })
+
+  it('restoring a checkpoint replaces, under every strategy', async () => {
+    const { id } = await cairn.agents.register({ name: `restored-${++made}`, type: 'analyst' })
+    const values = { 'lww/x': 1, 'vec/x': 1, 'doc/x': { a: 1 }, 'n/x': 1, 'sum/x': 1, plain: 1 }
+    await cairn.state.setMany(id, values)
+    const point = await cairn.checkpoints.create(id)
+    await cairn.state.setMany(id, { 'lww/x': 2, 'vec/x': 2, 'doc/x': { b: 2 }, 'sum/x': 2, plain: 2, 'vec/late': 1 })
+    await cairn.state.crdt(id, 'n/x').increment(5)
+    await cairn.checkpoints.restore(point.id)
+    for (const [k, value] of Object.entries(values)) expect((await cairn.state.get(id, k))?.value, k).toEqual(value)
+    expect((await cairn.state.get(id, 'vec/x'))?.siblings).toBeUndefined()
+    expect(await cairn.state.get(id, 'vec/late')).toBeUndefined()
+    await cairn.state.crdt(id, 'n/x').increment(1)
+    expect((await cairn.state.get(id, 'n/x'))?.value).toBe(2)
   })
 
   it('refuses bad values by name and changes nothing', async () => {
