@@ -243,6 +243,32 @@ describe.each(cairnTargets)('conflict strategies ($name)', (target) => {
     expect(await counter.get()).toBe(1)
   })
 
+  it('a write of a key without policy asks no tier for anything', async () => {
+    await cairn.state.set(agent, 'plain', 1)
+    const { sql, kv } = cairn.engines
+    const asked: string[] = []
+    const query = sql.query.bind(sql)
+    const bucket = await kv.bucket('AGENT_STATE')
+    const get = bucket.get.bind(bucket)
+    sql.query = (identity, text, values, options) => {
+      asked.push(options?.name ?? text)
+      return query(identity, text, values, options)
+    }
+    bucket.get = (k) => {
+      asked.push('kv get')
+      return get(k)
+    }
+    try {
+      await Promise.all(Array.from({ length: 100 }, (_, i) => cairn.state.set(agent, `plain-${i}`, i, { ack: 'durable' })))
+    } finally {
+      sql.query = query
+      bucket.get = get
+    }
+    // Only the flush, and what runs by the clock.
+    expect(asked).toContain('flush_state')
+    expect(asked.filter((name) => !['flush_state', 'heartbeat_writer', 'policies_version'].includes(name) && !name.includes('state_writers'))).toEqual([])
+  })
+
   it('a time far in the future that got in is not believed', async () => {
     const k = key('lww')
     await cairn.state.set(agent, k, 'sane')
