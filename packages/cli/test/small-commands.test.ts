@@ -43,6 +43,18 @@ test('state: set, get, list, delete, with expected revisions and any key', async
   expect((await json<{ items: unknown[] }>('state', 'list', 'keeper')).items).toEqual([])
 })
 
+test('state policies: set, list, remove', async () => {
+  await json('agents', 'register', 'counter', '--type', 'analyst')
+  const policy = await json<{ id: string }>('state', 'policies', 'set', '--strategy', 'crdt', '--crdt-type', 'counter', '--prefix', 'n/', '--agent', 'counter')
+  expect(policy).toMatchObject({ prefix: 'n/', exact: false, strategy: 'crdt', crdtType: 'counter' })
+  expect(await json('state', 'set', 'counter', 'n/x', '5')).toMatchObject({ outcome: 'written' })
+  expect((await run('state', 'policies', 'list')).stdout).toMatch(/^id +for +keys +strategy\n[0-9a-f-]{36} +agent [0-9a-f-]{36} +n\/\* +crdt counter/)
+  expect((await run('state', 'policies', 'set', '--strategy', 'custom', '--prefix', '')).stderr).toMatch(/^error \[INVALID_ARGUMENT\] merge/)
+  expect((await run('state', 'policies', 'remove', policy.id)).code).toBe(2)
+  expect(await json('state', 'policies', 'remove', policy.id, '--yes')).toMatchObject({ deleted: true })
+  expect(await json('state', 'policies', 'list')).toEqual({ items: [], nextCursor: null })
+})
+
 test('checkpoints: create, show, restore, fork', async () => {
   await json('agents', 'register', 'first', '--type', 'analyst')
   await json('agents', 'register', 'second', '--type', 'analyst')

@@ -10,6 +10,7 @@ export { determineIsolationLevel } from './engines/sql/index.ts'
 export { FAILURE_RULES, failureClass, withRetry, type FailureClass, type RetryOptions } from './resilience/index.ts'
 export type { CairnOptions, NatsOptions, PoolOptions, PostgresOptions } from './options/index.ts'
 export type { Page, PageOptions } from './paging/index.ts'
+export { CONFLICT_STRATEGIES, CRDT_TYPES } from './state/index.ts'
 export type {
   AgentLagReport,
   AgentLifecycle,
@@ -34,10 +35,29 @@ export type {
   CheckpointListOptions,
   CheckpointWithState,
   CheckpointsService,
+  ConflictInfo,
+  ConflictOutcome,
+  ConflictPolicies,
+  ConflictPolicy,
+  ConflictPolicyListOptions,
+  ConflictResult,
+  ConflictStats,
+  ConflictStrategy,
+  CrdtHandle,
+  CrdtNode,
+  CrdtOperation,
+  CrdtType,
+  CrdtWriteOptions,
   CreateCheckpointOptions,
   ForkResult,
+  MergeFunction,
+  MergeRegistry,
+  MergeSide,
+  PathOptions,
   RestoreResult,
+  SetConflictPolicy,
   SetOptions,
+  SetResult,
   StateChange,
   StateEntry,
   StateListOptions,

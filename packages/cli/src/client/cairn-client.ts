@@ -1,8 +1,8 @@
 import type {
   Agent, AgentFilter, AgentLifecycle, Breaker, BreakerEvent, BreakerState, CacheInvalidation, CacheStats, ChatSession, Checkpoint,
-  CheckpointWithState, FlushResult, ForkResult, History, HistoryChange, HistoryItem, HydrateResult, ListHistoriesOptions, ListHistoryItemsOptions,
-  ListMessagesOptions, ListSessionsOptions, ListThreadsOptions, Message, Page, PageOptions, PoolsReport, RegisterAgent, RepairResult, RestoreResult,
-  StateEntry, Thread,
+  CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, FlushResult, ForkResult, History, HistoryChange, HistoryItem, HydrateResult,
+  ListHistoriesOptions, ListHistoryItemsOptions, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions, Message, Page, PageOptions,
+  PoolsReport, RegisterAgent, RepairResult, RestoreResult, SetConflictPolicy, SetResult, StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 import type { DocumentsClient } from './documents-client.ts'
@@ -32,8 +32,14 @@ export interface CairnClient {
     list(agent: string, options: PageOptions & { prefix?: string }): Promise<Json<Page<StateEntry>>>
     /** Undefined when the key does not exist. */
     get(agent: string, key: string): Promise<Json<StateEntry> | undefined>
-    set(agent: string, key: string, value: unknown, options: WriteOptions): Promise<{ revision: number }>
-    delete(agent: string, key: string, options: WriteOptions): Promise<{ deleted: boolean; revision: number }>
+    set(agent: string, key: string, value: unknown, options: WriteOptions): Promise<SetResult>
+    delete(agent: string, key: string, options: WriteOptions): Promise<{ deleted: boolean } & SetResult>
+  }
+  readonly policies: {
+    list(options: ConflictPolicyListOptions): Promise<Json<Page<ConflictPolicy>>>
+    set(input: SetConflictPolicy): Promise<Json<ConflictPolicy>>
+    /** False when there was none. */
+    remove(id: string): Promise<boolean>
   }
   readonly checkpoints: {
     list(agent: string, options: PageOptions & { name?: string }): Promise<Json<Page<Checkpoint>>>

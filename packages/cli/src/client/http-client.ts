@@ -27,6 +27,11 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       set: (agent, key, value, options) => http.put(statePath(agent, key), value, { ack: options.ack }, conditionOf(options)),
       delete: (agent, key, options) => http.delete(statePath(agent, key), { ack: options.ack }, options.ifRevision === undefined ? {} : { 'if-match': `"${options.ifRevision}"` }),
     },
+    policies: {
+      list: (options) => http.get('/v1/state-policies', { ...options }),
+      set: (input) => http.put('/v1/state-policies', input),
+      remove: async (id) => (await http.delete<{ deleted: boolean }>(`/v1/state-policies/${encodeURIComponent(id)}`)).deleted,
+    },
     checkpoints: {
       list: (agent, options) => http.get(`${agentPath(agent)}/checkpoints`, { ...options }),
       create: (agent, options) => http.post(`${agentPath(agent)}/checkpoints`, options),

@@ -22,6 +22,11 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       set: (agent, key, value, options) => state.set(agent, key, value, options),
       delete: (agent, key, options) => state.delete(agent, key, options),
     },
+    policies: {
+      list: async (options) => json(await state.policies.list(options)),
+      set: async (input) => json(await state.policies.set(input)),
+      remove: (id) => state.policies.remove(id),
+    },
     checkpoints: {
       list: async (agent, options) => json(await checkpoints.list(agent, options)),
       create: async (agent, options) => json(await checkpoints.create(agent, options)),

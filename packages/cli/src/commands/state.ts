@@ -7,6 +7,7 @@ import { confirmed } from '../confirm.ts'
 import { type ClientFlags, wholeNumber, withClientFlags } from '../engine-flags.ts'
 import { oneLine, record, run, show, table } from '../output.ts'
 import { addLifecycleCommands } from './state-lifecycle.ts'
+import { registerStatePolicyCommands } from './state-policies.ts'
 import { type PageFlags, moreLine, pageFrom, withPageFlags } from './page-flags.ts'
 
 interface WriteFlags extends ClientFlags {
@@ -14,9 +15,10 @@ interface WriteFlags extends ClientFlags {
   readonly ifRevision?: number
 }
 
-/** Adds `cairn state list|get|set|delete` and those of the lifecycle. */
+/** Adds `cairn state list|get|set|delete|policies` and those of the lifecycle. */
 export function registerStateCommands(program: Command): void {
   const state = program.command('state').description("Read and write an agent's state")
+  registerStatePolicyCommands(state)
 
   addLifecycleCommands(state)
 
@@ -56,8 +58,8 @@ export function registerStateCommands(program: Command): void {
         // Read before anything is opened: a typing error should cost nothing.
         const value = parseValue(json === '-' ? await textOf(process.stdin) : json)
         await withClient(flags, async (client) => {
-          const { revision } = await client.state.set(agent, key, value, writeOptions(flags))
-          show(flags, { key, revision }, () => `${key} is at revision ${revision}.`)
+          const result = await client.state.set(agent, key, value, writeOptions(flags))
+          show(flags, { key, ...result }, () => `${key} ${result.outcome === 'stale' ? 'stays as it was, as a newer write is there,' : 'is'} at revision ${result.revision}.`)
         })
       }),
     )

@@ -14,6 +14,8 @@ export const ERROR_CODES = {
   CONNECTION_FAILED: { status: 503, retryable: true, summary: 'A server could not be reached or the connection was lost.', remedy: 'Check that the server runs and the URL is right; `cairn doctor` tells which part fails.' },
   SERIALIZATION_ERROR: { status: 422, retryable: false, summary: 'A value could not be written as or read from JSON.', remedy: 'Pass plain JSON: no functions, bigint, cycles, U+0000 or lone surrogates.' },
   VERSION_CONFLICT: { status: 412, retryable: true, summary: 'The revision expected is not the current one: another writer was first.', remedy: 'Read the value again, apply the change to it, and write with its revision.' },
+  MERGE_UNDEFINED: { status: 501, retryable: false, summary: 'The policy of the key names a merge function that this process has not defined.', remedy: 'Call `cairn.state.merges.define(name, function)` in every process that writes the key.' },
+  MERGE_FAILED: { status: 500, retryable: false, summary: 'A merge function threw, or gave back what is not JSON; nothing was written.', remedy: 'Correct the function; the message tells what it threw.' },
   TTL_EXPIRED: { status: 410, retryable: false, summary: 'The value existed but its time to live is over.', remedy: 'Write it again, or give it a longer time to live.' },
   CONSISTENCY_VIOLATION: { status: 500, retryable: false, summary: 'Stored data does not match its checksum or the other tier.', remedy: 'Run `cairn doctor`; restore the agent from a checkpoint if the value is damaged.' },
   SERIALIZATION_FAILURE: { status: 503, retryable: true, summary: 'Two transactions could not be put in an order (SQLSTATE 40001).', remedy: 'Run the whole transaction again.' },

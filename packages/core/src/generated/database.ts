@@ -42,6 +42,18 @@ export type ChatStatus =
   | 'idle'
   | 'ended'
 
+export type ConflictStrategy =
+  | 'lww'
+  | 'vector'
+  | 'crdt'
+  | 'custom'
+
+export type CrdtType =
+  | 'register'
+  | 'counter'
+  | 'set'
+  | 'map'
+
 export type HealthStatus =
   | 'healthy'
   | 'degraded'
@@ -241,6 +253,22 @@ export interface AgentsStateEpochs {
   epoch: string
   base: number
   created_at: Generated<Date>
+}
+
+export interface AgentsStatePolicies {
+  tenant_id: Generated<string>
+  policy_id: string
+  agent_id: string | null
+  agent_type: string | null
+  key_prefix: string
+  is_exact: Generated<boolean>
+  strategy: ConflictStrategy
+  merge_name: string | null
+  crdt_type: CrdtType | null
+  max_siblings: Generated<number>
+  change: Generated<number>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
 }
 
 export interface AgentsStateWriters {
@@ -556,6 +584,7 @@ export interface Database {
   'agents.state': AgentsState
   'agents.state_backlog': AgentsStateBacklog
   'agents.state_epochs': AgentsStateEpochs
+  'agents.state_policies': AgentsStatePolicies
   'agents.state_writers': AgentsStateWriters
   'agents.status_transitions': AgentsStatusTransitions
   'conversations.chat_sessions': ConversationsChatSessions

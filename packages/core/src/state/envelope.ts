@@ -15,6 +15,10 @@ export interface Envelope {
   readonly expiresAt?: number
   /** Set on a copy brought back from SQL: the revision the value had there. */
   readonly hydratedRevision?: number
+  /** JSON that resolves the next write against this one (conflict policies). */
+  readonly clock?: string
+  /** A deletion that has a clock, and so is stored as an entry; `text` is null then. */
+  readonly deleted?: boolean
 }
 
 const VALUE_MARK = ',"v":'
@@ -24,13 +28,15 @@ export function checksumOf(text: string): string {
 }
 
 /**
- * `{"ts":…,"node":…,"sha":…[,"exp":…][,"rev":…],"v":<value>}`: JSON with the value last, so that its text can be
- * cut out without parsing. A quote inside the fields before it is escaped, so the mark cannot occur there.
+ * `{"ts":…,"node":…,"sha":…[,"exp":…][,"rev":…][,"del":1][,"clk":"…"],"v":<value>}`: JSON with the value last, so that its text can be
+ * cut out without parsing. A quote inside the fields before it is escaped (the clock is JSON inside a JSON string), so the mark cannot occur there.
  */
 export function encodeEnvelope(envelope: Envelope): string {
   let head = `{"ts":${envelope.writtenAt},"node":"${envelope.writer}","sha":"${envelope.checksum}"`
   if (envelope.expiresAt !== undefined) head += `,"exp":${envelope.expiresAt}`
   if (envelope.hydratedRevision !== undefined) head += `,"rev":${envelope.hydratedRevision}`
+  if (envelope.deleted === true) head += ',"del":1'
+  if (envelope.clock !== undefined) head += `,"clk":${JSON.stringify(envelope.clock)}`
   return `${head}${VALUE_MARK}${envelope.text}}`
 }
 
@@ -38,7 +44,7 @@ export function encodeEnvelope(envelope: Envelope): string {
 export function decodeEnvelope(data: string, where: string): Envelope {
   const mark = data.indexOf(VALUE_MARK)
   try {
-    const head = JSON.parse(`${data.slice(0, mark)}}`) as { ts: number; node: string; sha: string; exp?: number; rev?: number }
+    const head = JSON.parse(`${data.slice(0, mark)}}`) as { ts: number; node: string; sha: string; exp?: number; rev?: number; del?: number; clk?: string }
     const text = data.slice(mark + VALUE_MARK.length, -1)
     if (mark > 0 && checksumOf(text) === head.sha) {
       return {
@@ -48,6 +54,8 @@ export function decodeEnvelope(data: string, where: string): Envelope {
         writer: head.node,
         ...(head.exp === undefined ? {} : { expiresAt: head.exp }),
         ...(head.rev === undefined ? {} : { hydratedRevision: head.rev }),
+        ...(head.del === undefined ? {} : { deleted: true }),
+        ...(head.clk === undefined ? {} : { clock: head.clk }),
       }
     }
   } catch {

@@ -6,7 +6,7 @@ import type { LagMonitor } from './lag-monitor.ts'
 import type { StateAddress, StoredState } from './state-entry.ts'
 import { addressId, describeAddress } from './state-entry.ts'
 import type { StateOptions } from './state-options.ts'
-import { FLUSH_STATE } from './state-queries.ts'
+import { FLUSH_STATE, FLUSH_STATE_CLOCKS } from './state-queries.ts'
 
 /** A revision that the hot tier has acknowledged and SQL has not. */
 export interface DirtyState {
@@ -258,7 +258,10 @@ export class Flusher {
     const rows = batch.length < 2 ? batch : [...batch].sort(byRow)
     const columns: unknown[][] = [[], [], [], [], [], [], [], [], []]
     const [tenant, agent, key, text, version, kvRevision, checksum, written, expires] = columns as [unknown[], unknown[], unknown[], unknown[], unknown[], unknown[], unknown[], unknown[], unknown[]]
+    let clocks: (string | null)[] | undefined
     for (const { address, stored } of rows) {
+      if (stored.clock !== undefined) (clocks ??= tenant.map(() => null))[tenant.length] = stored.clock
+      else clocks?.push(null)
       tenant.push(address.tenant)
       agent.push(address.agentId)
       key.push(address.key)
@@ -269,7 +272,9 @@ export class Flusher {
       written.push(stored.writtenAt === 0 ? Date.now() : stored.writtenAt)
       expires.push(stored.expiresAt ?? null)
     }
-    return this.#deps.sql.query(MAINTENANCE, FLUSH_STATE, [...columns, this.#deps.epoch(), this.#deps.writerId, watermark], { name: 'flush_state', pool: 'background' })
+    const values = [...columns, this.#deps.epoch(), this.#deps.writerId, watermark]
+    if (clocks !== undefined) return this.#deps.sql.query(MAINTENANCE, FLUSH_STATE_CLOCKS, [...values, clocks], { name: 'flush_state_clocks', pool: 'background' })
+    return this.#deps.sql.query(MAINTENANCE, FLUSH_STATE, values, { name: 'flush_state', pool: 'background' })
   }
 
   /** One row is not acceptable to SQL (its agent is gone): the others must not wait for it. */

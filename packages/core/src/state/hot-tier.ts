@@ -92,13 +92,15 @@ export class HotTier {
     this.seen(entry.revision)
     if (entry.deleted) return this.deletion(entry.revision)
     const envelope = decodeEnvelope(entry.value, describeAddress(address))
+    const deleted = envelope.deleted === true
     return {
-      text: envelope.text,
-      checksum: envelope.checksum,
+      text: deleted ? null : envelope.text,
+      checksum: deleted ? '' : envelope.checksum,
       revision: envelope.hydratedRevision ?? this.revisionOf(entry.revision),
       kvRevision: entry.revision,
       writtenAt: envelope.writtenAt,
       expiresAt: envelope.expiresAt,
+      clock: envelope.clock,
     }
   }
 

@@ -14,6 +14,8 @@ export interface StateRow {
   readonly kvRevision: number | null
   readonly kvEpoch: string | null
   readonly checksum: string
+  /** JSON; null when it is empty. */
+  readonly clock: string | null
   readonly writtenMs: number
   readonly expiresMs: number | null
   readonly deleted: boolean
@@ -108,6 +110,7 @@ export class ReadPath {
       writer: this.#core.writerId,
       hydratedRevision: stored.revision,
       ...(stored.expiresAt === undefined ? {} : { expiresAt: stored.expiresAt }),
+      ...(stored.clock === undefined ? {} : { clock: stored.clock }),
     })
   }
 
@@ -140,5 +143,6 @@ export function storedFromRow(row: StateRow, address: StateAddress): StoredState
     kvRevision: undefined,
     writtenAt: Math.round(row.writtenMs),
     expiresAt: row.expiresMs === null ? undefined : Math.round(row.expiresMs),
+    clock: row.clock ?? undefined,
   }
 }

@@ -5,6 +5,7 @@ import type { SqlEngine } from '../engines/sql/index.ts'
 import type { Logger } from '../observability/index.ts'
 import { AgentDirectory } from './agent-directory.ts'
 import { Backlog } from './backlog.ts'
+import { ConflictCore, type ConflictStats } from './conflict/index.ts'
 import { Flusher } from './flusher.ts'
 import { HotTier, addressOf } from './hot-tier.ts'
 import { Janitor } from './janitor.ts'
@@ -40,6 +41,7 @@ export interface StateStats {
   readonly cacheBytes: number
   readonly cacheHits: number
   readonly cacheMisses: number
+  readonly conflicts: ConflictStats
 }
 
 /**
@@ -55,6 +57,7 @@ export class StateCore {
   readonly hot: HotTier
   readonly directory: AgentDirectory
   readonly backlog: Backlog
+  readonly conflicts: ConflictCore
   readonly flusher: Flusher
   readonly writers: WriterRegistry
   readonly activity = new AgentActivity()
@@ -81,8 +84,15 @@ export class StateCore {
     this.memory = new MemoryTier(options.cacheBytes)
     this.hot = new HotTier(kv, sql, options)
     this.directory = new AgentDirectory(sql)
-    this.backlog = new Backlog(sql, this.hot)
     this.lag = new LagMonitor(options.lagWarnMs)
+    this.backlog = new Backlog(this)
+    this.conflicts = new ConflictCore({
+      sql, log,
+      writerId: this.writerId,
+      refreshMs: options.heartbeatMs,
+      epoch: () => this.hot.epoch,
+      onDefine: () => this.backlog.retryLeftOut(),
+    })
     this.flusher = new Flusher({
       sql, options, log,
       lag: this.lag,
@@ -110,6 +120,7 @@ export class StateCore {
 
   /** Opens the hot tier, replays what former processes left, and starts the upkeep. */
   async start(): Promise<void> {
+    await this.conflicts.policies.start()
     await this.hot.open()
     this.#stopWatching = await this.hot.bucket.watch(this.#watcher)
     await this.writers.register()
@@ -135,6 +146,7 @@ export class StateCore {
     this.#stopConnection?.()
     await this.lifecycle.stop()
     await this.janitor.stop()
+    await this.conflicts.policies.stop()
     try {
       await this.flusher.flushNow()
       await this.flusher.close()
@@ -199,6 +211,7 @@ export class StateCore {
       cacheBytes: size.bytes,
       cacheHits: this.memory.hits,
       cacheMisses: this.memory.misses,
+      conflicts: this.conflicts.stats(),
     }
   }
 

@@ -1,3 +1,5 @@
+import { type ConflictInfo, conflictInfo } from './conflict/conflict-clock.ts'
+
 /** Where a state key lives: the tenant, the agent's id, the key. */
 export interface StateAddress {
   readonly tenant: string
@@ -23,10 +25,12 @@ export interface StoredState {
   readonly kvRevision: number | undefined
   readonly writtenAt: number
   readonly expiresAt: number | undefined
+  /** What the next write needs to be resolved against this one, as JSON; only under a conflict policy. */
+  readonly clock?: string | undefined
 }
 
-/** What a caller gets: the value, its revision and its times. */
-export interface StateEntry<T = unknown> {
+/** What a caller gets: the value, its revision and its times; under a vector clock policy, its context and siblings too. */
+export interface StateEntry<T = unknown> extends ConflictInfo {
   readonly key: string
   readonly value: T
   /** Grows with every change of the key; give it back as `ifRevision`. */
@@ -48,5 +52,6 @@ export function toEntry<T>(key: string, stored: StoredState): StateEntry<T> {
     revision: stored.revision,
     updatedAt: new Date(stored.writtenAt),
     expiresAt: stored.expiresAt === undefined ? null : new Date(stored.expiresAt),
+    ...(stored.clock === undefined ? undefined : conflictInfo(stored.clock)),
   }
 }

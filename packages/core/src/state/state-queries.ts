@@ -20,18 +20,24 @@ SELECT base FROM known UNION ALL SELECT base FROM made`
  * Rows come sorted by (agent, key), so that two flushes lock them in one order.
  * Measured on PostgreSQL 15 and PGlite: unnest of text arrays beats jsonb_to_recordset for small values.
  */
-export const FLUSH_STATE = `
+export const FLUSH_STATE = flushState(false)
+
+/** The same for a batch in which some rows have a clock (conflict policies): $13 is the array of clocks, null = none. */
+export const FLUSH_STATE_CLOCKS = flushState(true)
+
+function flushState(clocks: boolean): string {
+  return `
 WITH moved AS (
   INSERT INTO agents.state AS s
-    (tenant_id, agent_id, state_key, state_value, version, kv_revision, kv_epoch, checksum, created_at, updated_at, expires_at, deleted_at)
+    (tenant_id, agent_id, state_key, state_value, version, kv_revision, kv_epoch, checksum, created_at, updated_at, expires_at, deleted_at${clocks ? ', clock' : ''})
   SELECT t, a, k, coalesce(v, 'null')::jsonb, r, kr, $10, c,
          least(to_timestamp(w / 1000.0), now()), to_timestamp(w / 1000.0), to_timestamp(e / 1000.0),
-         CASE WHEN v IS NULL THEN now() END
-  FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[])
-    AS input(t, a, k, v, r, kr, c, w, e)
+         CASE WHEN v IS NULL THEN now() END${clocks ? `, coalesce(cl, '{}')::jsonb` : ''}
+  FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[]${clocks ? ', $13::text[]' : ''})
+    AS input(t, a, k, v, r, kr, c, w, e${clocks ? ', cl' : ''})
   ON CONFLICT (agent_id, state_key) DO UPDATE SET
     state_value = excluded.state_value, version = excluded.version, kv_revision = excluded.kv_revision,
-    kv_epoch = excluded.kv_epoch, checksum = excluded.checksum, updated_at = excluded.updated_at,
+    kv_epoch = excluded.kv_epoch, clock = excluded.clock, checksum = excluded.checksum, updated_at = excluded.updated_at,
     created_at = CASE WHEN s.deleted_at IS NULL THEN least(s.created_at, excluded.created_at) ELSE excluded.created_at END,
     expires_at = excluded.expires_at, deleted_at = excluded.deleted_at
   WHERE s.version < excluded.version AND s.tenant_id = excluded.tenant_id),
@@ -39,8 +45,9 @@ mark AS (
   UPDATE agents.state_writers SET watermark = greatest(watermark, $12::bigint), heartbeat_at = now()
   WHERE writer_id = $11::uuid AND epoch = $10)
 SELECT 1`
+}
 
-const COLUMNS = `state_key AS key, state_value::text AS text, version, kv_revision AS "kvRevision", kv_epoch AS "kvEpoch", checksum,
+const COLUMNS = `state_key AS key, state_value::text AS text, version, kv_revision AS "kvRevision", kv_epoch AS "kvEpoch", checksum, nullif(clock, '{}')::text AS clock,
   extract(epoch FROM updated_at) * 1000 AS "writtenMs", extract(epoch FROM expires_at) * 1000 AS "expiresMs", deleted_at IS NOT NULL AS deleted`
 
 /** $1 tenant, $2 agent, $3 key. Index: primary key. */
@@ -63,7 +70,7 @@ WITH row AS (
   INSERT INTO agents.state AS s (tenant_id, agent_id, state_key, state_value, version, checksum, created_at, updated_at, expires_at, deleted_at)
   VALUES ($1, $2, $3, coalesce($4, 'null')::jsonb, 1, $5, least(to_timestamp($6::bigint / 1000.0), now()), to_timestamp($6::bigint / 1000.0), to_timestamp($7::bigint / 1000.0), CASE WHEN $4::text IS NULL THEN now() END)
   ON CONFLICT (agent_id, state_key) DO UPDATE SET
-    state_value = excluded.state_value, version = s.version + 1, kv_revision = NULL, kv_epoch = NULL, checksum = excluded.checksum,
+    state_value = excluded.state_value, version = s.version + 1, kv_revision = NULL, kv_epoch = NULL, clock = excluded.clock, checksum = excluded.checksum,
     updated_at = excluded.updated_at, expires_at = excluded.expires_at, deleted_at = excluded.deleted_at
   WHERE s.tenant_id = excluded.tenant_id
   RETURNING version),
@@ -71,11 +78,31 @@ kept AS (
   INSERT INTO agents.state_backlog (tenant_id, agent_id, state_key, envelope, is_delete) VALUES ($1, $2, $3, $8, $4::text IS NULL))
 SELECT version FROM row`
 
-/** Locks the oldest writes of the backlog, so that one process at a time puts them into the hot tier, in order. */
+/**
+ * As WRITE_DIRECT, for a value made from the row as it was: no row comes back when that is not at $9 (0 = there is none) any more.
+ * $10 clock; $8 is the write to be resolved again.
+ */
+export const WRITE_RESOLVED = `
+WITH row AS (
+  INSERT INTO agents.state AS s (tenant_id, agent_id, state_key, state_value, version, checksum, created_at, updated_at, expires_at, deleted_at, clock)
+  SELECT $1::text, $2::uuid, $3::text, coalesce($4::text, 'null')::jsonb, 1, $5::text, least(to_timestamp($6::bigint / 1000.0), now()), to_timestamp($6::bigint / 1000.0), to_timestamp($7::bigint / 1000.0),
+         CASE WHEN $4::text IS NULL THEN now() END, $10::jsonb
+  WHERE $9::bigint = 0 OR EXISTS (SELECT FROM agents.state o WHERE o.tenant_id = $1::text AND o.agent_id = $2::uuid AND o.state_key = $3::text)
+  ON CONFLICT (agent_id, state_key) DO UPDATE SET
+    state_value = excluded.state_value, version = s.version + 1, kv_revision = NULL, kv_epoch = NULL, clock = excluded.clock, checksum = excluded.checksum,
+    updated_at = excluded.updated_at, expires_at = excluded.expires_at, deleted_at = excluded.deleted_at
+  WHERE s.tenant_id = excluded.tenant_id AND s.version = $9::bigint
+  RETURNING version),
+kept AS (
+  INSERT INTO agents.state_backlog (tenant_id, agent_id, state_key, envelope, is_delete) SELECT $1::text, $2::uuid, $3::text, $8::text, false FROM row)
+SELECT version FROM row`
+
+/** $1 limit, $2 left out. Locks the oldest writes of the backlog, so that one process at a time puts them into the hot tier, in order. */
 export const TAKE_BACKLOG = `SELECT backlog_id AS id, tenant_id AS tenant, agent_id AS "agentId", state_key AS key, envelope, is_delete AS deleted
-FROM agents.state_backlog ORDER BY position LIMIT $1 FOR UPDATE`
+FROM agents.state_backlog WHERE backlog_id <> ALL($2::uuid[]) ORDER BY position LIMIT $1 FOR UPDATE`
 export const DROP_BACKLOG = 'DELETE FROM agents.state_backlog WHERE backlog_id = ANY($1::uuid[])'
-export const HAS_BACKLOG = 'SELECT EXISTS (SELECT FROM agents.state_backlog) AS waiting'
+/** $1 left out. */
+export const HAS_BACKLOG = 'SELECT EXISTS (SELECT FROM agents.state_backlog WHERE backlog_id <> ALL($1::uuid[])) AS waiting'
 
 /** $1 writer, $2 epoch, $3 watermark, $4 process info. */
 export const REGISTER_WRITER = `INSERT INTO agents.state_writers (writer_id, epoch, watermark, process_info) VALUES ($1, $2, $3, $4::jsonb)

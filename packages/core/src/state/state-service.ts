@@ -2,13 +2,14 @@ import { CairnError } from '../errors/index.ts'
 import type { TenantIdentity } from '../identity/index.ts'
 import { type Page, type PageOptions } from '../paging/index.ts'
 import { canonicalJson } from './canonical-json.ts'
+import { type ConflictOutcome, ConflictPolicies, type ConflictPolicy, CrdtHandle, type CrdtOperation, type CrdtWriteOptions, type ConflictResult, type MergeRegistry, checkAt, checkOperation, crdtState, decodeContext } from './conflict/index.ts'
 import { listState } from './list-state.ts'
 import { ReadPath } from './read-path.ts'
 import type { StateCore, StateStats } from './state-core.ts'
 import { type StateAddress, type StateEntry, isLive, toEntry } from './state-entry.ts'
 import { checkStateKey } from './state-key.ts'
 import { type StateChange, watchState } from './watch-state.ts'
-import { WritePath } from './write-path.ts'
+import { WritePath, type WriteRequest } from './write-path.ts'
 
 export interface SetOptions {
   /**
@@ -22,6 +23,16 @@ export interface SetOptions {
   readonly ttlMs?: number
   /** Makes a retry safe: the same id is not applied twice within two minutes. */
   readonly operationId?: string
+  /** Under a policy with the strategy `lww`: when the value was made, milliseconds since 1970, for what arrives late. @default now */
+  readonly at?: number
+  /** Under a policy with the strategy `vector`: the `context` of the entry that this write was made in knowledge of. @default what this process has seen of the key */
+  readonly context?: string
+}
+
+export interface SetResult {
+  readonly revision: number
+  /** Under a conflict policy: what became of the write. `stale`: a newer one stays, with the revision given here. */
+  readonly outcome?: ConflictOutcome
 }
 
 export interface StateListOptions extends PageOptions {
@@ -44,12 +55,20 @@ export class StateService {
   readonly #identity: TenantIdentity
   readonly #reads: ReadPath
   readonly #writes: WritePath
+  /** Which strategy resolves the conflicts of which keys. */
+  readonly policies: ConflictPolicies
 
   constructor(core: StateCore, identity: TenantIdentity, reads = new ReadPath(core), writes = new WritePath(core, reads)) {
     this.#core = core
     this.#identity = identity
     this.#reads = reads
     this.#writes = writes
+    this.policies = new ConflictPolicies(core, identity)
+  }
+
+  /** The merge functions of this process, of all tenants. */
+  get merges(): MergeRegistry {
+    return this.#core.conflicts.merges
   }
 
   /** The same tiers for another tenant or actor. */
@@ -61,12 +80,12 @@ export class StateService {
    * Writes a value; resolves with its new revision.
    * Errors: VERSION_CONFLICT, SERIALIZATION_ERROR, PAYLOAD_TOO_LARGE, HOT_TIER_UNAVAILABLE, OUTCOME_UNKNOWN, TIMEOUT.
    */
-  async set(agent: string, key: string, value: unknown, options: SetOptions = {}): Promise<{ revision: number }> {
+  async set(agent: string, key: string, value: unknown, options: SetOptions = {}): Promise<SetResult> {
     checkStateKey(key)
     checkSetOptions(options)
     const text = this.#encode(key, value)
     const address = await this.#address(agent, key)
-    const revision = await this.#writes.write(this.#identity, {
+    return this.#write(options, {
       address,
       text,
       expiresAt: options.ttlMs === undefined ? undefined : Date.now() + options.ttlMs,
@@ -74,7 +93,39 @@ export class StateService {
       ifRevision: options.ifRevision,
       operationId: options.operationId,
     })
-    return { revision }
+  }
+
+  /** The operations of a key under a policy with the strategy `crdt`. */
+  crdt(agent: string, key: string): CrdtHandle {
+    return new CrdtHandle({
+      apply: (operation, options) => this.merge(agent, key, operation, options),
+      value: async () => (await this.get(agent, key))?.value,
+      read: async () => {
+        checkStateKey(key)
+        const stored = await this.#reads.read(await this.#address(agent, key))
+        return stored === undefined || !isLive(stored) ? undefined : crdtState(stored)
+      },
+    })
+  }
+
+  /**
+   * Applies an operation to a CRDT value, whoever else writes it. The same as the methods of `crdt(agent, key)`.
+   * Errors: those of `set`; INVALID_ARGUMENT when the key has no policy with the strategy `crdt`.
+   */
+  async merge(agent: string, key: string, operation: CrdtOperation, options: CrdtWriteOptions = {}): Promise<ConflictResult> {
+    checkStateKey(key)
+    checkSetOptions(options)
+    const checked = checkOperation(operation)
+    const address = await this.#address(agent, key)
+    const policy = await this.#crdtPolicy(address)
+    return this.#writes.resolve(this.#identity, {
+      address,
+      operation: checked,
+      expiresAt: options.ttlMs === undefined ? undefined : Date.now() + options.ttlMs,
+      ack: options.ack ?? 'hot',
+      ifRevision: undefined,
+      operationId: options.operationId,
+    }, policy)
   }
 
   /** The entry, or undefined when the key does not exist or has expired. Each call returns a value of its own. */
@@ -113,7 +164,7 @@ export class StateService {
   }
 
   /** Deletes a key. `deleted` is false when there was nothing to delete. Options as for `set`. */
-  async delete(agent: string, key: string, options: Omit<SetOptions, 'ttlMs'> = {}): Promise<{ deleted: boolean; revision: number }> {
+  async delete(agent: string, key: string, options: Omit<SetOptions, 'ttlMs'> = {}): Promise<{ deleted: boolean } & SetResult> {
     checkStateKey(key)
     checkSetOptions(options)
     const address = await this.#address(agent, key)
@@ -121,7 +172,7 @@ export class StateService {
       const stored = await this.#reads.read(address)
       if (stored === undefined || !isLive(stored)) return { deleted: false, revision: 0 }
     }
-    const revision = await this.#writes.write(this.#identity, {
+    const result = await this.#write(options, {
       address,
       text: null,
       expiresAt: undefined,
@@ -129,7 +180,7 @@ export class StateService {
       ifRevision: options.ifRevision,
       operationId: options.operationId,
     })
-    return { deleted: true, revision }
+    return { deleted: result.outcome !== 'stale', ...result }
   }
 
   /** Changes of an agent's keys as they happen, in this and in other processes. Ends when `signal` aborts. Several quick changes of one key may arrive as one, the newest. */
@@ -153,6 +204,30 @@ export class StateService {
     const known = this.#core.directory.peek(tenant, agent)
     if (known !== undefined) return { tenant, agentId: known, key }
     return this.#core.directory.resolve(this.#identity, agent).then((agentId) => ({ tenant, agentId, key }))
+  }
+
+  async #write(options: Pick<SetOptions, 'at' | 'context'>, request: WriteRequest): Promise<SetResult> {
+    const found = this.#writes.policyOf(request.address)
+    const policy = found instanceof Promise ? await found : found
+    if (policy === undefined) {
+      if (options.at !== undefined || options.context !== undefined) bad(options.at === undefined ? 'context' : 'at', options.at ?? options.context, 'of use: the key has no conflict policy')
+      return { revision: await this.#writes.plain(this.#identity, request) }
+    }
+    const hints = { at: checkAt(options.at, policy), context: decodeContext(options.context, policy) }
+    return this.#writes.resolve(this.#identity, { ...request, ...hints }, policy)
+  }
+
+  /** A policy that another process made a moment ago counts too. */
+  async #crdtPolicy(address: StateAddress): Promise<ConflictPolicy> {
+    let policy = await this.#writes.policyOf(address)
+    if (policy?.strategy !== 'crdt') {
+      await this.#core.conflicts.policies.refresh()
+      policy = await this.#writes.policyOf(address)
+    }
+    if (policy?.strategy === 'crdt') return policy
+    throw new CairnError('INVALID_ARGUMENT', `key: ${JSON.stringify(address.key)} has no policy with the strategy crdt${policy === undefined ? '' : ` but one with ${policy.strategy}`}. Make one with state.policies.set.`, {
+      details: { field: 'key', key: address.key, strategy: policy?.strategy ?? null },
+    })
   }
 
   #encode(key: string, value: unknown): string {

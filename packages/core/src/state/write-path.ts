@@ -1,6 +1,7 @@
 import { CairnError, isCairnError } from '../errors/index.ts'
 import type { KvWriteOptions } from '../engines/kv/index.ts'
 import type { TenantIdentity } from '../identity/index.ts'
+import { type ConflictPolicy, type ConflictRequest, type ConflictResult, ConflictWrites } from './conflict/index.ts'
 import { checksumOf, encodeEnvelope } from './envelope.ts'
 import type { ReadPath } from './read-path.ts'
 import type { StateCore } from './state-core.ts'
@@ -24,14 +25,33 @@ const MOVED_TRIES = 4
 export class WritePath {
   readonly #core: StateCore
   readonly #reads: ReadPath
+  readonly #conflicts: ConflictWrites
 
   constructor(core: StateCore, reads: ReadPath) {
     this.#core = core
     this.#reads = reads
+    this.#conflicts = new ConflictWrites(core, reads)
   }
 
-  /** Resolves with the revision written. */
+  /** The policy of a key; undefined: the last acknowledged write wins. */
+  policyOf(address: StateAddress): ConflictPolicy | undefined | Promise<ConflictPolicy | undefined> {
+    return this.#core.conflicts.policies.of(address)
+  }
+
+  /** A write of a key under a policy. */
+  resolve(identity: TenantIdentity, request: ConflictRequest, policy: ConflictPolicy): Promise<ConflictResult> {
+    return this.#conflicts.write(identity, request, policy)
+  }
+
+  /** Writes over what is there, also under a conflict policy; resolves with the revision. */
   async write(identity: TenantIdentity, request: WriteRequest): Promise<number> {
+    const found = this.policyOf(request.address)
+    const policy = found instanceof Promise ? await found : found
+    return policy === undefined ? this.plain(identity, request) : (await this.#conflicts.write(identity, { ...request, force: true }, policy)).revision
+  }
+
+  /** A write of a key without policy: the last one acknowledged stays. */
+  async plain(identity: TenantIdentity, request: WriteRequest): Promise<number> {
     const { address, text } = request
     const id = addressId(address)
     const writtenAt = Date.now()

@@ -23,6 +23,7 @@ import { homeRoutes } from './routes/home.ts'
 import { poolRoutes } from './routes/pools.ts'
 import { lifecycleRoutes } from './routes/lifecycle.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
+import { statePolicyRoutes } from './routes/state-policies.ts'
 import { stateRoutes } from './routes/state.ts'
 import { securityHeaders } from './security-headers.ts'
 import { tenantOf } from './tenant.ts'
@@ -67,6 +68,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   agentRelationRoutes(app)
   agentInstanceRoutes(app)
   stateRoutes(app)
+  statePolicyRoutes(app)
   stateEventRoutes(app, { closing, keepAliveMs })
   checkpointRoutes(app)
   lifecycleRoutes(app)

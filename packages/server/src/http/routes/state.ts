@@ -5,11 +5,11 @@ import { etagOf, expectedRevision, isNotModified } from '../etag.ts'
 import { exact } from '../exact.ts'
 import { ETAG_HEADER, body, json, problems } from '../openapi.ts'
 import { AgentParam, TenantHeaders, pageOf } from '../schemas/common.ts'
-import { DeleteHeaders, DeleteQuery, JsonValue, KeyParams, ReadHeaders, SetQuery, StateBatch, StateBatchResult, StateDeleted, StateEntry, StateListQuery, StateLookup, StateLookupResult, StateStats, StateWritten, WriteHeaders } from '../schemas/state.ts'
+import { DeleteHeaders, DeleteQuery, JsonValue, KeyParams, PutQuery, ReadHeaders, SetQuery, StateBatch, StateBatchResult, StateDeleted, StateEntry, StateListQuery, StateLookup, StateLookupResult, StateStats, StateWritten, WriteHeaders } from '../schemas/state.ts'
 
 const tags = ['state']
 const path = '/v1/agents/{agent}/state/{key}'
-const WRITE_PROBLEMS = ['AGENT_NOT_FOUND', 'VERSION_CONFLICT', 'SERIALIZATION_ERROR', 'PAYLOAD_TOO_LARGE', 'HOT_TIER_UNAVAILABLE', 'OUTCOME_UNKNOWN'] as const
+const WRITE_PROBLEMS = ['AGENT_NOT_FOUND', 'VERSION_CONFLICT', 'SERIALIZATION_ERROR', 'PAYLOAD_TOO_LARGE', 'HOT_TIER_UNAVAILABLE', 'OUTCOME_UNKNOWN', 'MERGE_UNDEFINED', 'MERGE_FAILED'] as const
 
 /** The keyed, versioned state of agents. The revision is the ETag; conditional headers are the compare-and-set. */
 export function stateRoutes(app: App): void {
@@ -32,14 +32,15 @@ export function stateRoutes(app: App): void {
   app.openapi(
     createRoute({
       method: 'put', path, tags, summary: 'Write a key; the body is the value',
-      request: { params: KeyParams, headers: WriteHeaders, query: SetQuery, body: body(JsonValue, 'The value itself.') },
+      request: { params: KeyParams, headers: WriteHeaders, query: PutQuery, body: body(JsonValue, 'The value itself.') },
       responses: { 200: json(StateWritten, 'Written.', ETAG_HEADER), ...problems(...WRITE_PROBLEMS) },
     }),
     async (c) => {
       const { agent, key } = c.req.valid('param')
       const options = { ...exact(c.req.valid('query')), ...conditions(c.req.header('if-match'), c.req.header('if-none-match'), c.req.header('idempotency-key')) }
-      const { revision } = await c.get('cairn').state.set(agent, key, c.req.valid('json'), options)
-      return c.json({ key, revision }, 200, { ETag: etagOf(revision) })
+      const result = await c.get('cairn').state.set(agent, key, c.req.valid('json'), options)
+      const { revision } = result
+      return c.json({ key, ...result }, 200, { ETag: etagOf(revision) })
     },
   )
 

@@ -7,17 +7,25 @@ export const JsonValue = z.unknown().openapi('JsonValue', { description: 'Any JS
 const Revision = z.int().openapi({ description: 'Grows with every change of the key; the ETag.' })
 
 export const StateEntry = z
-  .object({ key: z.string(), value: JsonValue, revision: Revision, updatedAt: Time, expiresAt: Time.nullable() })
+  .object({
+    key: z.string(), value: JsonValue, revision: Revision, updatedAt: Time, expiresAt: Time.nullable(),
+    context: z.string().optional().openapi({ description: 'Under a vector clock policy: give it back as `context` with the next write.' }),
+    siblings: z.array(z.object({ value: JsonValue, deleted: z.boolean(), writtenAt: Time })).optional().openapi({ description: 'Under a vector clock policy: all values that stand side by side.' }),
+  })
   .openapi('StateEntry', { required: ['key', 'value', 'revision', 'updatedAt', 'expiresAt'] })
-export const StateWritten = z.object({ key: z.string(), revision: Revision }).openapi('StateWritten')
-export const StateDeleted = z.object({ deleted: z.boolean(), revision: Revision }).openapi('StateDeleted')
+const outcome = z.enum(['written', 'merged', 'stale', 'repeated']).optional().openapi({ description: 'Only under a conflict policy. stale: a newer write stays.' })
+export const StateWritten = z.object({ key: z.string(), revision: Revision, outcome }).openapi('StateWritten')
+export const StateDeleted = z.object({ deleted: z.boolean(), revision: Revision, outcome }).openapi('StateDeleted')
 
 export const KeyParams = AgentParam.extend({ key: z.string().openapi({ description: 'The key, percent-encoded: any text up to 255 characters, `/` as %2F. The keys `.` and `..` do not fit into a path: use state-batch and state-lookup.', example: 'plan' }) })
 
 const ack = z.enum(['hot', 'durable']).optional().openapi({ description: '`hot`: the hot tier has it (survives kill -9). `durable`: PostgreSQL has committed it.', default: 'hot' })
 const ttlMs = z.coerce.number().int().min(1).optional().openapi({ type: 'integer', minimum: 1, description: 'The entry stops being visible after this many milliseconds.' })
 export const SetQuery = z.strictObject({ ack, ttlMs })
-export const DeleteQuery = z.strictObject({ ack })
+const at = z.coerce.number().int().min(0).optional().openapi({ type: 'integer', minimum: 0, description: 'Under an lww policy: when the value was made, milliseconds since 1970.' })
+const context = z.string().optional().openapi({ description: 'Under a vector clock policy: the context of the entry that this write knows of.' })
+export const PutQuery = z.strictObject({ ack, ttlMs, at, context })
+export const DeleteQuery = z.strictObject({ ack, at, context })
 export const StateListQuery = z.strictObject({ ...pageFields, prefix: z.string().optional().openapi({ description: 'Only keys that begin with this text.' }) })
 export const WatchQuery = z.strictObject({ prefix: z.string().optional().openapi({ description: 'Only keys that begin with this text.' }) })
 
@@ -45,6 +53,7 @@ export const StateLookupResult = z
   .object({ entries: z.record(z.string(), StateEntry).openapi({ description: 'The entries that exist, by key.' }) })
   .openapi('StateLookupResult')
 
+const byStrategy = z.object({ lww: Count, vector: Count, crdt: Count, custom: Count })
 const ms = z.number().openapi({ description: 'Milliseconds.' })
 export const StateStats = z
   .object({
@@ -62,5 +71,10 @@ export const StateStats = z
     cacheBytes: Count,
     cacheHits: Count,
     cacheMisses: Count,
+    conflicts: z.object({
+      stale: byStrategy.openapi({ description: 'Writes that lost to a newer one.' }),
+      merged: byStrategy.openapi({ description: 'Writes that were joined with another.' }),
+      retries: Count.openapi({ description: 'Resolutions done again because another process was faster.' }),
+    }),
   })
   .openapi('StateStats') satisfies z.ZodType<Wire<CoreStateStats>>

@@ -1,0 +1,6 @@
+export { type ApplyContext, MAX_TOMBSTONES, applyOperation } from './crdt-apply.ts'
+export { checkNode, checkOperation } from './crdt-check.ts'
+export { mergeNodes } from './crdt-merge.ts'
+export { CRDT_TYPES, type CrdtNode, type CrdtOperation, type CrdtType } from './crdt-types.ts'
+export { nodeFrom, removed, valueOf } from './crdt-value.ts'
+export { getOwn, record } from './record.ts'
