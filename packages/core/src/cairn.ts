@@ -8,13 +8,14 @@ import { HealthService } from './operations/health/index.ts'
 import { type MigrationProgress, assertSchemaUsable, migrateUp, migrationStatus } from './operations/migrations/index.ts'
 import { openKv, openSql } from './open-engines.ts'
 import { type CairnOptions, type ResolvedOptions, resolveOptions } from './options/index.ts'
-import { CheckpointsService, StateCore, StateService } from './state/index.ts'
+import { CheckpointUpkeep, CheckpointsService, StateCore, StateService } from './state/index.ts'
 
 interface Engines {
   readonly options: ResolvedOptions
   readonly sql: SqlEngine
   readonly kv: KvEngine
   readonly core: StateCore
+  readonly checkpointUpkeep: CheckpointUpkeep
 }
 
 /**
@@ -68,7 +69,8 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql } = this.#engines
+      const { core, kv, sql, checkpointUpkeep } = this.#engines
+      await checkpointUpkeep.stop()
       await core.close()
       await kv.close()
       await sql.close()
@@ -105,7 +107,9 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const core = new StateCore(sql, kv, options.state, options.logger)
     options.onProgress('opening the hot tier')
     await core.start()
-    return Cairn.of({ options, sql, kv, core })
+    const checkpointUpkeep = new CheckpointUpkeep(core)
+    await checkpointUpkeep.start()
+    return Cairn.of({ options, sql, kv, core, checkpointUpkeep })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

@@ -8,19 +8,28 @@ export type { Page, PageOptions } from './paging/index.ts'
 export type {
   Checkpoint,
   CheckpointListOptions,
+  CheckpointPolicies,
   CheckpointWithState,
   CheckpointsService,
   CreateCheckpointOptions,
   ForkResult,
+  PatchOperation,
+  PointInTime,
+  PruneResult,
+  PrunedCheckpoint,
+  RestoreOptions,
   RestoreResult,
+  RetentionPolicy,
   SetOptions,
   StateChange,
+  StateDiff,
   StateEntry,
   StateListOptions,
   StateOptions,
   StateService,
   StateStats,
   StateWatchOptions,
+  TagOptions,
 } from './state/index.ts'
 export type * from './domains/agents/index.ts'
 export type * from './domains/conversations/index.ts'

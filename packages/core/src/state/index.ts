@@ -1,4 +1,4 @@
-export { CheckpointsService, type Checkpoint, type CheckpointListOptions, type CheckpointWithState, type CreateCheckpointOptions, type ForkResult, type RestoreResult } from './checkpoints/index.ts'
+export * from './checkpoints/index.ts'
 export type { StateStats } from './state-core.ts'
 export { StateCore } from './state-core.ts'
 export type { StateEntry } from './state-entry.ts'

@@ -55,6 +55,8 @@ export class StateCore {
   readonly backlog: Backlog
   readonly flusher: Flusher
   readonly writers: WriterRegistry
+  /** Several processes may use the hot tier at once. */
+  readonly shared: boolean
   readonly #kv: KvEngine
   readonly #lag: LagMonitor
   readonly #janitor: Janitor
@@ -72,6 +74,7 @@ export class StateCore {
   constructor(sql: SqlEngine, kv: KvEngine, options: StateOptions, log: Logger) {
     this.sql = sql
     this.#kv = kv
+    this.shared = kv.capabilities.shared
     this.options = options
     this.log = log
     this.memory = new MemoryTier(options.cacheBytes)

@@ -8,6 +8,7 @@ export const MAINTENANCE_PATHS = [
   { path: 'state recovery', tables: ['agents.state', 'agents.state_epochs'], reason: 'Replays the change feed of a writer that died, whoever its agents belong to.' },
   { path: 'state writers', tables: ['agents.state_writers', 'agents.state_epochs'], reason: 'Heartbeats and watermarks of processes; no data of a tenant.' },
   { path: 'backlog replay', tables: ['agents.state_backlog'], reason: 'Puts the writes that SQL alone acknowledged back into the hot tier.' },
+  { path: 'checkpoint upkeep', tables: ['agents.checkpoint_restores', 'agents.checkpoint_policies', 'agents.checkpoints'], reason: 'Finds interrupted restores and agents with a retention policy; the work itself is done as their tenant.' },
   { path: 'partition upkeep', tables: ['all partitioned tables'], reason: 'Makes partitions ahead and reads how far they reach.' },
   { path: 'stream tables', tables: ['tx.outbox', 'tx.streams', 'tx.consumers', 'tx.deliveries', 'tx.dead_letters'], reason: 'The event log is one order for all tenants; consumers filter by tenant.' },
 ] as const satisfies readonly MaintenancePath[]

@@ -9,6 +9,7 @@ const checkpoint = {
   name: z.string().nullable(),
   trigger: z.string(),
   metadata: JsonObject,
+  tags: z.array(z.string()),
   keyCount: Count,
   kvRevision: Count.nullable(),
   kvEpoch: z.string().nullable(),
