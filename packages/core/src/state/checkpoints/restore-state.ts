@@ -3,6 +3,7 @@ import { CairnError, isCairnError } from '../../errors/index.ts'
 import { MAINTENANCE, type TenantIdentity } from '../../identity/index.ts'
 import { type AgentSnapshot, snapshotAgent } from '../agent-snapshot.ts'
 import { checksumOf } from '../envelope.ts'
+import { addressOf } from '../hot-tier.ts'
 import { ReadPath } from '../read-path.ts'
 import type { StateCore } from '../state-core.ts'
 import { type StoredState, isLive } from '../state-entry.ts'
@@ -11,6 +12,7 @@ import type { RestoreResult } from './checkpoint-types.ts'
 import { BASE_OF_EPOCH, BEGIN_RESTORE, END_RESTORE } from './restore-queries.ts'
 
 const WRITES_AT_ONCE = 256
+const FEED_BATCH = 500
 
 export interface Goal {
   readonly agentId: string
@@ -41,8 +43,9 @@ export function restoresUnderWay(core: StateCore): Set<string> {
  * completed by `completeRestores`, except for keys that somebody has written since.
  */
 export async function restoreState(core: StateCore, identity: TenantIdentity, goal: Goal, unchangedSince: number | undefined): Promise<RestoreResult> {
+  const unflushed = unchangedSince === undefined ? [] : await keysInFeed(core, identity.tenant, goal.agentId, unchangedSince)
   const now = await snapshotAgent(core, identity.tenant, goal.agentId, () => true)
-  if (unchangedSince !== undefined) refuseWhenChanged(now, goal, unchangedSince)
+  if (unchangedSince !== undefined) refuseWhenChanged(now, goal, unchangedSince, unflushed)
   const { writes, unchanged } = planRestore(now, goal)
   const deleted = writes.filter(({ text }) => text === null).length
   const result = { agentId: goal.agentId, written: writes.length - deleted, deleted, unchanged }
@@ -127,8 +130,25 @@ function send(core: StateCore, { tenant, ...rest }: TenantIdentity, agentId: str
   return writes.write({ ...rest, tenant }, { address: { tenant, agentId, key }, text, expiresAt, ack: 'durable', ifRevision, operationId: undefined })
 }
 
-function refuseWhenChanged(now: AgentSnapshot, goal: Goal, since: number): void {
-  const changed = [...now.entries].filter(([, stored]) => stored.revision > since).map(([key]) => key)
+/** A key that was made and deleted again before a flush is in the change feed alone. What left the feed is in SQL, which is read after it. */
+async function keysInFeed(core: StateCore, tenant: string, agentId: string, since: number): Promise<string[]> {
+  if (!core.hot.available) return []
+  const keys: string[] = []
+  let cursor = core.hot.kvRevisionOf(since)
+  for (;;) {
+    const batch = await core.hot.bucket.changes(cursor, FEED_BATCH)
+    for (const entry of batch.entries) {
+      if (entry.key[0] !== tenant || entry.key[1] !== agentId) continue
+      const address = addressOf(entry.key)
+      if (core.hot.toStored(entry, address).revision > since) keys.push(address.key)
+    }
+    cursor = batch.cursor
+    if (batch.cursor >= batch.lastRevision) return keys
+  }
+}
+
+function refuseWhenChanged(now: AgentSnapshot, goal: Goal, since: number, unflushed: readonly string[]): void {
+  const changed = [...new Set([...unflushed, ...[...now.entries].filter(([, stored]) => stored.revision > since).map(([key]) => key)])]
   if (changed.length === 0) return
   throw new CairnError('VERSION_CONFLICT', `Agent ${goal.agentId} was written to since: ${changed.length} keys, ${JSON.stringify(changed[0])} among them. Nothing was restored. Make a checkpoint of it, or restore without ifUnchangedSince.`, {
     details: { agentId: goal.agentId, changedKeys: changed.slice(0, 20), since },
