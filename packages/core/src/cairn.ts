@@ -1,3 +1,4 @@
+import { AgentFilesService } from './domains/agent-files/index.ts'
 import { AgentsService } from './domains/agents/index.ts'
 import { ConversationsService } from './domains/conversations/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
@@ -24,6 +25,7 @@ interface Engines {
  */
 export class Cairn implements AsyncDisposable {
   readonly agents: AgentsService
+  readonly agentFiles: AgentFilesService
   readonly state: StateService
   readonly checkpoints: CheckpointsService
   readonly conversations: ConversationsService
@@ -42,6 +44,7 @@ export class Cairn implements AsyncDisposable {
     this.conversations = new ConversationsService(context)
     this.state = new StateService(engines.core, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
+    this.agentFiles = new AgentFilesService({ context, core: engines.core, agents: this.agents, checkpoints: this.checkpoints })
     this.health = new HealthService(engines)
   }
 

@@ -31,6 +31,7 @@ export type {
   StateWatchOptions,
   TagOptions,
 } from './state/index.ts'
+export type * from './domains/agent-files/index.ts'
 export type * from './domains/agents/index.ts'
 export type * from './domains/conversations/index.ts'
 export { AGENT_STATUSES, DEPENDENCY_KINDS, HEALTH_STATUSES, INSTANCE_STATUSES } from './domains/agents/index.ts'

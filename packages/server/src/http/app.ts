@@ -9,9 +9,11 @@ import { noSuchRoute } from './not-found.ts'
 import { invalidRequest, respondWithProblem } from './problem.ts'
 import { requestLog } from './request-log.ts'
 import { checkPath, rawPath } from './request-path.ts'
+import { IMPORT_PATH, agentFileRoutes } from './routes/agent-files.ts'
 import { agentInstanceRoutes } from './routes/agent-instances.ts'
 import { agentRelationRoutes } from './routes/agent-relations.ts'
 import { agentRoutes } from './routes/agents.ts'
+import { checkpointHistoryRoutes } from './routes/checkpoint-history.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -55,7 +57,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   app.notFound((c) => respondWithProblem(c, noSuchRoute(app, c), logger))
 
   app.use(requestLog(logger), metrics.middleware, securityHeaders, hostGuard(host, allowedHosts), checkPath)
-  app.use('/v1/*', tenantOf(cairn), bodyLimit(maxBodyBytes))
+  app.use('/v1/*', tenantOf(cairn), bodyLimit(maxBodyBytes, [IMPORT_PATH]))
 
   agentRoutes(app)
   agentRelationRoutes(app)
@@ -63,6 +65,8 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   stateRoutes(app)
   stateEventRoutes(app, { closing, keepAliveMs })
   checkpointRoutes(app)
+  checkpointHistoryRoutes(app)
+  agentFileRoutes(app)
   conversationRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })

@@ -43,6 +43,12 @@ interface Head {
   readonly weight: number
 }
 
+/** The last row of a chain, and what it holds. */
+export interface ChainEnd {
+  readonly head: Head
+  readonly manifest: Manifest
+}
+
 const remembered = new WeakMap<StateCore, LRUCache<string, Manifest>>()
 
 /** Checkpoints in SQL: each value of an agent once, and of each checkpoint what differs from the one before. */
@@ -77,18 +83,18 @@ export class CheckpointStore {
     for (const [key, { checksum }] of entries) manifest.set(key, checksum)
     const checksum = checksumOfState(entries)
     const id = await this.locked(checkpoint.agentId, async (session) => {
-      const before = await this.#head(session, checkpoint.agentId)
+      const before = await this.end(session, checkpoint.agentId)
       await this.storeValues(session, checkpoint.agentId, unknownValues(before?.manifest, entries))
       const made = await this.append(session, checkpoint, before, manifest, checksum)
-      await also(session, made)
-      return made
+      await also(session, made.head.id)
+      return made.head.id
     })
     this.#manifests.set(id, manifest)
     return this.get(id)
   }
 
   /** Adds a row whose values are stored. The caller holds the lock. */
-  async append(session: SqlSession, checkpoint: NewCheckpoint, before: { head: Head; manifest: Manifest } | undefined, manifest: Manifest, checksum: string): Promise<string> {
+  async append(session: SqlSession, checkpoint: NewCheckpoint, before: ChainEnd | undefined, manifest: Manifest, checksum: string): Promise<ChainEnd> {
     const id = uuidv7()
     let delta: Delta = before === undefined ? manifest : deltaOf(before.manifest, manifest)
     let weight = before === undefined ? 0 : weightWith(before.head.weight, delta)
@@ -97,12 +103,12 @@ export class CheckpointStore {
       delta = manifest
       weight = 0
     }
-    const chain = full ? [uuidv7(), 0] : [before.head.chainId, before.head.position + 1]
+    const [chainId, position] = full ? [uuidv7(), 0] : [before.head.chainId, before.head.position + 1]
     await session.query(INSERT_CHECKPOINT, [
       this.#identity.tenant, id, checkpoint.agentId, checkpoint.name, [...delta.keys()], [...delta.values()], manifest.size, checkpoint.kvRevision, checkpoint.kvEpoch,
-      checkpoint.trigger, canonicalJson(checkpoint.metadata), checkpoint.source, checksum, ...chain, weight, full, checkpoint.createdAt ?? null,
+      checkpoint.trigger, canonicalJson(checkpoint.metadata), checkpoint.source, checksum, chainId, position, weight, full, checkpoint.createdAt ?? null,
     ])
-    return id
+    return { head: { id, chainId, position, weight }, manifest }
   }
 
   async storeValues(session: SqlSession, agentId: string, texts: ReadonlyMap<string, string>): Promise<void> {
@@ -176,7 +182,7 @@ export class CheckpointStore {
   }
 
   /** The end of the newest chain and what it holds; undefined when a new chain must begin. The caller holds the lock. */
-  async #head(session: SqlSession, agentId: string): Promise<{ head: Head; manifest: Manifest } | undefined> {
+  async end(session: SqlSession, agentId: string): Promise<ChainEnd | undefined> {
     const head = (await session.query<Head>(SELECT_HEAD, [this.#identity.tenant, agentId])).rows[0]
     if (head === undefined) return undefined
     const manifest = this.#manifests.get(head.id) ?? manifestOf(await this.#chain(session, agentId, head.chainId, head.position))
