@@ -15,6 +15,7 @@ import { AgentParam, Count, Id, TenantHeaders } from '../schemas/common.ts'
 export const IMPORT_PATH = '/v1/agent-imports'
 const LARGEST_FILE = 4 * 1024 * 1024 * 1024
 const LINES = 'application/x-ndjson'
+const TAKEN: readonly string[] = [LINES, 'application/octet-stream']
 
 const tags = ['agents']
 const ImportQuery = z.strictObject({
@@ -47,10 +48,12 @@ export function agentFileRoutes(app: App): void {
     createRoute({
       method: 'post', path: IMPORT_PATH, tags, summary: 'Import an agent from a file',
       request: { headers: TenantHeaders, query: ImportQuery, body: { description: 'The agent file, uncompressed.', required: true, content: { [LINES]: { schema: z.string() } } } },
-      responses: { 201: json(ImportResult, 'What was imported.'), ...problems('IMPORT_MALFORMED', 'DUPLICATE_KEY', 'PAYLOAD_TOO_LARGE') },
+      responses: { 201: json(ImportResult, 'What was imported.'), ...problems('IMPORT_MALFORMED', 'DUPLICATE_KEY', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE') },
     }),
     async (c) => {
       const { as, overwrite } = exact(c.req.valid('query'))
+      const type = (c.req.header('content-type') ?? '').split(';')[0] ?? ''
+      if (!TAKEN.includes(type)) throw new CairnError('UNSUPPORTED_MEDIA_TYPE', `Content-Type: send the agent file as ${LINES}.`, { details: { contentType: type } })
       const folder = await mkdtemp(join(tmpdir(), 'cairn-import-'))
       try {
         const path = join(folder, 'agent.cairn.json')
