@@ -206,7 +206,7 @@ describe.each(cairnTargets)('the history of checkpoints ($name)', (target) => {
     await cairn.checkpoints.policies.set(policy)
     await cairn.checkpoints.policies.set({ keepLast: 100 }, await newAgent())
     expect(await cairn.checkpoints.policies.get()).toEqual(policy)
-    const [result] = (await cairn.checkpoints.policies.run()).filter(({ agentId }) => agentId === agent)
+    const result = (await cairn.checkpoints.policies.run()).find(({ agentId }) => agentId === agent)
     expect(result?.removed.map(({ id }) => id)).toEqual(dry.removed.map(({ id }) => id))
     expect(await left()).toEqual(['n11', 'n10', 'n8', 'n1'])
     expect(await cairn.checkpoints.policies.remove()).toBe(true)

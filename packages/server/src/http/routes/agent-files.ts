@@ -15,7 +15,7 @@ import { AgentParam, Count, Id, TenantHeaders } from '../schemas/common.ts'
 export const IMPORT_PATH = '/v1/agent-imports'
 const LARGEST_FILE = 4 * 1024 * 1024 * 1024
 const LINES = 'application/x-ndjson'
-const TAKEN: readonly string[] = [LINES, 'application/octet-stream']
+const TAKEN: ReadonlySet<string> = new Set([LINES, 'application/octet-stream'])
 
 const tags = ['agents']
 const ImportQuery = z.strictObject({
@@ -40,7 +40,7 @@ export function agentFileRoutes(app: App): void {
       await cairn.agents.get(agent)
       const stream = Readable.toWeb(Readable.from(cairn.agentFiles.export(agent), { objectMode: false })) as ReadableStream<Uint8Array>
       // A file that breaks off has no last line, so that no import takes it.
-      return new Response(stream, { headers: { 'content-type': LINES, 'content-disposition': 'attachment; filename="agent.cairn.json"' } }) as never
+      return new Response(stream, { headers: { 'content-type': LINES, 'content-disposition': 'attachment; filename="agent.cairn.json"' } })
     },
   )
 
@@ -53,7 +53,7 @@ export function agentFileRoutes(app: App): void {
     async (c) => {
       const { as, overwrite } = exact(c.req.valid('query'))
       const type = (c.req.header('content-type') ?? '').split(';')[0] ?? ''
-      if (!TAKEN.includes(type)) throw new CairnError('UNSUPPORTED_MEDIA_TYPE', `Content-Type: send the agent file as ${LINES}.`, { details: { contentType: type } })
+      if (!TAKEN.has(type)) throw new CairnError('UNSUPPORTED_MEDIA_TYPE', `Content-Type: send the agent file as ${LINES}.`, { details: { contentType: type } })
       const folder = await mkdtemp(join(tmpdir(), 'cairn-import-'))
       try {
         const path = join(folder, 'agent.cairn.json')
