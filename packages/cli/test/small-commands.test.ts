@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CliSandbox, type RunningCli } from './run-cli.ts'
 
@@ -70,6 +72,49 @@ test('checkpoints: create, show, restore, fork', async () => {
   expect(await json('state', 'get', 'second', 'plan')).toMatchObject({ value: 1 })
   expect((await json<{ items: { name: string }[] }>('checkpoints', 'list', 'first', '--limit', '1')).items).toMatchObject([{ name: 'before' }])
 })
+
+test('checkpoints: at, diff, tag, prune, policy', async () => {
+  await json('agents', 'register', 'third', '--type', 'analyst')
+  const ids: string[] = []
+  for (let n = 0; n < 4; n++) {
+    await json('state', 'set', 'third', 'plan', `{"n":${n}}`)
+    ids.push((await json<{ id: string }>('checkpoints', 'create', 'third', ...(n === 0 ? ['--tag', 'start'] : []))).id)
+  }
+  const [first = '', second = ''] = ids
+  expect(await json('checkpoints', 'at', 'third', '--tag', 'start')).toMatchObject({ id: first, state: { plan: { n: 0 } } })
+  expect(await json('checkpoints', 'at', 'third', '--time', new Date(Date.now() + 60_000).toISOString())).toMatchObject({ state: { plan: { n: 3 } } })
+  expect((await run('checkpoints', 'at', 'third')).code).toBe(2)
+  expect(await json('checkpoints', 'diff', first)).toMatchObject({ to: 'now', changed: [{ key: 'plan', patch: [{ op: 'replace', path: '/n', value: 3 }] }] })
+  expect((await run('checkpoints', 'diff', first, second)).stdout).toContain('0 keys unchanged.')
+  expect(await json('checkpoints', 'tag', second, 'current', '--moving')).toMatchObject({ tags: ['current'] })
+  expect(await json('checkpoints', 'untag', second, 'current')).toEqual({ deleted: true })
+  const dry = await run('checkpoints', 'prune', 'third', '--keep-last', '1', '--dry-run')
+  expect(dry.stdout).toContain(second)
+  expect(dry.stdout).toContain('2 would be removed, 2 kept.')
+  expect((await run('checkpoints', 'prune', 'third', '--keep-last', '1')).code).toBe(2)
+  expect(await json('checkpoints', 'prune', 'third', '--keep-last', '1', '--yes')).toMatchObject({ kept: 2, removed: [{}, {}] })
+  expect(await json('checkpoints', 'policy', 'third', '--keep-daily', '7', '--older-than', '30d')).toEqual({ policy: { keepEvery: { day: 7 }, olderThanMs: 2_592_000_000 } })
+  expect((await run('checkpoints', 'prune', '--dry-run')).stdout).toContain('0 would be removed')
+  expect(await json('checkpoints', 'policy', 'third', '--remove')).toEqual({ deleted: true })
+}, 240_000)
+
+test('agents: export and import, plain and compressed', async () => {
+  await json('agents', 'register', 'traveller', '--type', 'analyst')
+  await json('state', 'set', 'traveller', 'plan', '"go"')
+  await json('checkpoints', 'create', 'traveller', '--name', 'leaving')
+  for (const name of ['traveller.cairn.json', 'traveller.cairn.json.gz']) {
+    const file = join(await sandbox.dataDir('files'), `../${name}`)
+    expect(await json('agents', 'export', 'traveller', '--file', file)).toMatchObject({ file })
+    expect((await run('agents', 'export', 'traveller', '--file', file)).stderr).toContain('--force')
+    expect(await run('agents', 'import', file)).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error \[DUPLICATE_KEY\].*--as/) as string })
+    expect(await json('agents', 'import', file, '--as', name)).toMatchObject({ key: name, created: true, keys: 1, checkpoints: 1 })
+    expect(await json('state', 'get', name, 'plan')).toMatchObject({ value: 'go' })
+    const bytes = await readFile(file)
+    await writeFile(file, bytes.subarray(0, bytes.length - 30))
+    expect(await run('agents', 'import', file, '--as', 'never')).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing of it was stored') as string })
+  }
+  expect((await run('agents', 'export', 'nobody', '--file', join(await sandbox.dataDir('files'), '../nobody.json'))).stderr).toMatch(/^error \[AGENT_NOT_FOUND\]/)
+}, 240_000)
 
 describe('conversations', () => {
   test('are listed and shown with their messages', async () => {

@@ -1,3 +1,4 @@
+import { AgentFilesService } from './domains/agent-files/index.ts'
 import { AgentsService } from './domains/agents/index.ts'
 import { ConversationsService, MessageStorage } from './domains/conversations/index.ts'
 import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
@@ -14,7 +15,7 @@ import { PoolsService } from './operations/pools/index.ts'
 import { type CairnTransaction, type CairnTransactionOptions, runCairnTransaction } from './operations/transactions/index.ts'
 import { openKv, openSql } from './open-engines.ts'
 import { type CairnOptions, type ResolvedOptions, resolveOptions } from './options/index.ts'
-import { CheckpointsService, SessionBucket, StateCore, StateLifecycleService, StateService, StorageService } from './state/index.ts'
+import { CheckpointsService, SessionBucket, StateCore, StateLifecycleService, StateService, StorageService, CheckpointUpkeep } from './state/index.ts'
 
 interface Engines {
   readonly options: ResolvedOptions
@@ -24,6 +25,7 @@ interface Engines {
   readonly sweeper: DocumentSweeper
   readonly cache: CacheCore
   readonly sessions: SessionBucket
+  readonly checkpointUpkeep: CheckpointUpkeep
 }
 
 /**
@@ -36,6 +38,7 @@ export class Cairn implements AsyncDisposable {
   readonly cache: CacheService
   readonly lifecycle: StateLifecycleService
   readonly storage: StorageService
+  readonly agentFiles: AgentFilesService
   readonly state: StateService
   readonly checkpoints: CheckpointsService
   readonly conversations: ConversationsService
@@ -65,6 +68,7 @@ export class Cairn implements AsyncDisposable {
     this.storage = new StorageService({ ...engines, state: this.state, domains: { message: ({ thread }) => new MessageStorage(this.conversations, thread) } }, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
     this.resilience = new ResilienceService(context)
+    this.agentFiles = new AgentFilesService({ context, core: engines.core, agents: this.agents, checkpoints: this.checkpoints })
     this.health = new HealthService(engines)
     this.pools = new PoolsService(engines)
   }
@@ -107,8 +111,9 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper, cache } = this.#engines
+      const { core, kv, sql, sweeper, cache, checkpointUpkeep } = this.#engines
       await sweeper.close()
+      await checkpointUpkeep.stop()
       await core.close()
       await cache.close()
       await kv.close()
@@ -146,8 +151,10 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const core = new StateCore(sql, kv, options.state, options.logger)
     options.onProgress('opening the hot tier')
     await core.start()
+    const checkpointUpkeep = new CheckpointUpkeep(core)
+    await checkpointUpkeep.start()
     const cache = new CacheCore(kv, options.logger, options.cache)
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper: new DocumentSweeper(sql, options.logger) })
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper: new DocumentSweeper(sql, options.logger), checkpointUpkeep })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

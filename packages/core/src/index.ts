@@ -33,6 +33,7 @@ export type {
   StoredItem,
   Checkpoint,
   CheckpointListOptions,
+  CheckpointPolicies,
   CheckpointWithState,
   CheckpointsService,
   ConflictInfo,
@@ -50,23 +51,22 @@ export type {
   CrdtWriteOptions,
   CreateCheckpointOptions,
   ForkResult,
-  MergeFunction,
-  MergeRegistry,
-  MergeSide,
-  PathOptions,
-  RestoreResult,
-  SetConflictPolicy,
+  MergeFunction, MergeRegistry, MergeSide, PatchOperation, PathOptions, PointInTime, PrunedCheckpoint, PruneResult, RestoreOptions, RestoreResult,
+  RetentionPolicy, SetConflictPolicy,
   SetOptions,
   SetResult,
   StateChange,
+  StateDiff,
   StateEntry,
   StateListOptions,
   StateOptions,
   StateService,
   StateStats,
   StateWatchOptions,
+  TagOptions,
 } from './state/index.ts'
 export { DATA_TYPES, LIFECYCLE_STATES, ROUTES, STORAGE_LAYERS } from './state/index.ts'
+export type * from './domains/agent-files/index.ts'
 export type * from './domains/agents/index.ts'
 export type { AgentRepository, CacheEntry, CacheFindOptions, CacheInvalidation, CacheOptions, CacheService, CacheSetOptions, CacheSource, CacheStats, Repository } from './domains/cache/index.ts'
 export type * from './domains/conversations/index.ts'

@@ -57,7 +57,7 @@ export function caller(app: ReturnType<typeof createApp>): Call {
       ...(sent === undefined ? {} : { body: sent }),
     })
     const text = await response.text()
-    const isJson = /json/.test(response.headers.get('content-type') ?? '')
+    const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '')
     return { status: response.status, headers: response.headers, text, body: (isJson ? JSON.parse(text) : undefined) as Record<string, unknown> }
   }
 }

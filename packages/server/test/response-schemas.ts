@@ -45,7 +45,7 @@ export class ResponseSchemas {
     const id = JSON.stringify(schema)
     const known = this.#schemas.get(id) ?? z.fromJSONSchema({ ...(closed(schema) as Json), $defs: this.#defs } as Parameters<typeof z.fromJSONSchema>[0])
     this.#schemas.set(id, known)
-    const result = known.safeParse(answer.body)
+    const result = known.safeParse(answer.body ?? answer.text)
     return result.success ? undefined : `${name}: ${answer.status} ${z.prettifyError(result.error)}\n${answer.text}`
   }
 }

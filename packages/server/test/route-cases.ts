@@ -10,6 +10,8 @@ export interface RouteCase {
   readonly params?: (world: World) => Record<string, string>
   readonly query?: (world: World) => string
   readonly json?: (world: World) => unknown
+  /** A body of lines of JSON. */
+  readonly lines?: (world: World) => string
   readonly status: number
   /** What another tenant gets for the same path. @default 404 with parameters in the path, else 200 or 201 of its own. */
   readonly intruder?: number
@@ -74,6 +76,7 @@ export const AGENT_CASES: readonly RouteCase[] = [
 ]
 
 const key = (): Record<string, string> => ({ agent: 'scout', key: 'plan' })
+const tagged = (world: World): Record<string, string> => ({ checkpoint: world['checkpoint'] ?? '', tag: 'good one' })
 export const STATE_CASES: readonly RouteCase[] = [
   { name: 'GET /v1/pools', status: 200, check: (answer) => { if ((answer.body['pools'] as { name: string }[])[0]?.name !== 'primary') throw new Error(answer.text) } },
   { name: 'GET /v1/pools/connections', status: 200 },
@@ -85,9 +88,20 @@ export const STATE_CASES: readonly RouteCase[] = [
   { name: 'POST /v1/agents/{agent}/checkpoints', params: agent, json: () => ({ name: 'first' }), status: 201, check: (answer, world) => { has({ name: 'first', keyCount: 3 })(answer); world['checkpoint'] = id(answer) } },
   { name: 'GET /v1/agents/{agent}/checkpoints', params: agent, query: () => '?name=first', status: 200, check: page(1) },
   { name: 'GET /v1/checkpoints/{checkpoint}', params: (world) => ({ checkpoint: world['checkpoint'] ?? '' }), status: 200, check: has({ state: { a: 1, b: [true], plan: { step: 1 } } }) },
+  { name: 'PUT /v1/checkpoints/{checkpoint}/tags/{tag}', params: tagged, json: () => ({ moving: true }), status: 200, check: has({ tags: ['good one'] }) },
+  { name: 'GET /v1/agents/{agent}/state-at', params: agent, query: () => '?tag=good%20one', status: 200, check: has({ name: 'first' }) },
   { name: 'DELETE /v1/agents/{agent}/state/{key}', params: key, status: 200, check: has({ deleted: true }) },
+  { name: 'GET /v1/checkpoints/{checkpoint}/diff', params: (world) => ({ checkpoint: world['checkpoint'] ?? '' }), status: 200, check: has({ to: 'now', added: [], unchanged: 2 }) },
   { name: 'POST /v1/checkpoints/{checkpoint}/restore', params: (world) => ({ checkpoint: world['checkpoint'] ?? '' }), status: 200, check: has({ written: 1, deleted: 0, unchanged: 2 }) },
   { name: 'POST /v1/checkpoints/{checkpoint}/fork', params: (world) => ({ checkpoint: world['checkpoint'] ?? '' }), json: () => ({ agent: 'base', name: 'copy' }), status: 201, check: has({ written: 3 }) },
+  { name: 'POST /v1/agents/{agent}/checkpoints/prune', params: agent, json: () => ({ policy: { keepLast: 0, keepEvery: { day: 0 } }, dryRun: true }), status: 200, check: has({ kept: 1, removed: [] }) },
+  { name: 'DELETE /v1/checkpoints/{checkpoint}/tags/{tag}', params: tagged, status: 200, intruder: 200, check: has({ deleted: true }) },
+  { name: 'PUT /v1/checkpoint-policy', query: () => '?agent=scout', json: () => ({ keepLast: 5 }), status: 200, intruder: 404, check: has({ policy: { keepLast: 5 } }) },
+  { name: 'GET /v1/checkpoint-policy', query: () => '?agent=scout', status: 200, intruder: 404, check: has({ policy: { keepLast: 5 } }) },
+  { name: 'POST /v1/checkpoint-policy/run', json: () => ({ dryRun: true }), status: 200, intruder: 200, check: has({ results: [] }) },
+  { name: 'DELETE /v1/checkpoint-policy', query: () => '?agent=scout', status: 200, intruder: 404, check: has({ deleted: true }) },
+  { name: 'GET /v1/agents/{agent}/export', params: agent, status: 200, check: (answer, world) => void (world['file'] = answer.text) },
+  { name: 'POST /v1/agent-imports', query: () => '?as=scout-copy', lines: (world) => world['file'] ?? '', status: 201, check: has({ key: 'scout-copy', keys: 3, checkpoints: 1 }) },
   { name: 'DELETE /v1/checkpoints/{checkpoint}', params: (world) => ({ checkpoint: world['checkpoint'] ?? '' }), status: 200, intruder: 200, check: has({ deleted: true }) },
   { name: 'PUT /v1/state-policies', json: () => ({ agent: 'scout', prefix: 'count/', strategy: 'crdt', crdtType: 'counter' }), status: 200, intruder: 404, check: (answer, world) => { has({ strategy: 'crdt', exact: false })(answer); world['policy'] = id(answer) } },
   { name: 'GET /v1/state-policies', query: () => '?strategy=crdt', status: 200, check: page(1) },

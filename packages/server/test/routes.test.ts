@@ -21,11 +21,11 @@ afterAll(() => opened?.dispose())
 
 const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES]
 
-function send({ name, params, query, json }: RouteCase, tenant: string): Promise<Answer> {
+function send({ name, params, query, json, lines }: RouteCase, tenant: string): Promise<Answer> {
   const [method = '', template = ''] = name.split(' ')
   const values = params?.(world) ?? {}
   const path = template.replaceAll(/\{(\w+)\}/g, (_, part: string) => encodeURIComponent(values[part] ?? ''))
-  return call(method, path + (query?.(world) ?? ''), { tenant, ...(json === undefined ? {} : { json: json(world) }) })
+  return call(method, path + (query?.(world) ?? ''), { tenant, ...(json === undefined ? {} : { json: json(world) }), ...(lines === undefined ? {} : { body: lines(world), headers: { 'content-type': 'application/x-ndjson' } }) })
 }
 
 describe('every route, with the data of its own tenant and from another tenant', () => {
@@ -110,7 +110,7 @@ describe('bad input, tried on every route', () => {
   })
 
   test('a body that is not JSON, is not said to be JSON, or has an unknown field', async () => {
-    const withBody = operations().filter(({ operation }) => operation.requestBody !== undefined)
+    const withBody = operations().filter(({ operation, path }) => operation.requestBody !== undefined && path !== '/v1/agent-imports')
     expect(withBody.length).toBeGreaterThan(30)
     for (const { name, method, path } of withBody) {
       await refused(name, await call(method, fill(path), { body: '{"a":', headers: { 'content-type': 'application/json' } }), 400, 'INVALID_ARGUMENT')

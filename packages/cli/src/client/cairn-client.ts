@@ -1,8 +1,9 @@
 import type {
   Agent, AgentFilter, AgentLifecycle, Breaker, BreakerEvent, BreakerState, CacheInvalidation, CacheStats, ChatSession, Checkpoint,
-  CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, FlushResult, ForkResult, History, HistoryChange, HistoryItem, HydrateResult,
-  ListHistoriesOptions, ListHistoryItemsOptions, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions, Message, Page, PageOptions,
-  PoolsReport, RegisterAgent, RepairResult, RestoreResult, SetConflictPolicy, SetResult, StateEntry, Thread,
+  CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, FileSource, FlushResult, ForkResult, History, HistoryChange, HistoryItem,
+  HydrateResult, ImportAgentOptions, ImportAgentResult, ListHistoriesOptions, ListHistoryItemsOptions, ListMessagesOptions, ListSessionsOptions,
+  ListThreadsOptions, Message, Page, PageOptions, PoolsReport, PruneResult, RegisterAgent, RepairResult, RestoreOptions, RestoreResult,
+  RetentionPolicy, SetConflictPolicy, SetResult, StateDiff, StateEntry, TagOptions, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 import type { DocumentsClient } from './documents-client.ts'
@@ -20,6 +21,14 @@ export interface NamedHistory {
   readonly namespace: string
 }
 
+/** One of these; `time` is ISO 8601. */
+export interface PointJson {
+  readonly time?: string
+  readonly kvRevision?: number
+  readonly checkpoint?: string
+  readonly tag?: string
+}
+
 /** What the commands ask of Cairn, in this process or over HTTP; both answer with the same JSON. */
 export interface CairnClient {
   readonly agents: {
@@ -27,6 +36,9 @@ export interface CairnClient {
     get(agent: string): Promise<Json<Agent>>
     register(input: RegisterAgent): Promise<Json<Agent>>
     retire(agent: string, reason: string | undefined): Promise<Json<Agent>>
+    /** The agent file, as it is read. */
+    export(agent: string): AsyncIterable<string | Uint8Array>
+    import(source: FileSource, options: ImportAgentOptions): Promise<ImportAgentResult>
   }
   readonly state: {
     list(agent: string, options: PageOptions & { prefix?: string }): Promise<Json<Page<StateEntry>>>
@@ -42,11 +54,20 @@ export interface CairnClient {
     remove(id: string): Promise<boolean>
   }
   readonly checkpoints: {
-    list(agent: string, options: PageOptions & { name?: string }): Promise<Json<Page<Checkpoint>>>
-    create(agent: string, options: { name?: string; trigger?: string }): Promise<Json<Checkpoint>>
+    list(agent: string, options: PageOptions & { name?: string; tag?: string }): Promise<Json<Page<Checkpoint>>>
+    create(agent: string, options: { name?: string; trigger?: string; tags?: string[] }): Promise<Json<Checkpoint>>
     get(id: string): Promise<Json<CheckpointWithState>>
-    restore(id: string): Promise<Json<RestoreResult>>
+    restore(id: string, options: RestoreOptions): Promise<Json<RestoreResult>>
     fork(id: string, options: { agent: string; name?: string }): Promise<Json<ForkResult>>
+    stateAt(agent: string, point: PointJson): Promise<Json<CheckpointWithState>>
+    diff(id: string, to: string | undefined): Promise<Json<StateDiff>>
+    tag(id: string, tag: string, options: TagOptions): Promise<Json<Checkpoint>>
+    untag(id: string, tag: string): Promise<{ deleted: boolean }>
+    prune(agent: string, policy: RetentionPolicy, dryRun: boolean): Promise<Json<PruneResult>>
+    runPolicies(dryRun: boolean): Promise<{ results: Json<PruneResult>[] }>
+    policy(agent: string | undefined): Promise<{ policy: RetentionPolicy | null }>
+    setPolicy(policy: RetentionPolicy, agent: string | undefined): Promise<{ policy: RetentionPolicy }>
+    removePolicy(agent: string | undefined): Promise<{ deleted: boolean }>
   }
   readonly lifecycle: {
     get(agent: string): Promise<Json<AgentLifecycle>>

@@ -43,9 +43,37 @@ export class Http {
     return this.#send<T>('DELETE', path, query, undefined, headers)
   }
 
-  async #send<T>(method: string, path: string, query: Query, body: unknown, headers: Record<string, string>): Promise<T> {
+  /** The body as it arrives; without a time limit. */
+  async *download(path: string): AsyncGenerator<Uint8Array> {
+    const response = await fetch(`${this.base}${path}`, { headers: this.#headers }).catch((error: unknown) => {
+      throw this.#unreachable(error)
+    })
+    if (!response.ok || response.body === null) throw this.#refusal('GET', path, response.status, parse(await response.text()))
+    try {
+      yield* response.body
+    } catch (error) {
+      throw this.#unreachable(error)
+    }
+  }
+
+  /** Sends lines of JSON as they are read; without a time limit. */
+  async upload<T>(path: string, query: Query, lines: AsyncIterable<Uint8Array>): Promise<T> {
+    const headers = { ...this.#headers, 'content-type': 'application/x-ndjson' }
+    const response = await fetch(this.#url(path, query), { method: 'POST', headers, body: ReadableStream.from(lines), duplex: 'half' }).catch((error: unknown) => {
+      throw this.#unreachable(error)
+    })
+    const answer = parse(await response.text())
+    if (response.ok && answer !== undefined) return answer as T
+    throw this.#refusal('POST', path, response.status, answer)
+  }
+
+  #url(path: string, query: Query): string {
     const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]]))
-    const url = `${this.base}${path}${given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`}`
+    return `${this.base}${path}${given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`}`
+  }
+
+  async #send<T>(method: string, path: string, query: Query, body: unknown, headers: Record<string, string>): Promise<T> {
+    const url = this.#url(path, query)
     let response: Response
     let text: string
     try {
@@ -61,8 +89,12 @@ export class Http {
     }
     const answer = parse(text)
     if (response.ok && answer !== undefined) return answer as T
-    if (isProblem(answer)) throw new CairnError(Object.hasOwn(ERROR_CODES, answer.code) ? (answer.code as ErrorCode) : 'UNKNOWN', answer.detail, { details: answer.details ?? {} })
-    throw new CairnError('CONNECTION_FAILED', `What answers at ${this.base} is not a Cairn: ${method} ${path} got status ${response.status}. Check --server.`, { details: { url: this.base, status: response.status } })
+    throw this.#refusal(method, path, response.status, answer)
+  }
+
+  #refusal(method: string, path: string, status: number, answer: unknown): CairnError {
+    if (isProblem(answer)) return new CairnError(Object.hasOwn(ERROR_CODES, answer.code) ? (answer.code as ErrorCode) : 'UNKNOWN', answer.detail, { details: answer.details ?? {} })
+    return new CairnError('CONNECTION_FAILED', `What answers at ${this.base} is not a Cairn: ${method} ${path} got status ${status}. Check --server.`, { details: { url: this.base, status: status } })
   }
 
   #unreachable(error: unknown): CairnError {

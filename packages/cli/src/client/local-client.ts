@@ -1,17 +1,19 @@
-import type { Cairn } from '@cairn/core'
+import { type Cairn, CairnError, type PointInTime } from '@cairn/core'
 import { localTarget } from '../import/local-target.ts'
-import type { CairnClient, Json } from './cairn-client.ts'
+import type { CairnClient, Json, PointJson } from './cairn-client.ts'
 import { localDocuments } from './documents-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
-  const { agents, state, checkpoints, conversations, histories, resilience, lifecycle, cache } = cairn
+  const { agents, state, checkpoints, conversations, histories, resilience, lifecycle, cache, agentFiles } = cairn
   return {
     agents: {
       list: async (filter) => json(await agents.list(filter)),
       get: async (agent) => json(await agents.get(agent)),
       register: async (input) => json(await agents.register(input)),
       retire: async (agent, reason) => json(await agents.retire(agent, reason)),
+      export: (agent) => agentFiles.export(agent),
+      import: (source, options) => agentFiles.import(source, options),
     },
     state: {
       list: async (agent, options) => json(await state.list(agent, options)),
@@ -31,8 +33,20 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       list: async (agent, options) => json(await checkpoints.list(agent, options)),
       create: async (agent, options) => json(await checkpoints.create(agent, options)),
       get: async (id) => json(await checkpoints.get(id)),
-      restore: async (id) => json(await checkpoints.restore(id)),
+      restore: async (id, options) => json(await checkpoints.restore(id, options)),
       fork: async (id, options) => json(await checkpoints.fork(id, options)),
+      stateAt: async (agent, point) => json(await checkpoints.stateAt(agent, pointOf(point))),
+      diff: async (id, to) => json(await checkpoints.diff(id, to)),
+      tag: async (id, tag, options) => json(await checkpoints.tag(id, tag, options)),
+      untag: async (id, tag) => ({ deleted: await checkpoints.untag(id, tag) }),
+      prune: async (agent, policy, dryRun) => json(await checkpoints.prune(agent, policy, { dryRun })),
+      runPolicies: async (dryRun) => ({ results: json(await checkpoints.policies.run({ dryRun })) }),
+      policy: async (agent) => ({ policy: (await checkpoints.policies.get(agent)) ?? null }),
+      async setPolicy(policy, agent) {
+        await checkpoints.policies.set(policy, agent)
+        return { policy }
+      },
+      removePolicy: async (agent) => ({ deleted: await checkpoints.policies.remove(agent) }),
     },
     lifecycle: {
       get: async (agent) => json(await lifecycle.get(agent)),
@@ -71,6 +85,14 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
 }
 
 const MOVES = { open: 'forceOpen', close: 'forceClose', reset: 'reset' } as const
+
+function pointOf({ time, kvRevision, checkpoint, tag }: PointJson): PointInTime {
+  if (time !== undefined) return new Date(time)
+  if (kvRevision !== undefined) return { kvRevision }
+  if (checkpoint !== undefined) return { checkpointId: checkpoint }
+  if (tag !== undefined) return { tag }
+  throw new CairnError('INVALID_ARGUMENT', 'Give one of time, kvRevision, checkpoint and tag.', { details: { field: 'time' } })
+}
 
 function json<T>(value: T): Json<T> {
   return JSON.parse(JSON.stringify(value)) as Json<T>

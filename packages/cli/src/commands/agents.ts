@@ -5,6 +5,7 @@ import { runWithClient } from '../client/open-client.ts'
 import { confirmed } from '../confirm.ts'
 import { type ClientFlags, withClientFlags } from '../engine-flags.ts'
 import { record, show, table } from '../output.ts'
+import { addAgentFileCommands } from './agent-files.ts'
 import { type PageFlags, moreLine, pageFrom, withPageFlags } from './page-flags.ts'
 
 type AgentJson = Awaited<ReturnType<CairnClient['agents']['get']>>
@@ -24,7 +25,7 @@ interface RegisterFlags extends ClientFlags {
   readonly ifExists?: boolean
 }
 
-/** Adds `cairn agents list|show|register|retire`. */
+/** Adds `cairn agents list|show|register|retire|export|import`. */
 export function registerAgentsCommands(program: Command): void {
   const agents = program.command('agents').description('List, show, register and retire agents')
 
@@ -87,6 +88,7 @@ export function registerAgentsCommands(program: Command): void {
         show(flags, retired, () => describe(retired))
       }),
     )
+  addAgentFileCommands(agents)
 }
 
 function filterFrom(flags: ListFlags): AgentFilter {

@@ -3,13 +3,15 @@ import { runWithClient } from '../client/open-client.ts'
 import { confirmed } from '../confirm.ts'
 import { type ClientFlags, withClientFlags } from '../engine-flags.ts'
 import { oneLine, record, show, table } from '../output.ts'
+import { addHistoryCommands } from './checkpoint-history.ts'
+import { addRetentionCommands } from './checkpoint-retention.ts'
 import { type PageFlags, moreLine, pageFrom, withPageFlags } from './page-flags.ts'
 
 interface NameFlags extends ClientFlags {
   readonly name?: string
 }
 
-/** Adds `cairn checkpoints list|create|show|restore|fork`. */
+/** Adds `cairn checkpoints` with all of its commands. */
 export function registerCheckpointsCommands(program: Command): void {
   const checkpoints = program.command('checkpoints').description("Points to which an agent's state can be brought back")
 
@@ -17,12 +19,13 @@ export function registerCheckpointsCommands(program: Command): void {
     .description("List an agent's checkpoints, newest first")
     .argument('<agent>', 'id or key')
     .option('--name <name>', 'only of this name')
-    .action((agent: string, flags: NameFlags & PageFlags) =>
+    .option('--tag <tag>', 'only with this tag')
+    .action((agent: string, flags: NameFlags & PageFlags & { tag?: string }) =>
       runWithClient(flags, async (client) => {
-        const page = await client.checkpoints.list(agent, { ...pageFrom(flags), ...nameFrom(flags) })
+        const page = await client.checkpoints.list(agent, { ...pageFrom(flags), ...nameFrom(flags), ...(flags.tag === undefined ? {} : { tag: flags.tag }) })
         show(flags, page, () => {
-          const rows = page.items.map(({ id, name, trigger, keyCount, createdAt }) => [id, name, trigger, keyCount, createdAt])
-          return table(['id', 'name', 'trigger', 'keys', 'made'], rows, 'This agent has no checkpoints.') + moreLine(page)
+          const rows = page.items.map(({ id, name, trigger, tags, keyCount, createdAt }) => [id, name, trigger, tags.join(', '), keyCount, createdAt])
+          return table(['id', 'name', 'trigger', 'tags', 'keys', 'made'], rows, 'This agent has no checkpoints.') + moreLine(page)
         })
       }),
     )
@@ -32,9 +35,10 @@ export function registerCheckpointsCommands(program: Command): void {
     .argument('<agent>', 'id or key')
     .option('--name <name>', 'a name for people; need not be unique')
     .option('--trigger <word>', "what made it (default: 'manual')")
-    .action((agent: string, flags: NameFlags & { trigger?: string }) =>
+    .option('--tag <tag...>', 'tags to begin with')
+    .action((agent: string, flags: NameFlags & { trigger?: string; tag?: string[] }) =>
       runWithClient(flags, async (client) => {
-        const made = await client.checkpoints.create(agent, { ...nameFrom(flags), ...(flags.trigger === undefined ? {} : { trigger: flags.trigger }) })
+        const made = await client.checkpoints.create(agent, { ...nameFrom(flags), ...(flags.trigger === undefined ? {} : { trigger: flags.trigger }), ...(flags.tag === undefined ? {} : { tags: flags.tag }) })
         show(flags, made, () => `Checkpoint ${made.id} holds ${made.keyCount} keys.`)
       }),
     )
@@ -55,11 +59,12 @@ export function registerCheckpointsCommands(program: Command): void {
   withClientFlags(checkpoints.command('restore'))
     .description("Make the agent's state what it was; later keys are deleted")
     .argument('<id>')
+    .option('--if-unchanged-since <checkpoint>', 'only if nothing was written since this checkpoint')
     .option('--yes', 'do not ask')
-    .action((id: string, flags: ClientFlags & { yes?: boolean }) =>
+    .action((id: string, flags: ClientFlags & { yes?: boolean; ifUnchangedSince?: string }) =>
       runWithClient(flags, async (client) => {
         await confirmed(flags, `Replace the agent's state by checkpoint ${id}?`)
-        const result = await client.checkpoints.restore(id)
+        const result = await client.checkpoints.restore(id, flags.ifUnchangedSince === undefined ? {} : { ifUnchangedSince: flags.ifUnchangedSince })
         show(flags, result, () => `Agent ${result.agentId}: ${result.written} keys written back, ${result.deleted} deleted, ${result.unchanged} unchanged.`)
       }),
     )
@@ -77,6 +82,8 @@ export function registerCheckpointsCommands(program: Command): void {
         show(flags, result, () => `Agent ${result.agentId}: ${result.written} keys written, ${result.deleted} deleted, ${result.unchanged} unchanged; checkpoint ${result.checkpoint.id} marks the point.`)
       }),
     )
+  addHistoryCommands(checkpoints)
+  addRetentionCommands(checkpoints)
 }
 
 function nameFrom(flags: NameFlags): { name?: string } {

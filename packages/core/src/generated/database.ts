@@ -98,12 +98,48 @@ export interface AgentsCapabilities {
   created_at: Generated<Date>
 }
 
+export interface AgentsCheckpointPolicies {
+  tenant_id: Generated<string>
+  policy_id: Generated<string>
+  agent_id: string | null
+  policy: unknown
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface AgentsCheckpointRestores {
+  tenant_id: Generated<string>
+  restore_id: string
+  agent_id: string
+  checkpoint_id: string
+  writer_id: string
+  kv_revision: number
+  kv_epoch: string
+  created_at: Generated<Date>
+}
+
+export interface AgentsCheckpointTags {
+  tenant_id: Generated<string>
+  agent_id: string
+  tag: string
+  checkpoint_id: string
+  moving: Generated<boolean>
+  created_at: Generated<Date>
+}
+
+export interface AgentsCheckpointValues {
+  tenant_id: Generated<string>
+  agent_id: string
+  value_hash: Uint8Array
+  value: unknown
+}
+
 export interface AgentsCheckpoints {
   tenant_id: Generated<string>
   checkpoint_id: string
   agent_id: string
   checkpoint_name: string | null
-  state_snapshot: unknown
+  state_snapshot: Generated<unknown>
   key_count: number
   kv_revision: number | null
   kv_epoch: string | null
@@ -112,6 +148,12 @@ export interface AgentsCheckpoints {
   source_checkpoint_id: string | null
   checksum: string
   created_at: Generated<Date>
+  chain_id: string | null
+  chain_position: number | null
+  chain_weight: number | null
+  is_full: Generated<boolean>
+  changed_keys: Generated<string[]>
+  changed_hashes: Generated<Uint8Array[]>
 }
 
 export interface AgentsConnections {
@@ -575,6 +617,10 @@ export interface TxStreams {
 export interface Database {
   'agents.agent_types': AgentsAgentTypes
   'agents.capabilities': AgentsCapabilities
+  'agents.checkpoint_policies': AgentsCheckpointPolicies
+  'agents.checkpoint_restores': AgentsCheckpointRestores
+  'agents.checkpoint_tags': AgentsCheckpointTags
+  'agents.checkpoint_values': AgentsCheckpointValues
   'agents.checkpoints': AgentsCheckpoints
   'agents.connections': AgentsConnections
   'agents.dependencies': AgentsDependencies

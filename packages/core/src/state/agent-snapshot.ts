@@ -4,8 +4,8 @@ import type { StateCore } from './state-core.ts'
 import type { StateAddress, StoredState } from './state-entry.ts'
 import { MAINTENANCE } from '../identity/index.ts'
 import { SELECT_STATE_PAGE } from './state-queries.ts'
-
-const SQL_PAGE = 1000
+import { isCairnError } from '../errors/index.ts'
+import { readAgent } from './read-agent.ts'
 
 /** Newest revision of each key (deletions included) from both tiers, for keys after `after` that begin with `prefix`. */
 export async function mergeTiers(core: StateCore, tenant: string, agentId: string, prefix: string, after: string | undefined, sqlLimit: number): Promise<{ merged: Map<string, StoredState>; lastSqlKey: string | undefined }> {
@@ -34,41 +34,34 @@ export async function mergeTiers(core: StateCore, tenant: string, agentId: strin
   return { merged, lastSqlKey }
 }
 
-/** All live keys of an agent as they were at one moment, with the bucket revision of that moment. */
+/** All keys of an agent as they were at one moment, with the bucket revision of that moment. */
 export interface AgentSnapshot {
   readonly entries: Map<string, StoredState>
   readonly kvRevision: number
-  /** False when the agent was written to during each of several attempts: then keys may be a few milliseconds apart. */
-  readonly consistent: boolean
 }
 
-const ATTEMPTS = 5
+const ATTEMPTS = 10
 
-/** Reads both tiers until a whole reading passed without a change of the agent. */
+/**
+ * Consistent under constant writes; see `readAgent`. A reconnect of the hot tier meanwhile makes it read again.
+ * CONNECTION_FAILED and TIMEOUT when that does not help.
+ */
 export async function snapshotAgent(core: StateCore, tenant: string, agentId: string, isCurrent: (stored: StoredState) => boolean): Promise<AgentSnapshot> {
-  let entries = new Map<string, StoredState>()
-  let before = 0
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    before = core.hot.available ? (await core.hot.bucket.status()).lastRevision : core.hot.lastSeen
-    entries = new Map()
-    let after: string | undefined
-    do {
-      const page = await mergeTiers(core, tenant, agentId, '', after, SQL_PAGE)
-      for (const [key, stored] of page.merged) if (isCurrent(stored)) entries.set(key, stored)
-      after = page.lastSqlKey
-    } while (after !== undefined)
-    if (!core.hot.available || !(await changedSince(core, tenant, agentId, before))) return { entries, kvRevision: before, consistent: true }
-  }
-  return { entries, kvRevision: before, consistent: false }
-}
-
-async function changedSince(core: StateCore, tenant: string, agentId: string, revision: number): Promise<boolean> {
-  let cursor = revision
-  for (;;) {
-    const batch = await core.hot.bucket.changes(cursor, 500)
-    if (batch.entries.some((entry) => entry.key[0] === tenant && entry.key[1] === agentId)) return true
-    cursor = batch.cursor
-    if (batch.cursor >= batch.lastRevision) return false
+  for (let attempt = 1; ; attempt++) {
+    const entries = new Map<string, StoredState>()
+    try {
+      const reading = readAgent(core, tenant, agentId)
+      for (;;) {
+        const { value, done } = await reading.next()
+        if (done === true) return { entries, kvRevision: value }
+        for (const [key, stored] of value) {
+          if (isCurrent(stored)) entries.set(key, stored)
+          else entries.delete(key)
+        }
+      }
+    } catch (error) {
+      if (attempt === ATTEMPTS || !(isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'HOT_TIER_UNAVAILABLE'))) throw error
+    }
   }
 }
 

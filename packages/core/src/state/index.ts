@@ -1,8 +1,8 @@
-export { CheckpointsService, type Checkpoint, type CheckpointListOptions, type CheckpointWithState, type CreateCheckpointOptions, type ForkResult, type RestoreResult } from './checkpoints/index.ts'
 export {
   CONFLICT_STRATEGIES, CRDT_TYPES, type ConflictInfo, type ConflictOutcome, ConflictPolicies, type ConflictPolicy, type ConflictPolicyListOptions, type ConflictResult, type ConflictStats,
   type ConflictStrategy, CrdtHandle, type CrdtNode, type CrdtOperation, type CrdtType, type CrdtWriteOptions, type MergeFunction, MergeRegistry, type MergeSide, type PathOptions, type SetConflictPolicy,
 } from './conflict/index.ts'
+export * from './checkpoints/index.ts'
 export type { StateStats } from './state-core.ts'
 export { StateCore } from './state-core.ts'
 export type { StateEntry } from './state-entry.ts'
@@ -12,3 +12,9 @@ export type { StateChange } from './watch-state.ts'
 export { canonicalJson } from './canonical-json.ts'
 export * from './lifecycle/index.ts'
 export * from './routing/index.ts'
+export { checksumOf } from './envelope.ts'
+export { readAgent } from './read-agent.ts'
+export { isLive } from './state-entry.ts'
+export { checkStateKey } from './state-key.ts'
+export { ReadPath } from './read-path.ts'
+export { WritePath } from './write-path.ts'

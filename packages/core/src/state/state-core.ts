@@ -64,6 +64,8 @@ export class StateCore {
   readonly lag: LagMonitor
   readonly janitor: Janitor
   readonly lifecycle: LifecycleCore
+  /** Several processes may use the hot tier at once. */
+  readonly shared: boolean
   readonly #kv: KvEngine
   readonly #watchers = new Set<{ onChange(change: KvChange): void; onGap(): void }>()
   /** For each write under way: the newest bucket revision known when it began; its own will be higher. */
@@ -79,6 +81,7 @@ export class StateCore {
   constructor(sql: SqlEngine, kv: KvEngine, options: StateOptions, log: Logger) {
     this.sql = sql
     this.#kv = kv
+    this.shared = kv.capabilities.shared
     this.options = options
     this.log = log
     this.memory = new MemoryTier(options.cacheBytes)

@@ -42,23 +42,63 @@ describe.each(cairnTargets)('checkpoints ($name)', (target) => {
     expect(await cairn.checkpoints.restore(point.id)).toEqual({ agentId: agent, written: 0, deleted: 0, unchanged: 3 })
   })
 
-  it('are consistent while the agent is written to', async () => {
+  it('are consistent under constant writes', async () => {
     const agent = await newAgent()
-    let writing = true
+    await cairn.state.setMany(agent, Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`still ${n}`, n])))
+    await cairn.state.set(agent, 'a', 0)
+    await cairn.state.set(agent, 'b', 0)
+    const writing = new AbortController()
+    let last = 0
     const writer = (async () => {
-      // `a` is always written before `b`: no moment has b ahead of a.
-      for (let n = 1; writing; n++) {
+      // One writer, in strict order and without a pause: at every moment a = b or a = b + 1.
+      for (let n = 1; !writing.signal.aborted; n++) {
         await cairn.state.set(agent, 'a', n)
         await cairn.state.set(agent, 'b', n)
-        await new Promise((resolve) => setTimeout(resolve, 15))
+        last = n
       }
     })()
-    for (let round = 0; round < 20; round++) {
-      const { state, metadata } = await cairn.checkpoints.get((await cairn.checkpoints.create(agent)).id)
-      if (metadata.consistent !== false && state.b !== undefined) expect(state.a).toBeGreaterThanOrEqual(state.b as number)
+    try {
+      for (let round = 0; round < 15; round++) {
+        const acknowledged = last
+        const { state, keyCount } = await cairn.checkpoints.get((await cairn.checkpoints.create(agent)).id)
+        const [a, b] = [state.a as number, state.b as number]
+        expect([b, b + 1]).toContain(a)
+        expect(b).toBeGreaterThanOrEqual(acknowledged)
+        expect(keyCount).toBe(302)
+      }
+    } finally {
+      writing.abort()
+      await writer
     }
-    writing = false
-    await writer
+    expect(last).toBeGreaterThan(15)
+  })
+
+  it('are consistent while many writers write and delete many keys', async () => {
+    const agent = await newAgent()
+    const writing = new AbortController()
+    // Each writer has a pair of keys that it writes, and deletes, one after the other.
+    const writers = Array.from({ length: 16 }, async (_, writer) => {
+      for (let n = 1; !writing.signal.aborted; n++) {
+        for (const side of ['a', 'b']) {
+          if (n % 5 === 0) await cairn.state.delete(agent, `${side}${writer}`)
+          else await cairn.state.set(agent, `${side}${writer}`, n)
+        }
+      }
+    })
+    try {
+      for (let round = 0; round < 10; round++) {
+        const { state } = await cairn.checkpoints.get((await cairn.checkpoints.create(agent)).id)
+        for (let writer = 0; writer < 16; writer++) {
+          const [a, b] = [state[`a${writer}`] as number | undefined, state[`b${writer}`] as number | undefined]
+          // The value after n is n + 1, or nothing for a multiple of five; after nothing comes a value.
+          const ahead = b === undefined ? (a === undefined ? true : a % 5 === 1) : a === undefined ? b % 5 === 4 : a === b || a === b + 1
+          expect(ahead, `a = ${a}, b = ${b}`).toBe(true)
+        }
+      }
+    } finally {
+      writing.abort()
+      await Promise.all(writers)
+    }
   })
 
   it('start another agent where one stood', async () => {
@@ -100,7 +140,8 @@ describe.each(cairnTargets)('checkpoints ($name)', (target) => {
     expect(await codeOf(cairn.checkpoints.restore('00000000-0000-7000-8000-000000000000'))).toBe('NOT_FOUND')
     await cairn.state.set(agent, 'x', 1)
     const point = await cairn.checkpoints.create(agent)
-    await cairn.engines.sql.query(MAINTENANCE, `UPDATE agents.checkpoints SET state_snapshot = '{"x": 2}' WHERE checkpoint_id = $1`, [point.id])
+    await cairn.engines.sql.query(MAINTENANCE, `UPDATE agents.checkpoint_values SET value = '2' WHERE agent_id = $1`, [agent])
+    expect(point.keyCount).toBe(1)
     expect(await codeOf(cairn.checkpoints.restore(point.id))).toBe('CONSISTENCY_VIOLATION')
     expect((await cairn.state.get(agent, 'x'))?.value).toBe(1)
   })

@@ -9,11 +9,13 @@ import { noSuchRoute } from './not-found.ts'
 import { invalidRequest, respondWithProblem } from './problem.ts'
 import { requestLog } from './request-log.ts'
 import { checkPath, rawPath } from './request-path.ts'
+import { IMPORT_PATH, agentFileRoutes } from './routes/agent-files.ts'
 import { agentInstanceRoutes } from './routes/agent-instances.ts'
 import { agentRelationRoutes } from './routes/agent-relations.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { breakerRoutes } from './routes/breakers.ts'
 import { cacheRoutes } from './routes/cache.ts'
+import { checkpointHistoryRoutes } from './routes/checkpoint-history.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { documentRoutes } from './routes/documents.ts'
@@ -62,7 +64,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   app.notFound((c) => respondWithProblem(c, noSuchRoute(app, c), logger))
 
   app.use(requestLog(logger), metrics.middleware, securityHeaders, hostGuard(host, allowedHosts), checkPath)
-  app.use('/v1/*', tenantOf(cairn), bodyLimit(maxBodyBytes))
+  app.use('/v1/*', tenantOf(cairn), bodyLimit(maxBodyBytes, [IMPORT_PATH]))
 
   agentRoutes(app)
   agentRelationRoutes(app)
@@ -73,6 +75,8 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   checkpointRoutes(app)
   lifecycleRoutes(app)
   cacheRoutes(app)
+  checkpointHistoryRoutes(app)
+  agentFileRoutes(app)
   conversationRoutes(app)
   historyRoutes(app)
   poolRoutes(app)

@@ -4,13 +4,15 @@ import type { AppEnv } from './app-env.ts'
 
 /**
  * PAYLOAD_TOO_LARGE for a body above `maxBytes`. A body that says its length is refused unread (Node holds it to that
- * length); one that does not is counted while it is read, and never held beyond the limit.
+ * length); one that does not is counted while it is read, and never held beyond the limit. Routes in `except` read
+ * their body as a stream, with a limit of their own.
  *
  * Not hono's own: that one hands the request to the global Request constructor, which node-server's requests only
  * survive when the globals are replaced by its own.
  */
-export function bodyLimit(maxBytes: number): MiddlewareHandler<AppEnv> {
+export function bodyLimit(maxBytes: number, except: readonly string[] = []): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
+    if (except.includes(c.req.path)) return next()
     const { raw } = c.req
     const length = raw.headers.get('content-length')
     if (length !== null) {

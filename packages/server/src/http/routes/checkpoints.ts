@@ -2,7 +2,7 @@ import { createRoute } from '@hono/zod-openapi'
 import type { App } from '../app-env.ts'
 import { exact } from '../exact.ts'
 import { LOCATION_HEADER, body, json, problems } from '../openapi.ts'
-import { Checkpoint, CheckpointParam, CheckpointQuery, CheckpointWithState, Fork, ForkResult, NewCheckpoint, RestoreResult } from '../schemas/checkpoints.ts'
+import { Checkpoint, CheckpointParam, CheckpointQuery, CheckpointWithState, Fork, ForkResult, NewCheckpoint, Restore, RestoreResult } from '../schemas/checkpoints.ts'
 import { AgentParam, Deleted, TenantHeaders, pageOf } from '../schemas/common.ts'
 
 const tags = ['checkpoints']
@@ -53,10 +53,10 @@ export function checkpointRoutes(app: App): void {
   app.openapi(
     createRoute({
       method: 'post', path: '/v1/checkpoints/{checkpoint}/restore', tags, summary: "Make the agent's state what it was",
-      request: ofCheckpoint,
-      responses: { 200: json(RestoreResult, 'What was done.'), ...problems('NOT_FOUND', 'CONSISTENCY_VIOLATION', 'OUTCOME_UNKNOWN') },
+      request: { ...ofCheckpoint, body: body(Restore, 'Under which condition.', false) },
+      responses: { 200: json(RestoreResult, 'What was done.'), ...problems('NOT_FOUND', 'CONSISTENCY_VIOLATION', 'OUTCOME_UNKNOWN', 'VERSION_CONFLICT') },
     }),
-    async (c) => c.json(await c.get('cairn').checkpoints.restore(c.req.valid('param').checkpoint), 200),
+    async (c) => c.json(await c.get('cairn').checkpoints.restore(c.req.valid('param').checkpoint, exact(c.req.valid('json'))), 200),
   )
 
   app.openapi(

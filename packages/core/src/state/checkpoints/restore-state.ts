@@ -1,0 +1,160 @@
+import { v7 as uuidv7 } from 'uuid'
+import { CairnError, isCairnError } from '../../errors/index.ts'
+import { MAINTENANCE, type TenantIdentity } from '../../identity/index.ts'
+import { type AgentSnapshot, snapshotAgent } from '../agent-snapshot.ts'
+import { checksumOf } from '../envelope.ts'
+import { addressOf } from '../hot-tier.ts'
+import { ReadPath } from '../read-path.ts'
+import type { StateCore } from '../state-core.ts'
+import { type StoredState, isLive } from '../state-entry.ts'
+import { WritePath } from '../write-path.ts'
+import type { RestoreResult } from './checkpoint-types.ts'
+import { BASE_OF_EPOCH, BEGIN_RESTORE, END_RESTORE } from './restore-queries.ts'
+
+const WRITES_AT_ONCE = 256
+const FEED_BATCH = 500
+
+export interface Goal {
+  readonly agentId: string
+  readonly checkpointId: string
+  /** Canonical JSON by key. */
+  readonly texts: ReadonlyMap<string, string>
+}
+
+interface Write {
+  readonly key: string
+  /** Null to delete. */
+  readonly text: string | null
+  /** What is there now, if anything. */
+  readonly before: StoredState | undefined
+}
+
+/** Restores this process is at, so that its own upkeep leaves them alone. */
+const underWay = new WeakMap<StateCore, Set<string>>()
+
+export function restoresUnderWay(core: StateCore): Set<string> {
+  const known = underWay.get(core) ?? new Set<string>()
+  underWay.set(core, known)
+  return known
+}
+
+/**
+ * Makes the agent's state what `goal` says. A row in the journal says so until it is done: what an interruption leaves is
+ * completed by `completeRestores`, except for keys that somebody has written since.
+ */
+export async function restoreState(core: StateCore, identity: TenantIdentity, goal: Goal, unchangedSince: number | undefined): Promise<RestoreResult> {
+  const unflushed = unchangedSince === undefined ? [] : await keysInFeed(core, identity.tenant, goal.agentId, unchangedSince)
+  const now = await snapshotAgent(core, identity.tenant, goal.agentId, () => true)
+  if (unchangedSince !== undefined) refuseWhenChanged(now, goal, unchangedSince, unflushed)
+  const { writes, unchanged } = planRestore(now, goal)
+  const deleted = writes.filter(({ text }) => text === null).length
+  const result = { agentId: goal.agentId, written: writes.length - deleted, deleted, unchanged }
+  if (writes.length === 0) return result
+  const id = uuidv7()
+  const active = restoresUnderWay(core)
+  active.add(id)
+  try {
+    await core.sql.query(identity, BEGIN_RESTORE, [identity.tenant, id, goal.agentId, goal.checkpointId, core.writerId, now.kvRevision, core.hot.epoch])
+    await (unchangedSince === undefined ? writeAll(core, identity, goal.agentId, writes) : writeAllOrNone(core, identity, goal, writes))
+    await core.sql.query(identity, END_RESTORE, [identity.tenant, id])
+    return result
+  } catch (error) {
+    // What may work later is completed by the upkeep; what never will is not tried for ever.
+    if (!isCairnError(error) || !error.retryable || error.code === 'VERSION_CONFLICT') await core.sql.query(identity, END_RESTORE, [identity.tenant, id]).catch(() => undefined)
+    throw error
+  } finally {
+    active.delete(id)
+  }
+}
+
+/** Which writes lead from `now` to the goal. */
+export function planRestore(now: AgentSnapshot, { texts }: Goal): { writes: Write[]; unchanged: number } {
+  const writes: Write[] = []
+  let unchanged = 0
+  for (const [key, text] of texts) {
+    const before = now.entries.get(key)
+    if (before !== undefined && isLive(before) && before.text === text) unchanged++
+    else writes.push({ key, text, before })
+  }
+  for (const [key, before] of now.entries) if (!texts.has(key) && isLive(before)) writes.push({ key, text: null, before })
+  return { writes, unchanged }
+}
+
+/** Revision, as callers see it, of a bucket revision of any epoch. CONSISTENCY_VIOLATION for an unknown epoch. */
+export async function revisionAt(core: StateCore, kvRevision: number, epoch: string): Promise<number> {
+  if (epoch === core.hot.epoch) return core.hot.revisionOf(kvRevision)
+  const { rows } = await core.sql.query<{ base: number }>(MAINTENANCE, BASE_OF_EPOCH, [epoch])
+  if (rows[0] === undefined) throw new CairnError('CONSISTENCY_VIOLATION', `The hot tier's epoch ${epoch} is unknown to this database.`, { details: { epoch } })
+  return rows[0].base + kvRevision
+}
+
+/** Writes one key if it is still as `before` says, whatever else happens; the new revision. VERSION_CONFLICT. */
+export function writeIfUnchanged(core: StateCore, identity: TenantIdentity, agentId: string, { key, text, before }: Write, expiresAt?: number): Promise<number> {
+  return send(core, identity, agentId, key, text, before !== undefined && isLive(before) ? before.revision : 0, expiresAt)
+}
+
+/**
+ * On LMDB all writes begun in one turn reach the disk in one commit (up to 10,000 of them or 32 MB), so that a crash leaves
+ * all or none. JetStream takes them one by one.
+ */
+async function writeAll(core: StateCore, identity: TenantIdentity, agentId: string, writes: readonly Write[]): Promise<void> {
+  const atOnce = core.shared ? WRITES_AT_ONCE : writes.length
+  for (let start = 0; start < writes.length; start += atOnce) {
+    await Promise.all(writes.slice(start, start + atOnce).map(({ key, text }) => send(core, identity, agentId, key, text, undefined, undefined)))
+  }
+}
+
+/** Each key only if it is still at its revision; at the first conflict what was written is put back. */
+async function writeAllOrNone(core: StateCore, identity: TenantIdentity, goal: Goal, writes: readonly Write[]): Promise<void> {
+  const done: { write: Write; revision: number }[] = []
+  for (let start = 0; start < writes.length; start += WRITES_AT_ONCE) {
+    const results = await Promise.allSettled(
+      writes.slice(start, start + WRITES_AT_ONCE).map(async (write) => {
+        done.push({ write, revision: await writeIfUnchanged(core, identity, goal.agentId, write) })
+      }),
+    )
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed === undefined) continue
+    await Promise.allSettled(
+      done.map(({ write: { key, text, before }, revision }) => {
+        const back = before !== undefined && isLive(before) ? before.text : null
+        return send(core, identity, goal.agentId, key, back, text === null ? 0 : revision, before?.expiresAt)
+      }),
+    )
+    throw failed.reason
+  }
+}
+
+function send(core: StateCore, { tenant, ...rest }: TenantIdentity, agentId: string, key: string, text: string | null, ifRevision: number | undefined, expiresAt: number | undefined): Promise<number> {
+  const writes = new WritePath(core, new ReadPath(core))
+  return writes.write({ ...rest, tenant }, { address: { tenant, agentId, key }, text, expiresAt, ack: 'durable', ifRevision, operationId: undefined })
+}
+
+/** A key that was made and deleted again before a flush is in the change feed alone. What left the feed is in SQL, which is read after it. */
+async function keysInFeed(core: StateCore, tenant: string, agentId: string, since: number): Promise<string[]> {
+  if (!core.hot.available) return []
+  const keys: string[] = []
+  let cursor = core.hot.kvRevisionOf(since)
+  for (;;) {
+    const batch = await core.hot.bucket.changes(cursor, FEED_BATCH)
+    for (const entry of batch.entries) {
+      if (entry.key[0] !== tenant || entry.key[1] !== agentId) continue
+      const address = addressOf(entry.key)
+      if (core.hot.toStored(entry, address).revision > since) keys.push(address.key)
+    }
+    cursor = batch.cursor
+    if (batch.cursor >= batch.lastRevision) return keys
+  }
+}
+
+function refuseWhenChanged(now: AgentSnapshot, goal: Goal, since: number, unflushed: readonly string[]): void {
+  const changed = [...new Set([...unflushed, ...[...now.entries].filter(([, stored]) => stored.revision > since).map(([key]) => key)])]
+  if (changed.length === 0) return
+  throw new CairnError('VERSION_CONFLICT', `Agent ${goal.agentId} was written to since: ${changed.length} keys, ${JSON.stringify(changed[0])} among them. Nothing was restored. Make a checkpoint of it, or restore without ifUnchangedSince.`, {
+    details: { agentId: goal.agentId, changedKeys: changed.slice(0, 20), since },
+  })
+}
+
+export function hashed(texts: ReadonlyMap<string, string>): Map<string, { text: string; checksum: string }> {
+  return new Map([...texts].map(([key, text]) => [key, { text, checksum: checksumOf(text) }]))
+}

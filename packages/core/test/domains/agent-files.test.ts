@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { MAINTENANCE } from '../../src/identity/index.ts'
+import { type Cairn, type FileSource, isCairnError } from '../../src/index.ts'
+import { cairnTargets, openCairn } from '../harness/cairns.ts'
+
+async function errorOf(run: Promise<unknown>): Promise<{ code: string; details: Readonly<Record<string, unknown>> }> {
+  return run.then(
+    () => ({ code: 'no error', details: {} }),
+    (error: unknown) => (isCairnError(error) ? { code: error.code, details: error.details } : { code: String(error), details: {} }),
+  )
+}
+
+async function textOf(lines: AsyncIterable<string>): Promise<string> {
+  let text = ''
+  for await (const line of lines) text += line
+  return text
+}
+
+/** In pieces of a size that cuts lines and characters. */
+const sourceOf = (text: string): FileSource =>
+  async function* () {
+    const bytes = Buffer.from(text)
+    for (let from = 0; from < bytes.length; from += 1013) yield bytes.subarray(from, from + 1013)
+  }
+
+describe.each(cairnTargets)('an agent as a file ($name)', (target) => {
+  let cairn: Cairn
+  let dispose: () => Promise<void>
+  let file: string
+  let points: string[]
+  const stateOf = async (agent: string, of = cairn): Promise<Record<string, unknown>> => Object.fromEntries((await of.state.list(agent, { limit: 1000 })).items.map(({ key, value }) => [key, value]))
+  const count = async (): Promise<number> =>
+    (await cairn.engines.sql.query<{ n: number }>(MAINTENANCE, 'SELECT (SELECT count(*) FROM agents.registry) + (SELECT count(*) FROM agents.checkpoints) + (SELECT count(*) FROM agents.checkpoint_values) AS n')).rows[0]?.n ?? -1
+
+  beforeAll(async () => {
+    ;({ cairn, dispose } = await openCairn(target))
+    await cairn.agents.register({ name: 'base', type: 'coordinator' })
+    const { id } = await cairn.agents.register({ name: 'scout', type: 'analyst', capabilities: ['search', { name: 'map', parameters: { scale: 2 } }], metadata: { team: 'ü' }, skills: ['walk'] })
+    await cairn.agents.dependencies.add('scout', 'base', 'optional')
+    await cairn.state.setMany(id, { plan: { step: 1 }, 'ü key': ['x'], __proto__x: null, same: 'v' })
+    points = [(await cairn.checkpoints.create(id, { name: 'one', tags: ['first'], metadata: { n: 1 } })).id]
+    await cairn.state.set(id, 'plan', { step: 2 })
+    await cairn.state.delete(id, 'same')
+    await cairn.state.set(id, 'short', 1, { ttlMs: 3_600_000 })
+    points.push((await cairn.checkpoints.create(id)).id)
+    await cairn.state.set(id, 'late', true)
+    file = await textOf(cairn.agentFiles.export('scout'))
+  })
+  afterAll(async () => {
+    await dispose?.()
+  })
+
+  it('comes back whole in another tenant: registry, capabilities, state with its times to live, checkpoints with tags', async () => {
+    const other = cairn.as({ tenant: 'acme' })
+    const result = await other.agentFiles.import(sourceOf(file))
+    expect(result).toMatchObject({ key: 'scout', created: true, keys: 5, expired: 0, checkpoints: 2, missingDependencies: ['base'] })
+    expect(await other.agents.get('scout')).toMatchObject({ name: 'scout', type: 'analyst', capabilities: ['map', 'search'], metadata: { team: 'ü' }, skills: ['walk'] })
+    expect((await other.agents.get('scout')).metadata).not.toHaveProperty('cairn_import')
+    expect(await stateOf('scout', other)).toEqual({ plan: { step: 2 }, 'ü key': ['x'], __proto__x: null, short: 1, late: true })
+    const short = await other.state.get('scout', 'short')
+    expect(short?.expiresAt).toEqual((await cairn.state.get('scout', 'short'))?.expiresAt)
+    const { items } = await other.checkpoints.list('scout')
+    expect(items.map(({ sourceCheckpointId }) => sourceCheckpointId)).toEqual([...points].reverse())
+    const first = await other.checkpoints.find('scout', 'first')
+    const original = await cairn.checkpoints.get(points[0] as string)
+    expect(first).toMatchObject({ name: 'one', metadata: { n: 1 }, checksum: original.checksum, createdAt: original.createdAt })
+    expect((await other.checkpoints.get(first.id)).state).toEqual(original.state)
+    expect(await other.checkpoints.restore(first.id)).toMatchObject({ written: 2, deleted: 2 })
+    expect((await errorOf(other.agentFiles.import(sourceOf(file)))).code).toBe('DUPLICATE_KEY')
+  })
+
+  it('comes in under another key, and over an agent only when told to', async () => {
+    const copy = await cairn.agentFiles.import(sourceOf(file), { as: 'scout-2' })
+    expect(copy).toMatchObject({ key: 'scout-2', created: true, missingDependencies: [] })
+    expect(await stateOf('scout-2')).toEqual(await stateOf('scout'))
+    expect((await cairn.agents.dependencies.list('scout-2')).items).toMatchObject([{ kind: 'optional' }])
+    await cairn.state.setMany('scout-2', { own: 1, plan: 'changed' })
+    await cairn.agents.capabilities.set('scout-2', 'extra')
+    expect((await errorOf(cairn.agentFiles.import(sourceOf(file), { as: 'scout-2' }))).code).toBe('DUPLICATE_KEY')
+    expect((await stateOf('scout-2')).own).toBe(1)
+    expect(await cairn.agentFiles.import(sourceOf(file), { as: 'scout-2', overwrite: true })).toMatchObject({ agentId: copy.agentId, created: false, checkpoints: 0 })
+    expect(await stateOf('scout-2')).toEqual(await stateOf('scout'))
+    expect((await cairn.agents.get('scout-2')).capabilities).toEqual(['map', 'search'])
+  })
+
+  it('is refused with the place where it is wrong, and nothing of it is stored', async () => {
+    const before = await count()
+    const lines = file.split('\n')
+    const cases: [string, string, number][] = [
+      ['cut off', `${lines.slice(0, -2).join('\n')}\n`, lines.length - 2],
+      ['cut within a line', file.slice(0, -20), lines.length - 1],
+      ['a value changed', file.replace('"step":1', '"step":7'), lines.findIndex((line) => line.includes('"step":1')) + 1],
+      ['state changed', file.replace('"late"', '"laet"'), lines.length - 1],
+      ['not JSON', file.replace('{"capability"', '{capability'), 3],
+      ['an unknown line', file.replace('{"capability"', '{"cap"'), 3],
+      ['another version', file.replace('"version":1', '"version":2'), 1],
+      ['another kind of file', '{"hello":1}\n', 1],
+      ['empty', '', 1],
+      ['a value missing', lines.filter((line) => !line.includes('{"value":{"hash"') || !line.includes('"step":1')).join('\n'), lines.findIndex((line) => line.startsWith('{"checkpoint"'))],
+      ['lines swapped', [lines[1], lines[0], ...lines.slice(2)].join('\n'), 1],
+    ]
+    for (const [what, text, line] of cases) {
+      const { code, details } = await errorOf(cairn.agentFiles.import(sourceOf(text), { as: 'never' }))
+      expect([code, details.line], what).toEqual(['IMPORT_MALFORMED', line])
+      expect(details.offset, what).toBeLessThanOrEqual(Buffer.byteLength(text))
+    }
+    expect(await count()).toBe(before)
+  })
+
+  it('goes on with an import that broke off, when the same file comes again', async () => {
+    let opened = 0
+    // Breaks off while the state is read: the fourth opening.
+    const breaking: FileSource = async function* () {
+      opened++
+      for await (const chunk of sourceOf(file)()) {
+        yield chunk
+        if (opened === 4) throw new Error('the disk is gone')
+      }
+    }
+    expect((await errorOf(cairn.agentFiles.import(breaking, { as: 'scout-3' }))).code).toContain('the disk is gone')
+    expect(await cairn.agentFiles.import(sourceOf(file), { as: 'scout-3' })).toMatchObject({ created: false, checkpoints: 0, keys: 5 })
+    expect(await stateOf('scout-3')).toEqual(await stateOf('scout'))
+    expect((await cairn.checkpoints.list('scout-3')).items).toHaveLength(2)
+    expect((await errorOf(cairn.agentFiles.import(sourceOf(file), { as: 'scout-3' }))).code).toBe('DUPLICATE_KEY')
+  })
+
+  it('shows one moment while the agent is written to', async () => {
+    const { id } = await cairn.agents.register({ name: 'busy', type: 'analyst' })
+    const writing = new AbortController()
+    const writer = (async () => {
+      for (let n = 1; !writing.signal.aborted; n++) {
+        await cairn.state.set(id, 'a', n)
+        await cairn.state.set(id, 'b', n)
+        if (n % 7 === 0) await cairn.state.delete(id, 'b')
+      }
+    })()
+    try {
+      for (let round = 0; round < 10; round++) {
+        const state = new Map<string, number | undefined>()
+        for (const line of (await textOf(cairn.agentFiles.export(id))).split('\n').filter((each) => each.startsWith('{"state"'))) {
+          const { key, value } = (JSON.parse(line) as { state: { key: string; value?: number } }).state
+          state.set(key, value)
+        }
+        const [a, b] = [state.get('a'), state.get('b')]
+        if (a !== undefined) expect(b === undefined ? [1, 0].includes(a % 7) : [b, b + 1].includes(a), `a = ${a}, b = ${b}`).toBe(true)
+      }
+    } finally {
+      writing.abort()
+      await writer
+    }
+  })
+})
