@@ -24,13 +24,13 @@ REVOKE ALL ON FUNCTION monitoring.client_connections() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION monitoring.client_connections() TO admin_user, maintenance_user, readonly_user;
 
 CREATE VIEW monitoring.connection_stats AS
-SELECT user_name, application_name, client_addr, state,
+SELECT c.user_name, c.application_name, c.client_addr, c.state,
   count(*)::integer AS connections,
-  min(backend_start) AS oldest_connection,
-  max(backend_start) AS newest_connection,
-  round(avg(extract(epoch FROM clock_timestamp() - backend_start)), 3) AS avg_age_seconds
-FROM monitoring.client_connections()
-GROUP BY user_name, application_name, client_addr, state;
+  min(c.backend_start) AS oldest_connection,
+  max(c.backend_start) AS newest_connection,
+  round(avg(extract(epoch FROM asked.at - c.backend_start)), 3) AS avg_age_seconds
+FROM monitoring.client_connections() AS c CROSS JOIN (SELECT clock_timestamp() AS at) AS asked
+GROUP BY c.user_name, c.application_name, c.client_addr, c.state;
 GRANT SELECT ON monitoring.connection_stats TO admin_user, maintenance_user, readonly_user;
 
 -- Of the whole server, whose limit it is. Above 80 % a warning, above 90 % critical. An active share says nothing of a

@@ -92,7 +92,7 @@ describe('the pools of one server', () => {
     await expect(engine.transaction(OWNER, async (session) => {
       await session.query('SELECT 1 / 0').catch(() => {})
       await session.query('SELECT 1', [], { name: 'kept_0' })
-    })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    })).rejects.toMatchObject({ details: { sqlState: '25P02' } })
     for (let index = 0; index < 8; index += 1) expect((await engine.query(OWNER, `SELECT ${index} AS n`, [], { name: `kept_${index}` })).rows).toEqual([{ n: index }])
   })
 
