@@ -167,7 +167,7 @@ describe.each(cairnTargets)('conflict strategies ($name)', (target) => {
     await cairn.state.policies.set({ prefix: 'bad/', strategy: 'custom', merge: 'bad' })
     const results = [() => { throw new Error('no') }, () => 10n, () => Promise.resolve(1), () => undefined]
     for (const [i, bad] of results.entries()) {
-      cairn.state.merges.define<unknown>('bad', bad)
+      cairn.state.merges.define('bad', bad)
       await cairn.state.set(agent, `bad/${i}`, 1)
       expect(await codeOf(cairn.state.set(agent, `bad/${i}`, 2)), String(i)).toBe('MERGE_FAILED')
       expect((await cairn.state.get(agent, `bad/${i}`))?.value).toBe(1)
