@@ -18,6 +18,7 @@ import { healthRoutes } from './routes/health.ts'
 import { homeRoutes } from './routes/home.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
 import { stateRoutes } from './routes/state.ts'
+import { taskRoutes } from './routes/tasks.ts'
 import { securityHeaders } from './security-headers.ts'
 import { tenantOf } from './tenant.ts'
 
@@ -64,6 +65,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   stateEventRoutes(app, { closing, keepAliveMs })
   checkpointRoutes(app)
   conversationRoutes(app)
+  taskRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app

@@ -81,8 +81,9 @@ export class Upkeep {
     } while (this.#releaseAgain)
   }
 
-  #plan(ms: number): void {
+  #plan(given: number): void {
     if (this.#stopped || this.#users === 0) return
+    const ms = Math.min(given, EVERY_MS)
     clearTimeout(this.#timer)
     this.#nextAt = performance.now() + ms
     this.#timer = setTimeout(() => {
