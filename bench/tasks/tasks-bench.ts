@@ -50,7 +50,7 @@ export async function run({ quick, say }: { quick: boolean; say(line: string): v
     await blocked(cairn, quick, note)
     await graphile.clear()
     return makeRecord('tasks', {
-      versions: { node: process.version, 'graphile-worker': '0.18.0', 'pg-boss': '12.35.0', postgres: String(((await cairn.query('SHOW server_version'))[0] as { server_version: string }).server_version) },
+      versions: { node: process.version, 'graphile-worker': '0.18.0', 'pg-boss': '12.35.0', postgres: ((await cairn.query('SHOW server_version'))[0] as { server_version: string }).server_version },
       configuration: { jobs, pgbossJobs: slowJobs, processes: PROCESSES, concurrency: 24, localQueue: 500, rounds, quick, rate, history: 'cairn keeps archive and executions; graphile-worker deletes finished jobs', fsync: 'on' },
       rounds: figures,
       comparisons: compare(figures, rate),

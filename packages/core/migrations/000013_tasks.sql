@@ -605,6 +605,7 @@ CREATE FUNCTION tasks.close(p_tenant text, p_ids uuid[], p_status types.task_sta
 
 -- Takes the tasks of workers whose heartbeat is overdue away from them: queued again at once, or failed after five lost leases, since a
 -- task may be what kills its workers. Being lost is no retry: a task that only waited in the memory of a dead worker did nothing wrong.
+-- While the server was down nobody could send a heartbeat, so that silence counts from its start.
 CREATE FUNCTION tasks.reap(p_tenant text) RETURNS TABLE (workers integer, queued integer, ended integer) LANGUAGE plpgsql
   SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 #variable_conflict use_column
@@ -616,7 +617,7 @@ BEGIN
   WITH gone AS (
     DELETE FROM tasks.workers w WHERE w.tenant_id = p_tenant AND w.worker_id = ANY (ARRAY(
       SELECT x.worker_id FROM tasks.workers x
-      WHERE x.tenant_id = p_tenant AND x.heartbeat_at < ts - x.lease_ms * interval '1 millisecond' FOR UPDATE SKIP LOCKED))
+      WHERE x.tenant_id = p_tenant AND greatest(x.heartbeat_at, pg_postmaster_start_time()) < ts - x.lease_ms * interval '1 millisecond' FOR UPDATE SKIP LOCKED))
     RETURNING w.worker_id
   ) SELECT coalesce(array_agg(g.worker_id), '{}') INTO dead FROM gone g;
   workers := cardinality(dead);

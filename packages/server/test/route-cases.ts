@@ -149,5 +149,5 @@ export const TASK_CASES: readonly RouteCase[] = [
   { name: 'GET /v1/task-limits', status: 200, check: page(2) },
   { name: 'DELETE /v1/task-limits/{scope}/{name}', params: () => ({ scope: 'agent', name: 'base' }), status: 200, check: has({ deleted: true }) },
   { name: 'GET /v1/task-workers', status: 200, check: page(0) },
-  { name: 'GET /v1/task-stats', status: 200, check: has({ openDeadLetters: 0, workers: 0, byStatus: { pending: 1, queued: 2, running: 0, paused: 0 } }) },
+  { name: 'GET /v1/task-stats', status: 200, check: has({ openDeadLetters: 0, workers: 0, byStatus: { pending: 2, queued: 1, running: 0, paused: 0 } }) },
 ]

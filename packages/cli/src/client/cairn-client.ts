@@ -1,6 +1,6 @@
 import type {
-  Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
-  Message, Page, PageOptions, RegisterAgent, RestoreResult, StateEntry, Thread,
+  Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, DeadLetter, DeadLetterFilter, Enqueued, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
+  Message, NewTask, Page, PageOptions, RegisterAgent, RestoreResult, StateEntry, Task, TaskExecution, TaskFilter, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 
@@ -39,6 +39,16 @@ export interface CairnClient {
     session(idOrKey: string): Promise<Json<ChatSession>>
     threads(options: ListThreadsOptions): Promise<Json<Page<Thread>>>
     messages(options: ListMessagesOptions): Promise<Json<Page<Message>>>
+  }
+  readonly tasks: {
+    list(filter: TaskFilter): Promise<Json<Page<Task>>>
+    get(task: string): Promise<Json<Task>>
+    executions(task: string): Promise<Json<Page<TaskExecution>>>
+    enqueue(task: NewTask): Promise<Json<Enqueued>>
+    retry(task: string): Promise<Json<Task>>
+    cancel(task: string, options: { reason?: string; descendants?: boolean }): Promise<Json<Task>>
+    deadLetters(filter: DeadLetterFilter): Promise<Json<Page<DeadLetter>>>
+    redrive(which: { tasks: readonly string[] } | DeadLetterFilter): Promise<string[]>
   }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */

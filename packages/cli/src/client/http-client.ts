@@ -8,7 +8,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
   const http = new Http(base, tenant)
   return {
     agents: {
-      list: (filter) => http.get('/v1/agents', { ...filter } as Query),
+      list: (filter) => http.get('/v1/agents', { ...filter }),
       get: (agent) => http.get(agentPath(agent)),
       register: (input) => http.post('/v1/agents', input),
       retire: (agent, reason) => http.post(`${agentPath(agent)}/retire`, reason === undefined ? {} : { reason }),
@@ -39,6 +39,16 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       threads: ({ sessionId, ...options }) => http.get(sessionId === undefined ? '/v1/threads' : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/threads`, options),
       messages: ({ sessionId, threadId, ...options }) => http.get(sessionId === undefined ? `/v1/threads/${encodeURIComponent(threadId ?? '')}/messages` : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/messages`, options),
     },
+    tasks: {
+      list: (filter) => http.get('/v1/tasks', { ...filter }),
+      get: (task) => http.get(taskPath(task)),
+      executions: (task) => http.get(`${taskPath(task)}/executions`),
+      enqueue: (task) => http.post('/v1/tasks', task),
+      retry: (task) => http.post(`${taskPath(task)}/retry`),
+      cancel: (task, options) => http.post(`${taskPath(task)}/cancel`, options),
+      deadLetters: (filter) => http.get('/v1/task-dead-letters', { ...filter }),
+      redrive: async (which) => (await http.post<{ items: string[] }>('/v1/task-dead-letters/redrive', which)).items,
+    },
     importTarget: httpTarget(http),
     place: http.base,
     close: () => Promise.resolve(),
@@ -47,6 +57,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
 
 const agentPath = (agent: string): string => `/v1/agents/${encodeURIComponent(agent)}`
 const statePath = (agent: string, key: string): string => `${agentPath(agent)}/state/${encodeURIComponent(key)}`
+const taskPath = (task: string): string => `/v1/tasks/${encodeURIComponent(task)}`
 const checkpointPath = (id: string): string => `/v1/checkpoints/${encodeURIComponent(id)}`
 
 function conditionOf({ ifRevision }: WriteOptions): Record<string, string> {

@@ -4,7 +4,7 @@ import type { CairnClient, Json } from './cairn-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
-  const { agents, state, checkpoints, conversations } = cairn
+  const { agents, state, checkpoints, conversations, tasks } = cairn
   return {
     agents: {
       list: async (filter) => json(await agents.list(filter)),
@@ -33,6 +33,16 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       session: async (idOrKey) => json(await conversations.getSession(idOrKey)),
       threads: async (options) => json(await conversations.listThreads(options)),
       messages: async (options) => json(await conversations.messages(options)),
+    },
+    tasks: {
+      list: async (filter) => json(await tasks.list(filter)),
+      get: async (task) => json(await tasks.get(task)),
+      executions: async (task) => json(await tasks.executions(task)),
+      enqueue: async (task) => json(await tasks.enqueue(task)),
+      retry: async (task) => json(await tasks.retry(task)),
+      cancel: async (task, options) => json(await tasks.cancel(task, options)),
+      deadLetters: async (filter) => json(await tasks.deadLetters.list(filter)),
+      redrive: (which) => tasks.deadLetters.redrive(which),
     },
     importTarget: localTarget(cairn),
     place,
