@@ -52,7 +52,7 @@ describe('tasks survive', () => {
     const killedAt = performance.now()
     await victim.kill()
     const worker = await cairn.tasks.work('kill', () => 'done')
-    await until('all have ended', () => worker.stats().completed === 15, 60_000)
+    await until('all have ended', async () => worker.stats().completed === 15 && (await cairn.tasks.stats()).byType.length === 0, 60_000)
     const seconds = (performance.now() - killedAt) / 1000
     console.log(`kill -9: 15 tasks of the dead worker had ended ${seconds.toFixed(1)} s after it`)
     expect(seconds).toBeLessThan(15)
@@ -110,7 +110,7 @@ describe('tasks survive', () => {
     }
     await enqueueing
     const ended = async (): Promise<boolean> => verdict(cairn, 'restart').then(({ unfinished, ended: done }) => unfinished === 0 && done === 2000, () => false)
-    await until('all have ended', ended, 120_000)
+    await until('all have ended', ended, 60_000).catch(async (error: unknown) => console.log(String(error), await verdict(cairn, 'restart').catch(String), await cairn.tasks.stats().catch(String), (await cairn.tasks.workers().catch(() => ({ items: [] }))).items))
     expect(await verdict(cairn, 'restart')).toEqual(exactly(2000))
     const { rows } = await cairn.engines.sql.query<{ wrong: number }>(cairn.identity, `SELECT count(*) AS wrong FROM tasks.archive WHERE tenant_id = $1 AND task_type = 'restart' AND result <> payload`, [cairn.identity.tenant])
     expect(rows[0]?.wrong).toBe(0)

@@ -605,8 +605,9 @@ CREATE FUNCTION tasks.close(p_tenant text, p_ids uuid[], p_status types.task_sta
 
 -- Takes the tasks of workers whose heartbeat is overdue away from them: queued again at once, or failed after five lost leases, since a
 -- task may be what kills its workers. Being lost is no retry: a task that only waited in the memory of a dead worker did nothing wrong.
--- While the server was down nobody could send a heartbeat, so that silence counts from its start.
-CREATE FUNCTION tasks.reap(p_tenant text) RETURNS TABLE (workers integer, queued integer, ended integer) LANGUAGE plpgsql
+-- While the server was down nobody could send a heartbeat, so that silence counts from its start. With `p_orphans` also the tasks of workers
+-- that have no row: one that stopped while a claim of its own was still committing. That looks at every running task.
+CREATE FUNCTION tasks.reap(p_tenant text, p_orphans boolean DEFAULT true) RETURNS TABLE (workers integer, queued integer, ended integer) LANGUAGE plpgsql
   SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
@@ -620,6 +621,11 @@ BEGIN
       WHERE x.tenant_id = p_tenant AND greatest(x.heartbeat_at, pg_postmaster_start_time()) < ts - x.lease_ms * interval '1 millisecond' FOR UPDATE SKIP LOCKED))
     RETURNING w.worker_id
   ) SELECT coalesce(array_agg(g.worker_id), '{}') INTO dead FROM gone g;
+  IF p_orphans THEN
+    dead := dead || ARRAY(
+      SELECT DISTINCT q.worker_id FROM tasks.queue q
+      WHERE q.tenant_id = p_tenant AND q.status = 'running' AND NOT EXISTS (SELECT FROM tasks.workers w WHERE w.worker_id = q.worker_id));
+  END IF;
   workers := cardinality(dead);
   queued := 0;
   ended := 0;

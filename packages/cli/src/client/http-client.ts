@@ -8,7 +8,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
   const http = new Http(base, tenant)
   return {
     agents: {
-      list: (filter) => http.get('/v1/agents', { ...filter }),
+      list: (filter) => http.get('/v1/agents', { ...filter } as Query),
       get: (agent) => http.get(agentPath(agent)),
       register: (input) => http.post('/v1/agents', input),
       retire: (agent, reason) => http.post(`${agentPath(agent)}/retire`, reason === undefined ? {} : { reason }),

@@ -8,6 +8,8 @@ interface Hooks {
   cancel(taskIds: readonly string[]): void
   /** The worker was declared dead: its tasks are others' by now. */
   lost(): void
+  /** The lease holds; called after each heartbeat. */
+  beaten(): void
   /** How many ends have been refused so far. */
   refused(): number
 }
@@ -84,6 +86,7 @@ export class Lease {
         return
       }
       if (row.cancels.length > 0) this.#hooks.cancel(row.cancels)
+      this.#hooks.beaten()
       this.#plan(this.#leaseMs / 3)
     } catch (error) {
       log.debug({ err: error }, 'a heartbeat failed')

@@ -100,7 +100,7 @@ export class Outcomes {
         return
       } catch (error) {
         if (isCairnError(error, 'CLOSED')) return
-        if (!isCairnError(error) || !error.retryable) {
+        if (isRefusedData(error)) {
           if (await this.#oneByOne(outcomes, write, error)) return
         }
         this.#context.log.warn({ err: error, tasks: outcomes.length }, 'The ends of tasks could not be written and are kept')
@@ -187,6 +187,11 @@ export class Outcomes {
     if (rest.length > 0) await this.#finish(rest.map((outcome) => ({ ...outcome, end: 'cancelled', reason: 'cancelled' })))
     return outcomes.map(({ id }) => ({ id, relations: 0 }))
   }
+}
+
+/** What will be refused however often it is sent. Anything else (a full disk, a lost role) may pass, and must not change how a task ended. */
+function isRefusedData(error: unknown): boolean {
+  return isCairnError(error, 'INVALID_ARGUMENT') || isCairnError(error, 'CONSTRAINT_VIOLATION')
 }
 
 interface Written {

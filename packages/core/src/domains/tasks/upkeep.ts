@@ -6,6 +6,7 @@ import { REAP, RELEASE, TEND } from './worker-queries.ts'
 /** How often a process looks for what became due or lost. The time to find a dead worker is its lease and this. */
 const EVERY_MS = 1000
 const BATCH = 1000
+const ORPHANS_EVERY = 10
 const KEYS_EVERY_MS = 3_600_000
 /** Longer than any key window can be: a key whose task is gone is free before that anyway. */
 const KEY_AGE_MS = 30 * 86_400_000
@@ -20,6 +21,7 @@ export class Upkeep {
   readonly #wakeUps: WakeUps
   readonly #ensurePartitions: () => Promise<void>
   #users = 0
+  #rounds = 0
   #timer: NodeJS.Timeout | undefined
   #nextAt = Infinity
   #running: Promise<void> = Promise.resolve()
@@ -101,7 +103,7 @@ export class Upkeep {
     const { log } = this.#context
     try {
       await this.#ensurePartitions().catch((error: unknown) => log.warn({ err: error }, 'partitions of tasks were not made; rows go to the default one'))
-      const reaped = await this.#call<{ workers: number; queued: number; ended: number }>(REAP, [])
+      const reaped = await this.#call<{ workers: number; queued: number; ended: number }>(REAP, [this.#rounds++ % ORPHANS_EVERY === 0])
       if (reaped !== undefined && reaped.workers > 0) log.warn({ ...reaped }, 'Workers fell silent; their tasks run again')
       const tended = await this.#call<{ promoted: number; expired: number; nextDueMs: number | null }>(TEND, [BATCH])
       if ((reaped?.queued ?? 0) > 0 || (tended?.promoted ?? 0) > 0) this.#wakeUps.wake()

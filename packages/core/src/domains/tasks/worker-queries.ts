@@ -15,7 +15,7 @@ export const RETRY = {
   text: `SELECT f.task_id AS id, f.status, f.relations FROM tasks.retry($1, $2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::jsonb[], $7::text[], $8::integer[], $9::integer[]) f`,
 }
 export const HEARTBEAT = { name: 'tasks_heartbeat', text: `SELECT h.cancels FROM tasks.heartbeat($1, $2::uuid, $3) h` }
-export const REAP = { name: 'tasks_reap', text: `SELECT r.workers, r.queued, r.ended FROM tasks.reap($1) r` }
+export const REAP = { name: 'tasks_reap', text: `SELECT r.workers, r.queued, r.ended FROM tasks.reap($1, $2) r` }
 export const RELEASE = { name: 'tasks_release', text: `SELECT r.passed, r.queued FROM tasks.release($1, $2) r` }
 export const TEND = { name: 'tasks_tend', text: `SELECT t.promoted, t.expired, t.next_due_ms AS "nextDueMs" FROM tasks.tend($1, $2) t` }
 
@@ -28,6 +28,11 @@ export const HAND_BACK = `
 UPDATE tasks.queue q SET status = 'queued', worker_id = NULL, lease_token = NULL, started_at = NULL, timeout_at = NULL, updated_at = clock_timestamp()
 FROM unnest($2::uuid[], $3::uuid[]) AS t (id, token)
 WHERE q.tenant_id = $1 AND q.task_id = t.id AND q.lease_token = t.token AND NOT q.cancel_requested RETURNING q.task_id AS id`
+
+/** Queues what claims took whose reply never came: nobody knows of these tasks. $3 their tokens. */
+export const HAND_BACK_CLAIMS = `
+UPDATE tasks.queue q SET status = 'queued', worker_id = NULL, lease_token = NULL, started_at = NULL, timeout_at = NULL, updated_at = clock_timestamp()
+WHERE q.tenant_id = $1 AND q.status = 'running' AND q.worker_id = $2::uuid AND q.lease_token = ANY ($3::uuid[])`
 
 /** What a reply that was lost would have said: the tasks of $2 that this worker ended. */
 export const ENDED_BY = `SELECT a.task_id AS id FROM tasks.archive a WHERE a.tenant_id = $1 AND a.task_id = ANY ($2::uuid[]) AND a.worker_id = $3::uuid`

@@ -5,6 +5,7 @@ import type { DomainContext } from '../domain-context.ts'
 import { retryDelay } from './backoff.ts'
 import { jsonText } from './checks.ts'
 import { Lease } from './lease.ts'
+import { LostClaims } from './lost-claims.ts'
 import { type Outcome, Outcomes } from './outcomes.ts'
 import { type ClaimedTask, type RunHooks, RunningTask, type TaskContext } from './running-task.ts'
 import type { TaskRoom } from './task-room.ts'
@@ -50,6 +51,7 @@ export class TaskWorker implements AsyncDisposable {
   readonly #setup: WorkerSetup
   readonly #lease: Lease
   readonly #outcomes: Outcomes
+  readonly #lostClaims: LostClaims
   readonly #running = new Map<string, RunningTask>()
   readonly #stopping = new AbortController()
   readonly #hooks: RunHooks
@@ -70,10 +72,12 @@ export class TaskWorker implements AsyncDisposable {
   constructor(setup: WorkerSetup) {
     this.#setup = setup
     const { context, options, room } = setup
+    this.#lostClaims = new LostClaims(context)
     this.#lease = new Lease(context, options.leaseMs, setup.types, setup.agentId, {
       cancel: (ids) => this.#cancel(new Set(ids)),
       lost: () => this.#loseLease(),
       refused: () => this.#counts.refused,
+      beaten: () => this.#handBackLostClaims(),
     })
     this.#outcomes = new Outcomes(context, options.batch, {
       refused: (outcomes) => this.#refused(outcomes),
@@ -152,6 +156,7 @@ export class TaskWorker implements AsyncDisposable {
       const seen = room.wakeUps.version
       try {
         await this.#renewing
+        await this.#lostClaims.handBack()
         const most = this.#space()
         if (most === 0) {
           await new Promise<void>((resolve) => (this.#room = resolve))
@@ -187,18 +192,35 @@ export class TaskWorker implements AsyncDisposable {
     const { context, types, agentId } = this.#setup
     const { identity, sql } = context
     const holder = this.#lease.id
-    const values = [identity.tenant, types, types.map(() => most), most, holder, uuidv7(), agentId]
-    const { rows } = await sql.query<ClaimedTask>(identity, CLAIM.text, values, { name: CLAIM.name })
+    const token = uuidv7()
+    const values = [identity.tenant, types, types.map(() => most), most, holder, token, agentId]
+    const { rows } = await sql.query<ClaimedTask>(identity, CLAIM.text, values, { name: CLAIM.name }).catch((error: unknown) => {
+      this.#lostClaims.add(token, holder)
+      throw error
+    })
     if (rows.length === 0) return 0
     // The statement gives them in the order of their addresses.
     rows.sort((a, b) => b.score - a.score || a.queuedAt.getTime() - b.queuedAt.getTime() || (a.id < b.id ? -1 : 1))
-    if (rows.some(({ relations }) => (relations & 4) !== 0)) await this.#readInputs(rows)
+    if (rows.some(({ relations }) => (relations & 4) !== 0)) {
+      await this.#readInputs(rows).catch((error: unknown) => {
+        // Without their inputs they cannot run here.
+        this.#lostClaims.add(token, holder)
+        throw error
+      })
+    }
     if (rows.some(({ relations }) => (relations & 2) !== 0)) void this.#setup.room.upkeep.release().catch(() => undefined)
     if (this.#lease.id !== holder) return rows.length
     this.#local = this.#next === this.#local.length ? rows : [...this.#local.slice(this.#next), ...rows]
     this.#next = 0
     this.#pump()
     return rows.length
+  }
+
+  #handBackLostClaims(): void {
+    this.#lostClaims.handBack().then(
+      (found) => found && this.#setup.room.wakeUps.wake(),
+      (error: unknown) => this.#setup.context.log.debug({ err: error }, 'tasks of lost claims are handed back later'),
+    )
   }
 
   async #readInputs(tasks: readonly ClaimedTask[]): Promise<void> {
