@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   histories: { summary: 'List, show and clear the histories of sessions', load: async () => (await import('./commands/histories.ts')).registerHistoriesCommands },
   pools: { summary: 'Connections: how they are, and how many there should be', load: async () => (await import('./commands/pools.ts')).registerPoolsCommands },
   breakers: { summary: 'Look at circuit breakers, hold them open or closed', load: async () => (await import('./commands/breakers.ts')).registerBreakersCommands },
+  tasks: { summary: 'List, show, enqueue, retry, cancel and redrive tasks', load: async () => (await import('./commands/tasks.ts')).registerTasksCommands },
   conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
   documents: { summary: 'Store and find JSON documents', load: async () => (await import('./commands/documents.ts')).registerDocumentsCommands },
 }

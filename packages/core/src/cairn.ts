@@ -3,6 +3,7 @@ import { AgentsService } from './domains/agents/index.ts'
 import { ConversationsService, MessageStorage } from './domains/conversations/index.ts'
 import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
 import { AgentRepository, CacheCore, CacheService, endCachedAgents } from './domains/cache/index.ts'
+import { TasksService, closeTasks } from './domains/tasks/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { HistoriesService } from './domains/histories/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
@@ -45,6 +46,7 @@ export class Cairn implements AsyncDisposable {
   readonly histories: HistoriesService
   readonly resilience: ResilienceService
   readonly documents: DocumentsService
+  readonly tasks: TasksService
   readonly health: HealthService
   readonly pools: PoolsService
   readonly identity: TenantIdentity
@@ -63,6 +65,7 @@ export class Cairn implements AsyncDisposable {
     this.conversations = new ConversationsService(context)
     this.histories = new HistoriesService(context)
     this.documents = new DocumentsService(context)
+    this.tasks = new TasksService(context)
     this.state = new StateService(engines.core, this.identity)
     this.lifecycle = new StateLifecycleService(engines.core, this.identity)
     this.storage = new StorageService({ ...engines, state: this.state, domains: { message: ({ thread }) => new MessageStorage(this.conversations, thread) } }, this.identity)
@@ -114,6 +117,7 @@ export class Cairn implements AsyncDisposable {
       const { core, kv, sql, sweeper, cache, checkpointUpkeep } = this.#engines
       await sweeper.close()
       await checkpointUpkeep.stop()
+      await closeTasks(sql)
       await core.close()
       await cache.close()
       await kv.close()

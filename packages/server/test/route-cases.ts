@@ -195,3 +195,33 @@ export const DOCUMENT_CASES: readonly RouteCase[] = [
   { name: 'GET /v1/documents/{collection}/paths', params: notes, query: () => '?prefix=users&maxDepth=1', status: 200, intruder: 200, check: has({ items: [['users']] }) },
   { name: 'GET /v1/documents', status: 200, check: has({ items: [{ name: 'notes', documents: 3, embedded: 0 }] }) },
 ]
+
+const task = (world: World): Record<string, string> => ({ task: world['task'] ?? '' })
+const second = (world: World): Record<string, string> => ({ task: world['second'] ?? '' })
+const first = (answer: Answer): string => (answer.body['items'] as { id: string }[])[0]?.id ?? ''
+export const TASK_CASES: readonly RouteCase[] = [
+  { name: 'POST /v1/tasks', json: () => ({ type: 'summarize', key: 'first', payload: { page: 1 }, priority: 'high', delayMs: 3_600_000 }), status: 201, check: (answer, world) => { has({ key: 'first', status: 'pending', isNew: true })(answer); world['task'] = id(answer) } },
+  { name: 'POST /v1/tasks', json: () => ({ type: 'summarize', key: 'first' }), status: 200, check: (answer, world) => has({ id: world['task'], isNew: false })(answer) },
+  { name: 'POST /v1/tasks/batch', json: () => ({ tasks: [{ type: 'join', ref: 'j', dependsOn: ['k'] }, { type: 'join', ref: 'k', delayMs: 3_600_000 }] }), status: 201, check: (answer, world) => void (world['second'] = first(answer)) },
+  { name: 'GET /v1/tasks', query: () => '?type=summarize&status=pending&status=queued', status: 200, check: page(1) },
+  { name: 'GET /v1/tasks/{task}', params: () => ({ task: 'first' }), status: 200, check: has({ type: 'summarize', priority: 'high', payload: { page: 1 }, maxRetries: 3 }) },
+  { name: 'POST /v1/tasks/{task}/pause', params: task, status: 200, check: has({ status: 'paused' }) },
+  { name: 'POST /v1/tasks/{task}/resume', params: task, status: 200, check: has({ status: 'pending' }) },
+  { name: 'POST /v1/tasks/{task}/dependencies', params: second, json: (world) => ({ task: world['task'], kind: 'data', as: 'summary' }), status: 204 },
+  { name: 'GET /v1/tasks/{task}/dependencies', params: second, status: 200, intruder: 200, check: page(2) },
+  { name: 'GET /v1/tasks/{task}/dependents', params: task, status: 200, intruder: 200, check: page(1) },
+  { name: 'POST /v1/tasks/{task}/assignments', params: task, json: () => ({ agent: 'base', role: 'primary' }), status: 204 },
+  { name: 'GET /v1/tasks/{task}/assignments', params: task, status: 200, intruder: 200, check: page(1) },
+  { name: 'DELETE /v1/tasks/{task}/assignments/{agent}', params: (world) => ({ ...task(world), agent: 'base' }), status: 200, check: has({ deleted: true }) },
+  { name: 'POST /v1/tasks/{task}/cancel', params: task, json: () => ({ reason: 'not needed' }), status: 200, check: has({ status: 'cancelled', failureReason: 'not needed' }) },
+  { name: 'GET /v1/tasks/{task}/executions', params: task, status: 200, intruder: 200, check: page(0) },
+  { name: 'POST /v1/tasks/{task}/retry', params: task, status: 200, check: has({ status: 'queued', attempts: 0 }) },
+  { name: 'GET /v1/task-dead-letters', query: () => '?reason=dependency_failed', status: 200, check: page(1) },
+  { name: 'POST /v1/task-dead-letters/redrive', json: () => ({ reason: 'dependency_failed' }), status: 200, check: (answer, world) => has({ items: [world['second']] })(answer) },
+  { name: 'PUT /v1/task-limits/type/{name}', params: () => ({ name: 'join' }), json: () => ({ maxRunning: 2, rate: { count: 10, perMs: 1000 } }), status: 204, intruder: 204 },
+  { name: 'PUT /v1/task-limits/agent/{agent}', params: () => ({ agent: 'base' }), json: () => ({ maxRunning: 1 }), status: 204 },
+  { name: 'GET /v1/task-limits', status: 200, check: page(2) },
+  { name: 'DELETE /v1/task-limits/{scope}/{name}', params: () => ({ scope: 'agent', name: 'base' }), status: 200, check: has({ deleted: true }) },
+  { name: 'GET /v1/task-workers', status: 200, check: page(0) },
+  { name: 'GET /v1/task-stats', status: 200, check: has({ openDeadLetters: 0, workers: 0, byStatus: { pending: 2, queued: 1, running: 0, paused: 0 } }) },
+]

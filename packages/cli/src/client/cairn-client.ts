@@ -1,9 +1,10 @@
 import type {
   Agent, AgentFilter, AgentLifecycle, Breaker, BreakerEvent, BreakerState, CacheInvalidation, CacheStats, ChatSession, Checkpoint,
-  CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, FileSource, FlushResult, ForkResult, History, HistoryChange, HistoryItem,
-  HydrateResult, ImportAgentOptions, ImportAgentResult, ListHistoriesOptions, ListHistoryItemsOptions, ListMessagesOptions, ListSessionsOptions,
-  ListThreadsOptions, Message, Page, PageOptions, PoolsReport, PruneResult, RegisterAgent, RepairResult, RestoreOptions, RestoreResult,
-  RetentionPolicy, SetConflictPolicy, SetResult, StateDiff, StateEntry, TagOptions, Thread,
+  CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, DeadLetter, DeadLetterFilter, Enqueued, FileSource, FlushResult, ForkResult,
+  History, HistoryChange, HistoryItem, HydrateResult, ImportAgentOptions, ImportAgentResult, ListHistoriesOptions, ListHistoryItemsOptions,
+  ListMessagesOptions, ListSessionsOptions, ListThreadsOptions, Message, NewTask, Page, PageOptions, PoolsReport, PruneResult, RegisterAgent,
+  RepairResult, RestoreOptions, RestoreResult, RetentionPolicy, SetConflictPolicy, SetResult, StateDiff, StateEntry, TagOptions, Task, TaskExecution,
+  TaskFilter, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 import type { DocumentsClient } from './documents-client.ts'
@@ -99,6 +100,16 @@ export interface CairnClient {
     move(service: string, to: 'open' | 'close' | 'reset', reason: string | undefined): Promise<Json<Breaker>>
   }
   readonly documents: DocumentsClient
+  readonly tasks: {
+    list(filter: TaskFilter): Promise<Json<Page<Task>>>
+    get(task: string): Promise<Json<Task>>
+    executions(task: string): Promise<Json<Page<TaskExecution>>>
+    enqueue(task: NewTask): Promise<Json<Enqueued>>
+    retry(task: string): Promise<Json<Task>>
+    cancel(task: string, options: { reason?: string; descendants?: boolean }): Promise<Json<Task>>
+    deadLetters(filter: DeadLetterFilter): Promise<Json<Page<DeadLetter>>>
+    redrive(which: { tasks: readonly string[] } | DeadLetterFilter): Promise<string[]>
+  }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */
   readonly place: string

@@ -80,6 +80,16 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       move: (service, to, reason) => http.post(`${breakerPath(service)}/${to}`, reason === undefined ? {} : { reason }),
     },
     documents: httpDocuments(http),
+    tasks: {
+      list: (filter) => http.get('/v1/tasks', { ...filter }),
+      get: (task) => http.get(taskPath(task)),
+      executions: (task) => http.get(`${taskPath(task)}/executions`),
+      enqueue: (task) => http.post('/v1/tasks', task),
+      retry: (task) => http.post(`${taskPath(task)}/retry`),
+      cancel: (task, options) => http.post(`${taskPath(task)}/cancel`, options),
+      deadLetters: (filter) => http.get('/v1/task-dead-letters', { ...filter }),
+      redrive: async (which) => (await http.post<{ items: string[] }>('/v1/task-dead-letters/redrive', which)).items,
+    },
     importTarget: httpTarget(http),
     place: http.base,
     close: () => Promise.resolve(),
@@ -90,6 +100,7 @@ const agentPath = (agent: string): string => `/v1/agents/${encodeURIComponent(ag
 const statePath = (agent: string, key: string): string => `${agentPath(agent)}/state/${encodeURIComponent(key)}`
 const historyPath = (key: string): string => `/v1/histories/${encodeURIComponent(key)}`
 const breakerPath = (service: string): string => `/v1/breakers/${encodeURIComponent(service)}`
+const taskPath = (task: string): string => `/v1/tasks/${encodeURIComponent(task)}`
 const checkpointPath = (id: string): string => `/v1/checkpoints/${encodeURIComponent(id)}`
 
 function conditionOf({ ifRevision }: WriteOptions): Record<string, string> {

@@ -1,7 +1,7 @@
 import { CairnError, ERROR_CODES, type ErrorCode } from '@cairn/core'
 
-/** Fields that are undefined are left out. */
-export type Query = { readonly [name: string]: string | number | boolean | undefined }
+/** Fields that are undefined are left out; a list is given once for each item. */
+export type Query = { readonly [name: string]: string | number | boolean | readonly string[] | undefined }
 
 interface Problem {
   readonly code: string
@@ -68,7 +68,7 @@ export class Http {
   }
 
   #url(path: string, query: Query): string {
-    const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]]))
+    const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [value].flat()).map((each): [string, string] => [name, String(each)]))
     return `${this.base}${path}${given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`}`
   }
 

@@ -5,7 +5,7 @@ import { localDocuments } from './documents-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
-  const { agents, state, checkpoints, conversations, histories, resilience, lifecycle, cache, agentFiles } = cairn
+  const { agents, state, checkpoints, conversations, histories, resilience, lifecycle, cache, agentFiles, tasks } = cairn
   return {
     agents: {
       list: async (filter) => json(await agents.list(filter)),
@@ -78,6 +78,16 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       move: async (service, to, reason) => json(await resilience.breakers[MOVES[to]](service, reason)),
     },
     documents: localDocuments(cairn),
+    tasks: {
+      list: async (filter) => json(await tasks.list(filter)),
+      get: async (task) => json(await tasks.get(task)),
+      executions: async (task) => json(await tasks.executions(task)),
+      enqueue: async (task) => json(await tasks.enqueue(task)),
+      retry: async (task) => json(await tasks.retry(task)),
+      cancel: async (task, options) => json(await tasks.cancel(task, options)),
+      deadLetters: async (filter) => json(await tasks.deadLetters.list(filter)),
+      redrive: (which) => tasks.deadLetters.redrive(which),
+    },
     importTarget: localTarget(cairn),
     place,
     close: () => cairn.close(),

@@ -54,6 +54,17 @@ export type CrdtType =
   | 'set'
   | 'map'
 
+export type DependencyFailurePolicy =
+  | 'fail'
+  | 'skip'
+  | 'ignore'
+
+export type DependencyKind =
+  | 'completion'
+  | 'start'
+  | 'data'
+  | 'resource'
+
 export type HealthStatus =
   | 'healthy'
   | 'degraded'
@@ -67,6 +78,22 @@ export type InstanceStatus =
   | 'stopped'
   | 'error'
   | 'crashed'
+
+export type TaskPriority =
+  | 'low'
+  | 'normal'
+  | 'high'
+  | 'urgent'
+  | 'critical'
+
+export type TaskStatus =
+  | 'pending'
+  | 'queued'
+  | 'running'
+  | 'paused'
+  | 'completed'
+  | 'failed'
+  | 'cancelled'
 
 export type ThreadKind =
   | 'chat'
@@ -543,6 +570,257 @@ export interface SessionsAgentSessions {
   created_at: Generated<Date>
 }
 
+export interface TasksAllTasks {
+  tenant_id: string
+  task_id: string
+  task_type: string
+  status: TaskStatus
+  priority: TaskPriority
+  max_retries: number
+  retry_count: number
+  lost_count: number
+  attempts: number
+  blocked_by: number
+  cancel_requested: boolean
+  publish_events: boolean
+  max_execution_time: string
+  created_at: Date
+  queued_at: Date
+  started_at: Date
+  completed_at: Date
+  scheduled_at: Date
+  expires_at: Date
+  timeout_at: Date
+  worker_id: string
+  payload: unknown
+  result: unknown
+  configuration: unknown
+  metadata: unknown
+  progress: unknown
+  client_info: unknown
+  error_details: unknown
+  tags: string[]
+  task_key: string
+  task_name: string
+  error_message: string
+  failure_reason: string
+  circuit_breaker_triggered: boolean
+  assigned_agent_id: string
+  created_by_agent_id: string
+  parent_task_id: string
+  user_id: string
+  session_id: string
+  request_id: string
+  compression_request_id: string
+  algorithm_id: string
+  worker_type: string
+  estimated_duration_seconds: number
+  complexity_score: number
+  execution_seconds: number
+  result_size_bytes: number
+  tokens_processed: number
+  cpu_usage_percent: number
+  memory_usage_mb: number
+  priority_score: number
+}
+
+export interface TasksArchive {
+  tenant_id: Generated<string>
+  task_id: string
+  task_type: string
+  status: TaskStatus
+  priority: TaskPriority
+  max_retries: number
+  retry_count: number
+  lost_count: number
+  attempts: number
+  publish_events: Generated<boolean>
+  max_execution_time: string
+  created_at: Date
+  queued_at: Date
+  completed_at: Date
+  scheduled_at: Date | null
+  expires_at: Date | null
+  started_at: Date | null
+  worker_id: string | null
+  payload: unknown
+  result: Generated<unknown>
+  configuration: Generated<unknown>
+  metadata: Generated<unknown>
+  progress: Generated<unknown>
+  client_info: Generated<unknown>
+  error_details: Generated<unknown>
+  tags: Generated<string[]>
+  task_key: string | null
+  task_name: string | null
+  error_message: string | null
+  failure_reason: string | null
+  circuit_breaker_triggered: Generated<boolean>
+  assigned_agent_id: string | null
+  created_by_agent_id: string | null
+  parent_task_id: string | null
+  user_id: string | null
+  session_id: string | null
+  request_id: string | null
+  compression_request_id: string | null
+  algorithm_id: string | null
+  worker_type: Generated<string>
+  estimated_duration_seconds: number | null
+  complexity_score: number | null
+  execution_seconds: number | null
+  result_size_bytes: number | null
+  tokens_processed: number | null
+  cpu_usage_percent: number | null
+  memory_usage_mb: number | null
+}
+
+export interface TasksAssignments {
+  tenant_id: Generated<string>
+  task_id: string
+  agent_id: string
+  role: Generated<string>
+  assignment: Generated<unknown>
+  assigned_at: Generated<Date>
+}
+
+export interface TasksDeadLetters {
+  tenant_id: Generated<string>
+  dead_letter_id: GeneratedAlways<number>
+  source: Generated<string>
+  task_id: string
+  task_type: string
+  payload: unknown
+  reason: string
+  error_message: string | null
+  attempts: number
+  created_at: Generated<Date>
+  resolved_at: Date | null
+  resolution: string | null
+}
+
+export interface TasksDependencies {
+  tenant_id: Generated<string>
+  dependency_id: GeneratedAlways<number>
+  task_id: string
+  depends_on_task_id: string
+  dependency_type: Generated<DependencyKind>
+  failure_policy: Generated<DependencyFailurePolicy>
+  input_name: string | null
+  resolved_as: string | null
+  created_at: Generated<Date>
+  resolved_at: Date | null
+}
+
+export interface TasksExecutions {
+  tenant_id: Generated<string>
+  task_id: string
+  execution_attempt: number
+  status: TaskStatus
+  started_at: Date
+  completed_at: Date
+  agent_id: string | null
+  worker_id: string | null
+  execution_ms: number | null
+  cpu_time_ms: number | null
+  memory_peak_mb: number | null
+  io_operations: number | null
+  result: Generated<unknown>
+  error_message: string | null
+  error_details: Generated<unknown>
+  resource_usage: Generated<unknown>
+}
+
+export interface TasksKeys {
+  tenant_id: Generated<string>
+  task_key: string
+  task_id: string
+  created_at: Generated<Date>
+}
+
+export interface TasksLimits {
+  tenant_id: Generated<string>
+  scope: string
+  name: string
+  max_running: number | null
+  rate_count: number | null
+  rate_window_ms: number | null
+  tokens: Generated<number>
+  refilled_at: Generated<Date>
+  paused: Generated<boolean>
+}
+
+export interface TasksQueue {
+  tenant_id: Generated<string>
+  task_id: string
+  task_type: string
+  status: Generated<TaskStatus>
+  priority: Generated<TaskPriority>
+  priority_score: GeneratedAlways<number>
+  max_retries: Generated<number>
+  retry_count: Generated<number>
+  lost_count: Generated<number>
+  relations: Generated<number>
+  attempts: Generated<number>
+  blocked_by: Generated<number>
+  publish_events: Generated<boolean>
+  cancel_requested: Generated<boolean>
+  max_execution_time: Generated<string>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+  queued_at: Generated<Date>
+  scheduled_at: Date | null
+  expires_at: Date | null
+  started_at: Date | null
+  timeout_at: Date | null
+  worker_id: string | null
+  lease_token: string | null
+  payload: unknown
+  configuration: Generated<unknown>
+  metadata: Generated<unknown>
+  progress: Generated<unknown>
+  client_info: Generated<unknown>
+  error_details: Generated<unknown>
+  tags: Generated<string[]>
+  task_key: string | null
+  task_name: string | null
+  error_message: string | null
+  failure_reason: string | null
+  circuit_breaker_triggered: Generated<boolean>
+  assigned_agent_id: string | null
+  created_by_agent_id: string | null
+  parent_task_id: string | null
+  user_id: string | null
+  session_id: string | null
+  request_id: string | null
+  compression_request_id: string | null
+  algorithm_id: string | null
+  worker_type: Generated<string>
+  estimated_duration_seconds: number | null
+  complexity_score: number | null
+}
+
+export interface TasksReleases {
+  tenant_id: Generated<string>
+  release_id: GeneratedAlways<number>
+  task_id: string
+  task_status: TaskStatus
+  created_at: Generated<Date>
+}
+
+export interface TasksWorkers {
+  tenant_id: Generated<string>
+  worker_id: string
+  worker_type: Generated<string>
+  task_types: string[]
+  agent_id: string | null
+  lease_ms: number
+  process_info: Generated<unknown>
+  cancels: Generated<string[]>
+  refused: Generated<number>
+  started_at: Generated<Date>
+  heartbeat_at: Generated<Date>
+}
+
 export interface TxConsumers {
   stream: string
   name: string
@@ -649,6 +927,17 @@ export interface Database {
   'resilience.breaker_probes': ResilienceBreakerProbes
   'resilience.circuit_breakers': ResilienceCircuitBreakers
   'sessions.agent_sessions': SessionsAgentSessions
+  'tasks.all_tasks': TasksAllTasks
+  'tasks.archive': TasksArchive
+  'tasks.assignments': TasksAssignments
+  'tasks.dead_letters': TasksDeadLetters
+  'tasks.dependencies': TasksDependencies
+  'tasks.executions': TasksExecutions
+  'tasks.keys': TasksKeys
+  'tasks.limits': TasksLimits
+  'tasks.queue': TasksQueue
+  'tasks.releases': TasksReleases
+  'tasks.workers': TasksWorkers
   'tx.consumers': TxConsumers
   'tx.dead_letters': TxDeadLetters
   'tx.deliveries': TxDeliveries

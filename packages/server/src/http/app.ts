@@ -27,6 +27,7 @@ import { lifecycleRoutes } from './routes/lifecycle.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
 import { statePolicyRoutes } from './routes/state-policies.ts'
 import { stateRoutes } from './routes/state.ts'
+import { taskRoutes } from './routes/tasks.ts'
 import { securityHeaders } from './security-headers.ts'
 import { tenantOf } from './tenant.ts'
 
@@ -82,6 +83,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   poolRoutes(app)
   breakerRoutes(app)
   documentRoutes(app)
+  taskRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app

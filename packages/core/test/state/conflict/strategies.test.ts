@@ -165,7 +165,7 @@ describe.each(cairnTargets)('conflict strategies ($name)', (target) => {
     expect(await codeOf(cairn.state.set(agent, n, 2))).toBe('MERGE_UNDEFINED')
     expect((await cairn.state.get(agent, n))?.value).toBe(1)
     await cairn.state.policies.set({ prefix: 'bad/', strategy: 'custom', merge: 'bad' })
-    const results = [() => { throw new Error('no') }, () => 10n, () => Promise.resolve(1), () => undefined]
+    const results: (() => unknown)[] = [() => { throw new Error('no') }, () => 10n, () => Promise.resolve(1), () => undefined]
     for (const [i, bad] of results.entries()) {
       cairn.state.merges.define('bad', bad)
       await cairn.state.set(agent, `bad/${i}`, 1)

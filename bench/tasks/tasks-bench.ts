@@ -1,0 +1,156 @@
+import { startPostgres } from '../../packages/core/test/harness/postgres-server.ts'
+import { median, openLoop } from '../measure.ts'
+import { type BenchRecord, type Comparison, makeRecord } from '../record.ts'
+import { type System, type SystemName, openSystem } from './systems.ts'
+import { Fleet } from './worker-fleet.ts'
+
+const PROCESSES = 4
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+const now = (): number => performance.timeOrigin + performance.now()
+
+/**
+ * The shape of graphile-worker's own benchmark: jobs that do nothing, enqueued first; then 4 processes with concurrency 24 and a local queue of 500.
+ * The clock runs from the first handler's start to the moment the table of unfinished tasks is empty. Rounds alternate between the systems.
+ */
+export async function run({ quick, say }: { quick: boolean; say(line: string): void }): Promise<BenchRecord> {
+  const rounds = quick ? 1 : 3
+  const jobs = quick ? 20_000 : 100_000
+  const slowJobs = quick ? 5_000 : 20_000
+  say('starting a private PostgreSQL')
+  const postgres = await startPostgres()
+  const figures: Record<string, number[]> = {}
+  const note = (name: string, value: number): void => {
+    ;(figures[name] ??= []).push(value)
+    say(`  ${name}: ${value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2)}`)
+  }
+  const systems: System[] = []
+  try {
+    for (const name of ['cairn', 'graphile', 'pgboss'] as const) systems.push(await openSystem(name, postgres.url))
+    const [cairn, graphile] = systems as [System, System]
+    for (let round = 0; round < rounds; round++) {
+      for (const system of systems) {
+        const count = system.name === 'pgboss' ? slowJobs : jobs
+        await system.clear()
+        const started = performance.now()
+        await system.enqueue(count)
+        note(`${system.name}: bulk enqueue`, count / ((performance.now() - started) / 1000))
+        note(`${system.name}: throughput`, await throughput(system, count))
+      }
+    }
+    const rate = quick ? 100 : 200
+    for (let round = 0; round < rounds; round++) {
+      for (const system of systems) {
+        await system.clear()
+        const { p50, p99 } = await pickup(system, rate, quick ? 3 : 8)
+        note(`${system.name}: pickup p50 at ${rate}/s, ms`, p50)
+        note(`${system.name}: pickup p99 at ${rate}/s, ms`, p99)
+      }
+    }
+    await backlogs(cairn, quick, note)
+    await blocked(cairn, quick, note)
+    await graphile.clear()
+    return makeRecord('tasks', {
+      versions: { node: process.version, 'graphile-worker': '0.18.0', 'pg-boss': '12.35.0', postgres: ((await cairn.query('SHOW server_version'))[0] as { server_version: string }).server_version },
+      configuration: { jobs, pgbossJobs: slowJobs, processes: PROCESSES, concurrency: 24, localQueue: 500, rounds, quick, rate, history: 'cairn keeps archive and executions; graphile-worker deletes finished jobs', fsync: 'on' },
+      rounds: figures,
+      comparisons: compare(figures, rate),
+    })
+  } finally {
+    await Promise.all(systems.map((system) => system.close().catch(() => undefined)))
+    await postgres.dispose()
+  }
+}
+
+/** Tasks a second; throws when one was lost or run twice. */
+async function throughput(system: System, count: number): Promise<number> {
+  await system.query('CHECKPOINT')
+  const fleet = await Fleet.start(system.name, system.url, 'throughput', PROCESSES)
+  fleet.go()
+  while (fleet.handled < count) await pause(10)
+  while ((await system.left()) > 0) await pause(2)
+  const seconds = (now() - fleet.firstAt) / 1000
+  await fleet.stop()
+  if (fleet.handled !== count) throw new Error(`${system.name}: ${fleet.handled} handlers ran for ${count} tasks`)
+  if (system.name === 'cairn') {
+    const [row] = (await system.query(`SELECT (SELECT count(*) FROM tasks.archive WHERE status = 'completed') AS archived, (SELECT count(*) FROM tasks.executions) AS executed`)) as [{ archived: string; executed: string }]
+    if (Number(row.archived) !== count || Number(row.executed) !== count) throw new Error(`cairn: ${row.archived} archived, ${row.executed} executions for ${count} tasks`)
+  }
+  return count / seconds
+}
+
+async function pickup(system: System, rate: number, seconds: number): Promise<{ p50: number; p99: number }> {
+  const fleet = await Fleet.start(system.name, system.url, 'latency', 1)
+  fleet.go()
+  await pause(1000)
+  // Connections and plans are made before the clock runs.
+  for (let index = 0; index < 20; index++) await system.enqueueOne({ warm: true })
+  let sent = 20
+  await openLoop(rate, seconds, async () => {
+    sent += 1
+    await system.enqueueOne({ at: now() })
+  })
+  const end = performance.now() + 10_000
+  while (fleet.handled < sent && performance.now() < end) await pause(20)
+  await fleet.stop()
+  const sorted = fleet.latencies.sort((a, b) => a - b)
+  return { p50: sorted[Math.floor(sorted.length * 0.5)] ?? Number.NaN, p99: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN }
+}
+
+/** What a claim of 500 costs with more and more waiting: median of 20, handed back each time. */
+async function claimCost(system: System): Promise<number> {
+  const times: number[] = []
+  await system.query(`INSERT INTO tasks.workers (tenant_id, worker_id, task_types, lease_ms) VALUES ('default', '00000000-0000-0000-0000-000000000001', '{noop}', 3600000) ON CONFLICT DO NOTHING`)
+  for (let index = 0; index < 20; index++) {
+    const started = performance.now()
+    await system.query(`SELECT count(*) FROM tasks.claim('default', '{noop}', '{500}', 500, '00000000-0000-0000-0000-000000000001', gen_random_uuid(), NULL)`)
+    times.push(performance.now() - started)
+  }
+  return median(times)
+}
+
+async function backlogs(system: System, quick: boolean, note: (name: string, value: number) => void): Promise<void> {
+  let waiting = 0
+  await system.clear()
+  for (const size of quick ? [10_000, 100_000] : [10_000, 100_000, 1_000_000]) {
+    await system.enqueue(size - waiting)
+    waiting = size
+    note(`cairn: claim of 500 with ${size.toLocaleString('en')} waiting, ms`, await claimCost(system))
+  }
+}
+
+/** Many tasks that wait for another one, and others that are ready. */
+async function blocked(system: System, quick: boolean, note: (name: string, value: number) => void): Promise<void> {
+  const size = quick ? 20_000 : 100_000
+  await system.clear()
+  await system.enqueue(quick ? 10_000 : 50_000)
+  await system.query(
+    `INSERT INTO tasks.queue (tenant_id, task_id, task_type, status, blocked_by, priority, payload, queued_at)
+     SELECT 'default', gen_random_uuid(), 'noop', 'pending', 1, 'critical', '{}', now() - interval '1 hour' FROM generate_series(1, ${size})`,
+  )
+  note(`cairn: claim of 500 with ${size.toLocaleString('en')} blocked, ms`, await claimCost(system))
+  await system.query('DELETE FROM tasks.workers')
+}
+
+function compare(figures: Readonly<Record<string, readonly number[]>>, rate: number): Comparison[] {
+  const of = (name: string): number => median(figures[name] ?? [Number.NaN])
+  const beside = (figure: string, peer: SystemName, target?: { least?: number; most?: number }): Comparison => {
+    const [value, peerValue] = [of(`cairn: ${figure}`), of(`${peer}: ${figure}`)]
+    const ratio = value / peerValue
+    const row = { name: `cairn: ${figure}`, value, unit: figure.endsWith('ms') ? 'ms' : '/s', peer, peerValue, ratio }
+    if (target?.least !== undefined) return { ...row, target: `≥ ${target.least} ×`, met: ratio >= target.least }
+    if (target?.most !== undefined) return { ...row, target: `≤ ${target.most} ×`, met: ratio <= target.most }
+    return row
+  }
+  const claims = Object.keys(figures).filter((name) => name.includes('claim of'))
+  const base = of(claims[0] as string)
+  return [
+    beside('throughput', 'graphile', { least: 3 }),
+    beside('throughput', 'pgboss'),
+    beside('bulk enqueue', 'graphile', { least: 1.5 }),
+    beside('bulk enqueue', 'pgboss'),
+    beside(`pickup p50 at ${rate}/s, ms`, 'graphile'),
+    beside(`pickup p99 at ${rate}/s, ms`, 'graphile', { most: 1 }),
+    beside(`pickup p99 at ${rate}/s, ms`, 'pgboss'),
+    ...claims.map((name): Comparison => ({ name, value: of(name), unit: 'ms', peer: '10,000 waiting', peerValue: base, ratio: of(name) / base, target: '≤ 1.2 ×', met: of(name) / base <= 1.2 })),
+  ]
+}

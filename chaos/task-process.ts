@@ -1,0 +1,55 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { CairnOptions, WorkOptions } from '@cairn/core'
+
+const PROGRAM = fileURLToPath(new URL('./task-worker.ts', import.meta.url))
+
+export interface TaskProcessSetup {
+  readonly options: CairnOptions
+  readonly type: string
+  /** How long a handler takes. */
+  readonly holdMs: number
+  readonly work?: WorkOptions
+}
+
+/** A process with a worker. */
+export class TaskProcess {
+  readonly lines: string[] = []
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+  }
+
+  static async start(setup: TaskProcessSetup): Promise<TaskProcess> {
+    const flags = ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify({ work: {}, ...setup })]
+    const child = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const started = new TaskProcess(child)
+    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => started.lines.push(line))
+    while (!started.lines.includes('ready')) {
+      if (child.exitCode !== null) throw new Error(`The worker process ended with ${child.exitCode}`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    return started
+  }
+
+  count(word: string): number {
+    return this.lines.filter((line) => line.startsWith(`${word} `)).length
+  }
+
+  freeze(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#child.kill('SIGCONT')
+  }
+
+  async kill(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    this.#child.kill('SIGKILL')
+    await once(this.#child, 'exit')
+  }
+}

@@ -1,0 +1,25 @@
+export type { NewLimit } from './task-limits.ts'
+export type { TaskContext, TaskUsage } from './running-task.ts'
+export { closeTasks } from './task-room.ts'
+export { TasksService } from './tasks-service.ts'
+export type {
+  Backoff,
+  DeadLetter,
+  DeadLetterFilter,
+  DependsOn,
+  EnqueueOptions,
+  Enqueued,
+  NewAssignment,
+  NewTask,
+  Task,
+  TaskAssignment,
+  TaskDependency,
+  TaskExecution,
+  TaskFilter,
+  TaskLimit,
+  TaskStats,
+  TaskWorkerInfo,
+} from './types.ts'
+export type { TaskHandler, TaskWorker, WorkerStats } from './worker.ts'
+export type { WorkOptions } from './worker-options.ts'
+export { FAILURE_POLICIES, TASK_DEPENDENCY_KINDS, TASK_PRIORITIES, TASK_STATUSES, type FailurePolicy, type TaskDependencyKind, type TaskPriority, type TaskStatus } from './words.ts'

@@ -1,0 +1,146 @@
+import { CairnError } from '../../errors/index.ts'
+import type { Backoff, Enqueued, NewTask } from './types.ts'
+import type { TaskPriority } from './words.ts'
+
+/** A task as a claim gives it out. */
+export interface ClaimedTask {
+  readonly id: string
+  readonly leaseToken: string
+  readonly type: string
+  readonly name: string | null
+  readonly key: string | null
+  readonly payload: unknown
+  readonly configuration: { readonly backoff?: Backoff }
+  readonly metadata: Record<string, unknown>
+  readonly priority: TaskPriority
+  readonly score: number
+  readonly queuedAt: Date
+  readonly attempts: number
+  readonly retryCount: number
+  readonly maxRetries: number
+  readonly timeoutMs: number
+  readonly relations: number
+  readonly agentId: string | null
+  readonly parentId: string | null
+}
+
+/** What a handler used; kept with the execution. Numbers that are not given are not known. */
+export interface TaskUsage {
+  readonly tokensProcessed?: number
+  readonly cpuTimeMs?: number
+  readonly cpuPercent?: number
+  readonly memoryMb?: number
+  readonly ioOperations?: number
+}
+
+/** What a handler is called with. */
+export interface TaskContext<Payload = unknown> {
+  readonly id: string
+  readonly type: string
+  readonly name: string | null
+  readonly key: string | null
+  readonly payload: Payload
+  readonly metadata: Record<string, unknown>
+  readonly priority: TaskPriority
+  readonly agentId: string | null
+  readonly parentId: string | null
+  /** 1 for the first claim of the task; grows with every one. */
+  readonly attempt: number
+  readonly retryCount: number
+  /** Results of the `data` dependencies, by their `as` or id. */
+  readonly inputs: Readonly<Record<string, unknown>>
+  /**
+   * Aborted when the task was cancelled, took too long, or its worker lost the lease or stops. The reason is a CairnError with the code
+   * TASK_CANCELLED, TIMEOUT, LEASE_LOST or CLOSED. Whatever the handler returns after that does not count.
+   */
+  readonly signal: AbortSignal
+  /** Stores how far it is; calls that come while one is being stored are joined. LEASE_LOST when the task is another's by now. */
+  progress(progress: Record<string, unknown>): Promise<void>
+  /** Adds to what is kept with the execution. */
+  usage(usage: TaskUsage): void
+  /** Enqueues a child of this task. */
+  enqueue(task: NewTask): Promise<Enqueued>
+}
+
+export interface RunHooks {
+  progress(run: RunningTask, progress: Record<string, unknown>): Promise<void>
+  enqueue(task: NewTask): Promise<Enqueued>
+}
+
+const NO_INPUTS: Readonly<Record<string, unknown>> = Object.freeze({})
+
+/** One attempt in this process: the handler's context, and when it began and must end. What is rarely used is made when asked for. */
+export class RunningTask implements TaskContext {
+  readonly task: ClaimedTask
+  readonly payload: unknown
+  readonly inputs: Readonly<Record<string, unknown>>
+  readonly startedAt = performance.now()
+  readonly deadline: number
+  /** Its end has been decided; what the handler does from now on does not count. */
+  settled = false
+  usageReport: Record<string, number> | undefined
+  readonly #hooks: RunHooks
+  #controller: AbortController | undefined
+
+  constructor(task: ClaimedTask, payload: unknown, inputs: Readonly<Record<string, unknown>> | undefined, hooks: RunHooks) {
+    this.task = task
+    this.payload = payload
+    this.inputs = inputs ?? NO_INPUTS
+    this.deadline = this.startedAt + task.timeoutMs
+    this.#hooks = hooks
+  }
+
+  get id(): string {
+    return this.task.id
+  }
+  get type(): string {
+    return this.task.type
+  }
+  get name(): string | null {
+    return this.task.name
+  }
+  get key(): string | null {
+    return this.task.key
+  }
+  get metadata(): Record<string, unknown> {
+    return this.task.metadata
+  }
+  get priority(): TaskPriority {
+    return this.task.priority
+  }
+  get agentId(): string | null {
+    return this.task.agentId
+  }
+  get parentId(): string | null {
+    return this.task.parentId
+  }
+  get attempt(): number {
+    return this.task.attempts
+  }
+  get retryCount(): number {
+    return this.task.retryCount
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    return this.#controller.signal
+  }
+
+  progress(progress: Record<string, unknown>): Promise<void> {
+    if (this.settled) return Promise.reject(new CairnError('LEASE_LOST', `progress: the attempt at task ${this.id} is over.`, { details: { taskId: this.id } }))
+    return this.#hooks.progress(this, progress)
+  }
+
+  usage(usage: TaskUsage): void {
+    this.usageReport = { ...this.usageReport, ...usage }
+  }
+
+  enqueue(task: NewTask): Promise<Enqueued> {
+    return this.#hooks.enqueue({ ...task, parent: this.id })
+  }
+
+  abort(reason: CairnError): void {
+    this.#controller ??= new AbortController()
+    this.#controller.abort(reason)
+  }
+}

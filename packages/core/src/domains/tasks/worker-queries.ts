@@ -1,0 +1,52 @@
+/** The statements of workers. Each is one call of a function of the migration, which tells the planner what to do. All are prepared. */
+export const CLAIM = {
+  name: 'tasks_claim',
+  text: `SELECT c.task_id AS id, c.lease_token AS "leaseToken", c.task_type AS type, c.task_name AS name, c.task_key AS key, c.payload, c.configuration, c.metadata,
+  c.priority, c.priority_score AS score, c.queued_at AS "queuedAt", c.attempts, c.retry_count AS "retryCount", c.max_retries AS "maxRetries",
+  c.max_execution_ms AS "timeoutMs", c.relations, c.assigned_agent_id AS "agentId", c.parent_task_id AS "parentId"
+FROM tasks.claim($1, $2::text[], $3::integer[], $4, $5::uuid, $6::uuid, $7::uuid) c`,
+}
+export const FINISH = {
+  name: 'tasks_finish',
+  text: `SELECT f.task_id AS id, f.relations FROM tasks.finish($1, $2::uuid[], $3::uuid[], $4::types.task_status[], $5::jsonb[], $6::text[], $7::jsonb[], $8::text[], $9::integer[], $10::integer[], $11::jsonb[]) f`,
+}
+export const RETRY = {
+  name: 'tasks_retry',
+  text: `SELECT f.task_id AS id, f.status, f.relations FROM tasks.retry($1, $2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::jsonb[], $7::text[], $8::integer[], $9::integer[]) f`,
+}
+export const HEARTBEAT = { name: 'tasks_heartbeat', text: `SELECT h.cancels FROM tasks.heartbeat($1, $2::uuid, $3) h` }
+export const REAP = { name: 'tasks_reap', text: `SELECT r.workers, r.queued, r.ended FROM tasks.reap($1, $2) r` }
+export const RELEASE = { name: 'tasks_release', text: `SELECT r.passed, r.queued FROM tasks.release($1, $2) r` }
+export const TEND = { name: 'tasks_tend', text: `SELECT t.promoted, t.expired, t.next_due_ms AS "nextDueMs" FROM tasks.tend($1, $2) t` }
+
+export const REGISTER_WORKER = `
+INSERT INTO tasks.workers (tenant_id, worker_id, task_types, agent_id, lease_ms, process_info) VALUES ($1, $2::uuid, $3::text[], $4::uuid, $5, $6::jsonb)`
+export const REMOVE_WORKER = `DELETE FROM tasks.workers w WHERE w.tenant_id = $1 AND w.worker_id = $2::uuid`
+
+/** Hands tasks back that were not run to an end: no retry, no execution, their old place in the queue. */
+export const HAND_BACK = `
+UPDATE tasks.queue q SET status = 'queued', worker_id = NULL, lease_token = NULL, started_at = NULL, timeout_at = NULL, updated_at = clock_timestamp()
+FROM unnest($2::uuid[], $3::uuid[]) AS t (id, token)
+WHERE q.tenant_id = $1 AND q.task_id = t.id AND q.lease_token = t.token AND NOT q.cancel_requested RETURNING q.task_id AS id`
+
+/** Queues what claims took whose reply never came: nobody knows of these tasks. $3 their tokens. */
+export const HAND_BACK_CLAIMS = `
+UPDATE tasks.queue q SET status = 'queued', worker_id = NULL, lease_token = NULL, started_at = NULL, timeout_at = NULL, updated_at = clock_timestamp()
+WHERE q.tenant_id = $1 AND q.status = 'running' AND q.worker_id = $2::uuid AND q.lease_token = ANY ($3::uuid[])`
+
+/** What a reply that was lost would have said: the tasks of $2 that this worker ended. */
+export const ENDED_BY = `SELECT a.task_id AS id FROM tasks.archive a WHERE a.tenant_id = $1 AND a.task_id = ANY ($2::uuid[]) AND a.worker_id = $3::uuid`
+
+/** $4 the progress. Fenced, and in no index: a HOT update. */
+export const SET_PROGRESS = {
+  name: 'tasks_progress',
+  text: `UPDATE tasks.queue q SET progress = $4::jsonb, updated_at = clock_timestamp() WHERE q.tenant_id = $1 AND q.task_id = $2::uuid AND q.lease_token = $3::uuid RETURNING q.task_id AS id`,
+}
+
+/** Results of the data dependencies of the tasks $2. */
+export const INPUTS_OF = `
+SELECT d.task_id AS id, coalesce(d.input_name, d.depends_on_task_id::text) AS name, a.result
+FROM tasks.dependencies d JOIN tasks.archive a ON a.tenant_id = d.tenant_id AND a.task_id = d.depends_on_task_id AND a.status = 'completed'
+WHERE d.tenant_id = $1 AND d.task_id = ANY ($2::uuid[]) AND d.dependency_type = 'data'`
+
+export const NOTIFY = `SELECT pg_notify($1, $2)`

@@ -1,0 +1,420 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { v7 as uuidv7 } from 'uuid'
+import { CairnError, isCairnError } from '../../errors/index.ts'
+import type { DomainContext } from '../domain-context.ts'
+import { retryDelay } from './backoff.ts'
+import { jsonText } from './checks.ts'
+import { Lease } from './lease.ts'
+import { LostClaims } from './lost-claims.ts'
+import { type Outcome, Outcomes } from './outcomes.ts'
+import { type ClaimedTask, type RunHooks, RunningTask, type TaskContext } from './running-task.ts'
+import type { TaskRoom } from './task-room.ts'
+import { CLAIM, INPUTS_OF, SET_PROGRESS } from './worker-queries.ts'
+import type { ResolvedWorkOptions } from './worker-options.ts'
+
+export type TaskHandler<Payload = unknown> = (task: TaskContext<Payload>) => unknown
+
+/** Ends that wait for being written; beyond that no handler is begun. */
+const MAX_UNWRITTEN = 5000
+const DEADLINE_EVERY_MS = 50
+const FIRST_WAIT_MS = 100
+const LONGEST_WAIT_MS = 5000
+/** After the drain time, aborted handlers get this long to end by themselves. */
+const ABORT_GRACE_MS = 1000
+
+export interface WorkerStats {
+  readonly running: number
+  /** Claimed and not begun. */
+  readonly waiting: number
+  readonly completed: number
+  readonly failed: number
+  readonly retried: number
+  /** Ends that the database refused, because the lease was lost. */
+  readonly refused: number
+}
+
+export interface WorkerSetup {
+  readonly context: DomainContext
+  readonly room: TaskRoom
+  readonly types: readonly string[]
+  readonly agentId: string | null
+  readonly handler: TaskHandler
+  readonly options: ResolvedWorkOptions
+  readonly enqueue: RunHooks['enqueue']
+}
+
+/**
+ * Runs tasks of some types: claims them ahead in batches, runs handlers up to the concurrency, writes their ends in batches.
+ * Each task is run by one worker at a time as far as the database can tell, and ended by exactly one.
+ */
+export class TaskWorker implements AsyncDisposable {
+  readonly #setup: WorkerSetup
+  readonly #lease: Lease
+  readonly #outcomes: Outcomes
+  readonly #lostClaims: LostClaims
+  readonly #running = new Map<string, RunningTask>()
+  readonly #stopping = new AbortController()
+  readonly #hooks: RunHooks
+  #local: ClaimedTask[] = []
+  #next = 0
+  #inputs = new Map<string, Record<string, unknown>>()
+  #room: (() => void) | undefined
+  #pumping = false
+  #deadlines: NodeJS.Timeout | undefined
+  #claiming: Promise<void> = Promise.resolve()
+  #stopped: Promise<void> | undefined
+  #renewing: Promise<void> | undefined
+  #idle: (() => void) | undefined
+  #counts = { completed: 0, failed: 0, retried: 0, refused: 0 }
+  readonly #leave: (() => void)[] = []
+  readonly #progress = new Map<RunningTask, { next: Record<string, unknown> | undefined; writing: Promise<void> }>()
+
+  constructor(setup: WorkerSetup) {
+    this.#setup = setup
+    const { context, options, room } = setup
+    this.#lostClaims = new LostClaims(context)
+    this.#lease = new Lease(context, options.leaseMs, setup.types, setup.agentId, {
+      cancel: (ids) => this.#cancel(new Set(ids)),
+      lost: () => this.#loseLease(),
+      refused: () => this.#counts.refused,
+      beaten: () => this.#handBackLostClaims(),
+    })
+    this.#outcomes = new Outcomes(context, options.batch, {
+      refused: (outcomes) => this.#refused(outcomes),
+      hasDependents: () => void room.upkeep.release().catch((error: unknown) => context.log.debug({ err: error }, 'dependents are released later')),
+      retrying: (delayMs) => room.upkeep.dueIn(delayMs),
+      written: () => this.#pump(),
+    })
+    this.#hooks = { progress: (run, progress) => this.#storeProgress(run, progress), enqueue: setup.enqueue }
+  }
+
+  /** The id under which it holds its lease now. */
+  get id(): string {
+    return this.#lease.id
+  }
+
+  stats(): WorkerStats {
+    return { running: this.#running.size, waiting: this.#local.length - this.#next, ...this.#counts }
+  }
+
+  /** Part of `tasks.work`. Rejects when the database cannot be reached. */
+  async start(): Promise<void> {
+    const { room } = this.#setup
+    await room.ensurePartitions().catch((error: unknown) => this.#setup.context.log.debug({ err: error }, 'partitions of tasks are made later'))
+    await this.#lease.take()
+    await room.wakeUps.listen()
+    room.workers.add(this)
+    this.#leave.push(room.upkeep.use(), room.wakeUps.onCancel(() => void this.#lease.beat()), () => room.workers.delete(this))
+    this.#claiming = this.#claimAll()
+  }
+
+  /**
+   * Claims no more, hands back what has not begun, and waits for running handlers, at most `drainMs`; then aborts them and hands their tasks
+   * back. Resolves when everything has been written. Safe to call twice.
+   */
+  stop(options: { drainMs?: number } = {}): Promise<void> {
+    this.#stopped ??= this.#stop(options.drainMs ?? this.#setup.options.drainMs)
+    return this.#stopped
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #stop(drainMs: number): Promise<void> {
+    this.#stopping.abort()
+    this.#room?.()
+    await this.#claiming
+    for (const task of this.#takeLocal()) this.#outcomes.push(this.#outcome(task, performance.now(), { end: 'return' }))
+    await this.#idleWithin(drainMs)
+    if (this.#running.size > 0) {
+      for (const run of this.#running.values()) run.abort(new CairnError('CLOSED', 'The worker stops.'))
+      await this.#idleWithin(ABORT_GRACE_MS)
+      for (const run of this.#running.values()) this.#settle(run, { end: 'return' })
+    }
+    await this.#renewing
+    await Promise.all([...this.#progress.values()].map(({ writing }) => writing.catch(() => undefined)))
+    await this.#outcomes.drained()
+    clearInterval(this.#deadlines)
+    for (const leave of this.#leave.splice(0)) leave()
+    await this.#lease.end()
+  }
+
+  async #idleWithin(ms: number): Promise<void> {
+    if (this.#running.size === 0 || ms === 0) return
+    const waited = new AbortController()
+    this.#idle = () => waited.abort()
+    await sleep(ms, undefined, { signal: waited.signal }).catch(() => undefined)
+    this.#idle = undefined
+  }
+
+  async #claimAll(): Promise<void> {
+    const { room, options, context } = this.#setup
+    const { signal } = this.#stopping
+    let wait = FIRST_WAIT_MS
+    while (!signal.aborted) {
+      const seen = room.wakeUps.version
+      try {
+        await this.#renewing
+        await this.#lostClaims.handBack()
+        const most = this.#space()
+        if (most === 0) {
+          await new Promise<void>((resolve) => (this.#room = resolve))
+          this.#room = undefined
+          continue
+        }
+        const claimed = await this.#claim(most)
+        wait = FIRST_WAIT_MS
+        if (claimed < most && !signal.aborted) await room.wakeUps.wait(seen, options.pollMs, signal)
+      } catch (error) {
+        if (isCairnError(error, 'CLOSED')) return
+        if (isCairnError(error) && error.details['constraint'] === 'worker_alive') {
+          this.#loseLease()
+          continue
+        }
+        context.log.warn({ err: error }, 'Tasks could not be claimed; trying again')
+        await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined)
+        wait = Math.min(LONGEST_WAIT_MS, wait * 2)
+      }
+    }
+  }
+
+  /** How many to claim: nothing while more than half of what is held ahead is there, so that claims stay large. */
+  #space(): number {
+    const { concurrency, prefetch } = this.#setup.options
+    const waiting = this.#local.length - this.#next
+    const free = concurrency - this.#running.size + prefetch - waiting
+    if (this.#outcomes.size >= MAX_UNWRITTEN) return 0
+    return waiting * 2 > prefetch || free <= 0 ? 0 : free
+  }
+
+  async #claim(most: number): Promise<number> {
+    const { context, types, agentId } = this.#setup
+    const { identity, sql } = context
+    const holder = this.#lease.id
+    const token = uuidv7()
+    const values = [identity.tenant, types, types.map(() => most), most, holder, token, agentId]
+    const { rows } = await sql.query<ClaimedTask>(identity, CLAIM.text, values, { name: CLAIM.name }).catch((error: unknown) => {
+      this.#lostClaims.add(token, holder)
+      throw error
+    })
+    if (rows.length === 0) return 0
+    // The statement gives them in the order of their addresses.
+    rows.sort((a, b) => b.score - a.score || a.queuedAt.getTime() - b.queuedAt.getTime() || (a.id < b.id ? -1 : 1))
+    if (rows.some(({ relations }) => (relations & 4) !== 0)) {
+      await this.#readInputs(rows).catch((error: unknown) => {
+        // Without their inputs they cannot run here.
+        this.#lostClaims.add(token, holder)
+        throw error
+      })
+    }
+    if (rows.some(({ relations }) => (relations & 2) !== 0)) void this.#setup.room.upkeep.release().catch(() => undefined)
+    if (this.#lease.id !== holder) return rows.length
+    this.#local = this.#next === this.#local.length ? rows : [...this.#local.slice(this.#next), ...rows]
+    this.#next = 0
+    this.#pump()
+    return rows.length
+  }
+
+  #handBackLostClaims(): void {
+    this.#lostClaims.handBack().then(
+      (found) => found && this.#setup.room.wakeUps.wake(),
+      (error: unknown) => this.#setup.context.log.debug({ err: error }, 'tasks of lost claims are handed back later'),
+    )
+  }
+
+  async #readInputs(tasks: readonly ClaimedTask[]): Promise<void> {
+    const { identity, sql } = this.#setup.context
+    const wanted = tasks.filter(({ relations }) => (relations & 4) !== 0).map(({ id }) => id)
+    const { rows } = await sql.query<{ id: string; name: string; result: unknown }>(identity, INPUTS_OF, [identity.tenant, wanted])
+    for (const { id, name, result } of rows) {
+      const inputs = this.#inputs.get(id) ?? {}
+      inputs[name] = result
+      this.#inputs.set(id, inputs)
+    }
+  }
+
+  #takeLocal(): ClaimedTask[] {
+    const rest = this.#local.slice(this.#next)
+    this.#local = []
+    this.#next = 0
+    return rest
+  }
+
+  /** Begins handlers while there is room. Not re-entrant: handlers that end at once are begun in this loop, not in their own. */
+  #pump(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    const { concurrency } = this.#setup.options
+    while (this.#running.size < concurrency && this.#next < this.#local.length && this.#outcomes.size < MAX_UNWRITTEN && !this.#stopping.signal.aborted) {
+      const task = this.#local[this.#next] as ClaimedTask
+      this.#next += 1
+      this.#begin(task)
+    }
+    this.#pumping = false
+    if (this.#room !== undefined && (this.#space() > 0 || this.#stopping.signal.aborted)) this.#room()
+    if (this.#running.size === 0) this.#idle?.()
+  }
+
+  #begin(task: ClaimedTask): void {
+    const { handler, options } = this.#setup
+    let { payload } = task
+    if (options.schema !== undefined) {
+      const parsed = options.schema.safeParse(payload)
+      if (!parsed.success) {
+        const details = JSON.stringify({ issues: parsed.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.map(String).join('.'), message })) })
+        const outcome = { end: 'failed', reason: 'invalid_payload', error: `The payload does not have the form the worker expects: ${parsed.error.issues[0]?.message ?? ''}`, details } as const
+        this.#counts.failed += 1
+        this.#outcomes.push(this.#outcome(task, performance.now(), outcome))
+        return
+      }
+      payload = parsed.data
+    }
+    const inputs = this.#inputs.size === 0 ? undefined : this.#inputs.get(task.id)
+    if (inputs !== undefined) this.#inputs.delete(task.id)
+    const run = new RunningTask(task, payload, inputs, this.#hooks)
+    this.#running.set(task.id, run)
+    this.#deadlines ??= setInterval(() => this.#checkDeadlines(), DEADLINE_EVERY_MS)
+    try {
+      const returned = handler(run)
+      if (returned instanceof Promise) returned.then((value) => this.#completed(run, value), (error: unknown) => this.#failed(run, error))
+      else this.#completed(run, returned)
+    } catch (error) {
+      this.#failed(run, error)
+    }
+  }
+
+  #completed(run: RunningTask, value: unknown): void {
+    if (run.settled) return
+    if (value === undefined) {
+      this.#settle(run, { end: 'completed' })
+      return
+    }
+    try {
+      this.#settle(run, { end: 'completed', result: jsonText('result', value) })
+    } catch (error) {
+      this.#settle(run, { end: 'failed', reason: 'unstorable_result', error: (error as Error).message })
+    }
+  }
+
+  #failed(run: RunningTask, thrown: unknown, reason = 'error'): void {
+    if (run.settled) return
+    const { task } = run
+    const error = thrown instanceof Error ? thrown.message : String(thrown)
+    const details = JSON.stringify({ name: thrown instanceof Error ? thrown.name : typeof thrown, ...(isCairnError(thrown) ? { code: thrown.code } : {}) })
+    const fails = { error: storable(error), details, reason } as const
+    if (isCairnError(thrown, 'TASK_FAILED') || task.retryCount >= task.maxRetries) this.#settle(run, { end: 'failed', ...fails })
+    else this.#settle(run, { end: 'retry', delayMs: retryDelay(task.retryCount + 1, task.configuration.backoff), ...fails })
+  }
+
+  #settle(run: RunningTask, outcome: Pick<Outcome, 'end'> & Partial<Outcome>): void {
+    if (run.settled) return
+    run.settled = true
+    this.#running.delete(run.id)
+    if (outcome.end === 'completed') this.#counts.completed += 1
+    else if (outcome.end === 'failed') this.#counts.failed += 1
+    else if (outcome.end === 'retry') this.#counts.retried += 1
+    const usage = run.usageReport === undefined ? undefined : JSON.stringify(run.usageReport)
+    this.#outcomes.push(this.#outcome(run.task, run.startedAt, usage === undefined ? outcome : { ...outcome, usage }))
+    this.#pump()
+  }
+
+  #outcome(task: ClaimedTask, startedAt: number, outcome: Pick<Outcome, 'end'> & Partial<Outcome>): Outcome {
+    return { id: task.id, leaseToken: task.leaseToken, workerId: this.#lease.id, startedAt, durationMs: performance.now() - startedAt, ...outcome }
+  }
+
+  #checkDeadlines(): void {
+    const now = performance.now()
+    for (const run of this.#running.values()) {
+      if (now < run.deadline) continue
+      const error = new CairnError('TIMEOUT', `The handler took longer than the ${run.task.timeoutMs} ms allowed.`, { details: { timeoutMs: run.task.timeoutMs } })
+      run.abort(error)
+      this.#failed(run, error, 'timeout')
+    }
+    if (this.#running.size === 0) {
+      clearInterval(this.#deadlines)
+      this.#deadlines = undefined
+    }
+  }
+
+  #cancel(ids: ReadonlySet<string>): void {
+    const error = (id: string) => new CairnError('TASK_CANCELLED', `Task ${id} was cancelled.`, { details: { taskId: id } })
+    const waiting = this.#local.slice(this.#next).filter(({ id }) => ids.has(id))
+    if (waiting.length > 0) {
+      this.#local = this.#local.slice(this.#next).filter(({ id }) => !ids.has(id))
+      this.#next = 0
+      for (const task of waiting) this.#outcomes.push(this.#outcome(task, performance.now(), { end: 'cancelled', reason: 'cancelled' }))
+    }
+    for (const id of ids) {
+      const run = this.#running.get(id)
+      if (run === undefined) continue
+      run.abort(error(id))
+      this.#settle(run, { end: 'cancelled', reason: 'cancelled' })
+    }
+  }
+
+  /** Others have the tasks by now: handlers are told, what they return is dropped, and a new lease is taken. */
+  #loseLease(): void {
+    if (this.#renewing !== undefined || this.#stopping.signal.aborted) return
+    this.#takeLocal()
+    for (const run of this.#running.values()) {
+      run.settled = true
+      this.#counts.refused += 1
+      run.abort(new CairnError('LEASE_LOST', `The lease of task ${run.id} was lost: its worker was silent for too long.`, { details: { taskId: run.id } }))
+    }
+    this.#running.clear()
+    this.#idle?.()
+    this.#renewing = this.#renew().finally(() => {
+      this.#renewing = undefined
+    })
+    this.#room?.()
+  }
+
+  async #renew(): Promise<void> {
+    for (let wait = FIRST_WAIT_MS; !this.#stopping.signal.aborted; wait = Math.min(LONGEST_WAIT_MS, wait * 2)) {
+      try {
+        await this.#lease.take()
+        return
+      } catch (error) {
+        this.#setup.context.log.warn({ err: error }, 'A new lease could not be taken; trying again')
+        await sleep(wait, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
+      }
+    }
+  }
+
+  #refused(outcomes: readonly Outcome[]): void {
+    this.#counts.refused += outcomes.length
+    this.#setup.context.log.warn({ tasks: outcomes.slice(0, 10).map(({ id }) => id), count: outcomes.length, code: 'LEASE_LOST' }, 'Ends of tasks were refused: their lease was lost')
+  }
+
+  /** One at a time a task; the last that came meanwhile is next. */
+  async #storeProgress(run: RunningTask, progress: Record<string, unknown>): Promise<void> {
+    jsonText('progress', progress)
+    const current = this.#progress.get(run)
+    if (current !== undefined) {
+      current.next = progress
+      return current.writing
+    }
+    const entry: { next: Record<string, unknown> | undefined; writing: Promise<void> } = { next: progress, writing: Promise.resolve() }
+    this.#progress.set(run, entry)
+    entry.writing = (async () => {
+      const { identity, sql } = this.#setup.context
+      try {
+        while (entry.next !== undefined) {
+          const text = jsonText('progress', entry.next)
+          entry.next = undefined
+          const { rowCount } = await sql.query(identity, SET_PROGRESS.text, [identity.tenant, run.id, run.task.leaseToken, text], { name: SET_PROGRESS.name })
+          if (rowCount === 0) throw new CairnError('LEASE_LOST', `progress: the lease of task ${run.id} is lost, or it has ended.`, { details: { taskId: run.id } })
+        }
+      } finally {
+        this.#progress.delete(run)
+      }
+    })()
+    return entry.writing
+  }
+}
+
+/** Text that PostgreSQL can hold. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed().slice(0, 10_000)
+}
