@@ -9,12 +9,14 @@ import { type MigrationProgress, assertSchemaUsable, migrateUp, migrationStatus 
 import { openKv, openSql } from './open-engines.ts'
 import { type CairnOptions, type ResolvedOptions, resolveOptions } from './options/index.ts'
 import { CheckpointsService, StateCore, StateService } from './state/index.ts'
+import { LineageCore, LineagesService } from './state/lineages/index.ts'
 
 interface Engines {
   readonly options: ResolvedOptions
   readonly sql: SqlEngine
   readonly kv: KvEngine
   readonly core: StateCore
+  readonly lineages: LineageCore
 }
 
 /**
@@ -25,6 +27,7 @@ export class Cairn implements AsyncDisposable {
   readonly agents: AgentsService
   readonly state: StateService
   readonly checkpoints: CheckpointsService
+  readonly lineages: LineagesService
   readonly conversations: ConversationsService
   readonly health: HealthService
   readonly identity: TenantIdentity
@@ -41,6 +44,7 @@ export class Cairn implements AsyncDisposable {
     this.conversations = new ConversationsService(context)
     this.state = new StateService(engines.core, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
+    this.lineages = new LineagesService(engines.lineages, this.identity)
     this.health = new HealthService(engines)
   }
 
@@ -68,7 +72,8 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql } = this.#engines
+      const { core, kv, lineages, sql } = this.#engines
+      await lineages.close()
       await core.close()
       await kv.close()
       await sql.close()
@@ -105,7 +110,7 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const core = new StateCore(sql, kv, options.state, options.logger)
     options.onProgress('opening the hot tier')
     await core.start()
-    return Cairn.of({ options, sql, kv, core })
+    return Cairn.of({ options, sql, kv, core, lineages: new LineageCore(sql, kv, options.logger) })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

@@ -22,6 +22,22 @@ export type {
   StateStats,
   StateWatchOptions,
 } from './state/index.ts'
+export { LineageSpace, LineagesService } from './state/lineages/index.ts'
+export type {
+  AppendCheckpoint,
+  AppendWrites,
+  ChannelValue,
+  CheckpointAddress,
+  LineageAddress,
+  LineageCheckpoint,
+  LineageEncryption,
+  LineageListOptions,
+  LineageSpaceOptions,
+  LineageWrite,
+  PendingLineageWrite,
+  PruneOptions,
+  PruneResult,
+} from './state/lineages/index.ts'
 export type * from './domains/agents/index.ts'
 export type * from './domains/conversations/index.ts'
 export { AGENT_STATUSES, DEPENDENCY_KINDS, HEALTH_STATUSES, INSTANCE_STATUSES } from './domains/agents/index.ts'

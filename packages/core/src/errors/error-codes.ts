@@ -32,6 +32,8 @@ export const ERROR_CODES = {
   NO_ACTIVE_CONNECTION: { status: 404, retryable: false, summary: 'No active connection is registered for the agent.', remedy: 'Add one with `agents.connections.add`, or activate an existing one.' },
   CONVERSATION_ENDED: { status: 409, retryable: false, summary: 'The chat session has ended and takes no more messages.', remedy: 'Open a new chat session.' },
   HOT_TIER_UNAVAILABLE: { status: 503, retryable: true, summary: 'The hot tier (KV) is down; this write needs it.', remedy: "Wait for it to return, or write with `ack: 'durable'` and without `ifRevision`, which goes straight to SQL." },
+  PAYLOAD_ENCRYPTED: { status: 422, retryable: false, summary: 'A stored payload is encrypted with a key that was not given.', remedy: 'Pass `encryption` with the key that `details.keyId` names.' },
+  PAYLOAD_UNAUTHENTICATED: { status: 500, retryable: false, summary: 'Encryption is on, and a stored payload is not encrypted, was changed, or was moved.', remedy: 'Find out who wrote it; encrypted lineages read only what was encrypted for their place.' },
   AUTHENTICATION_FAILED: { status: 503, retryable: false, summary: 'A server refused the credentials.', remedy: 'Check user and password in the URL or in PG_USER, PG_PASSWORD, NATS_CREDS_FILE.' },
   PERMISSION_DENIED: { status: 403, retryable: false, summary: 'The actor may not do this.', remedy: 'Use an actor or a database role with the permission named in the message.' },
   METHOD_NOT_ALLOWED: { status: 405, retryable: false, summary: 'The path exists, but not with this HTTP method.', remedy: 'Use one of the methods in the header Allow; /openapi.json lists them.' },

@@ -339,6 +339,39 @@ export interface ConversationsThreads {
   completed_at: Date | null
 }
 
+export interface LineagesCheckpoints {
+  tenant_id: Generated<string>
+  lineage_id: string
+  checkpoint_id: string
+  parent_id: string
+  frame_id: string
+  created_at: Generated<Date>
+  expires_at: Date | null
+  is_delta: boolean
+  fenced: boolean
+  metadata: unknown
+  frame: Uint8Array
+}
+
+export interface LineagesThreads {
+  tenant_id: Generated<string>
+  lineage_id: string
+  namespace: string
+  thread_id: string
+  path: string
+  created_at: Generated<Date>
+}
+
+export interface LineagesWrites {
+  tenant_id: Generated<string>
+  lineage_id: string
+  checkpoint_id: string
+  task_id: string
+  slot: number
+  task_path: string
+  pack: Uint8Array
+}
+
 export interface TxConsumers {
   stream: string
   name: string
@@ -421,6 +454,9 @@ export interface Database {
   'conversations.messages': ConversationsMessages
   'conversations.participants': ConversationsParticipants
   'conversations.threads': ConversationsThreads
+  'lineages.checkpoints': LineagesCheckpoints
+  'lineages.threads': LineagesThreads
+  'lineages.writes': LineagesWrites
   'tx.consumers': TxConsumers
   'tx.dead_letters': TxDeadLetters
   'tx.deliveries': TxDeliveries

@@ -1,0 +1,4 @@
+import { JsonPlusSerializer } from '@langchain/langgraph-checkpoint'
+
+/** The format of JsonPlusSerializer. */
+export class FastJsonPlusSerializer extends JsonPlusSerializer {}
