@@ -9,6 +9,7 @@ export const MAINTENANCE_PATHS = [
   { path: 'state writers', tables: ['agents.state_writers', 'agents.state_epochs'], reason: 'Heartbeats and watermarks of processes; no data of a tenant.' },
   { path: 'backlog replay', tables: ['agents.state_backlog'], reason: 'Puts the writes that SQL alone acknowledged back into the hot tier.' },
   { path: 'partition upkeep', tables: ['all partitioned tables'], reason: 'Makes partitions ahead and reads how far they reach.' },
+  { path: 'lineage sweep', tables: ['lineages.checkpoints', 'lineages.writes'], reason: 'Removes expired checkpoints, whoever they belong to.' },
   { path: 'stream tables', tables: ['tx.outbox', 'tx.streams', 'tx.consumers', 'tx.deliveries', 'tx.dead_letters'], reason: 'The event log is one order for all tenants; consumers filter by tenant.' },
 ] as const satisfies readonly MaintenancePath[]
 

@@ -13,6 +13,8 @@ export interface PutOp {
   readonly frameId: string
   /** The content that the frame builds on must still be there; undefined for a whole frame. */
   readonly base: { readonly id: string; readonly frameId: string } | undefined
+  /** What has to be there instead, when the base goes along in the same statement: what its chain builds on, or nothing. */
+  readonly check?: { readonly id: string; readonly frameId: string } | 'nothing'
   readonly fenced: boolean
   readonly ttlMs: number | undefined
   readonly metadata: string
@@ -45,39 +47,88 @@ export interface KnownLineages {
   delete(lineageId: string): void
 }
 
-export function opBytes(op: AppendOp): number {
+export function bundleBytes(bundle: Bundle): number {
+  return bundle.reduce((bytes, op) => bytes + opBytes(op), 0)
+}
+
+export function bundleKeys(bundle: Bundle): string[] {
+  return bundle.flatMap((op) => opKeys(op))
+}
+
+/**
+ * Ops of one lineage as bundles: a new one begins where a key comes again. A frame of changes whose base is in the same
+ * bundle is stored if what the first of that chain builds on is there.
+ */
+export function toBundles(ops: readonly AppendOp[]): Bundle[] {
+  const bundles: AppendOp[][] = []
+  let keys = new Set<string>()
+  let checks = new Map<string, PutOp['check']>()
+  for (const op of ops) {
+    const own = opKeys(op)
+    if (bundles.length === 0 || own.some((key) => keys.has(key))) {
+      bundles.push([])
+      keys = new Set()
+      checks = new Map()
+    }
+    for (const key of own) keys.add(key)
+    if (op.kind === 'writes') {
+      bundles.at(-1)?.push(op)
+      continue
+    }
+    const check = op.base === undefined ? 'nothing' : (checks.get(op.base.frameId) ?? op.base)
+    checks.set(op.frameId, check)
+    bundles.at(-1)?.push({ ...op, check })
+  }
+  return bundles
+}
+
+function opBytes(op: AppendOp): number {
   return op.kind === 'put' ? op.frame.length + op.metadata.length : op.packs.reduce((bytes, { pack }) => bytes + pack.length, 0)
 }
 
-export function opKeys(op: AppendOp): string[] {
+function opKeys(op: AppendOp): string[] {
   const row = `${op.lineage.id}\n${op.id}`
   return op.kind === 'put' ? [row] : op.packs.map(({ slot }) => `${row}\n${op.taskId}\n${slot}`)
 }
 
-/** Stores a batch in one statement. One op that SQL cannot take does not fail the others. */
-export async function appendBatch(sql: SqlEngine, identity: TenantIdentity, lineages: KnownLineages, ops: readonly AppendOp[]): Promise<(AppendOutcome | GroupError)[]> {
+/** Ops that go into one statement, in their order, and no key of which comes twice. */
+export type Bundle = readonly AppendOp[]
+export type BundleOutcome = readonly AppendOutcome[]
+
+/** Stores bundles in one statement. One that SQL cannot take does not fail the others. */
+export async function appendBatch(sql: SqlEngine, identity: TenantIdentity, lineages: KnownLineages, bundles: readonly Bundle[]): Promise<(BundleOutcome | GroupError)[]> {
+  const ops = bundles.flat()
+  const run = async (): Promise<BundleOutcome[]> => split(await store(sql, identity, lineages, ops), bundles)
   try {
-    return await store(sql, identity, lineages, ops)
+    return await run()
   } catch (error) {
     // A thread that was deleted meanwhile, or a new one that another process made: its row goes along the next time.
     if (isCairnError(error, 'CONSTRAINT_VIOLATION') || isCairnError(error, 'DEADLOCK') || isCairnError(error, 'SERIALIZATION_FAILURE')) {
       for (const { lineage } of ops) lineages.delete(lineage.id)
       try {
-        return await store(sql, identity, lineages, ops)
+        return await run()
       } catch (again) {
-        return oneByOne(sql, identity, lineages, ops, again)
+        return oneByOne(sql, identity, lineages, bundles, again)
       }
     }
     if (isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'TIMEOUT') || isCairnError(error, 'CLOSED')) throw error
-    return oneByOne(sql, identity, lineages, ops, error)
+    return oneByOne(sql, identity, lineages, bundles, error)
   }
 }
 
-async function oneByOne(sql: SqlEngine, identity: TenantIdentity, lineages: KnownLineages, ops: readonly AppendOp[], error: unknown): Promise<(AppendOutcome | GroupError)[]> {
-  if (ops.length === 1) return [new GroupError(error)]
-  const outcomes: (AppendOutcome | GroupError)[] = []
-  for (const op of ops) outcomes.push(...(await appendBatch(sql, identity, lineages, [op]).catch((alone: unknown) => [new GroupError(alone)])))
+async function oneByOne(sql: SqlEngine, identity: TenantIdentity, lineages: KnownLineages, bundles: readonly Bundle[], error: unknown): Promise<(BundleOutcome | GroupError)[]> {
+  if (bundles.length === 1) return [new GroupError(error)]
+  const outcomes: (BundleOutcome | GroupError)[] = []
+  for (const bundle of bundles) outcomes.push(...(await appendBatch(sql, identity, lineages, [bundle]).catch((alone: unknown) => [new GroupError(alone)])))
   return outcomes
+}
+
+function split(outcomes: readonly AppendOutcome[], bundles: readonly Bundle[]): BundleOutcome[] {
+  let at = 0
+  return bundles.map(({ length }) => {
+    at += length
+    return outcomes.slice(at - length, at)
+  })
 }
 
 async function store(sql: SqlEngine, identity: TenantIdentity, lineages: KnownLineages, ops: readonly AppendOp[]): Promise<AppendOutcome[]> {
@@ -90,6 +141,7 @@ async function store(sql: SqlEngine, identity: TenantIdentity, lineages: KnownLi
     return at - part.length
   }
   const puts = ops.filter((op) => op.kind === 'put')
+  const checks = puts.map(({ check, base }) => (check === 'nothing' ? undefined : (check ?? base)))
   const writes = ops.filter((op) => op.kind === 'writes').flatMap((op) => op.packs.map((pack) => ({ op, ...pack })))
   const fresh = new Map<string, Lineage>()
   for (const { lineage } of ops) if (!lineages.has(lineage.id)) fresh.set(lineage.id, lineage)
@@ -104,7 +156,7 @@ async function store(sql: SqlEngine, identity: TenantIdentity, lineages: KnownLi
   const values = [
     tenant, bytes.length === 1 ? Buffer.from(bytes[0] as Uint8Array) : Buffer.concat(bytes),
     puts.map((op) => op.lineage.id), puts.map((op) => op.id), puts.map((op) => op.parentId), puts.map((op) => op.frameId),
-    puts.map((op) => op.base?.id ?? ''), puts.map((op) => op.base?.frameId ?? null), puts.map((op) => op.base !== undefined), puts.map((op) => op.fenced),
+    checks.map((check) => check?.id ?? ''), checks.map((check) => check?.frameId ?? null), puts.map((op) => op.base !== undefined), puts.map((op) => op.fenced),
     puts.map((op) => op.ttlMs ?? null), putAt, metadata.map(({ length }) => length), puts.map((op) => op.frame.length),
     writes.map(({ op }) => op.lineage.id), writes.map(({ op }) => op.id), writes.map(({ op }) => op.taskId), writes.map(({ slot }) => slot), writes.map(({ op }) => op.taskPath),
     packAt, writes.map(({ pack }) => pack.length),

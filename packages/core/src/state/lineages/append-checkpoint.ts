@@ -44,13 +44,43 @@ async function put(space: SpaceContext, lineage: Lineage, parentId: string, inpu
   const content = await contentOf(input, parentId, base)
   const metadata = content.exactMetadata === '' ? input.metadata : forJsonb(input.metadata)
   const fenced = space.fenced && input.fork !== true
+  const stored = (from: KnownContent | undefined): Promise<void> => store(space, lineage, parentId, input, content, metadata, fenced, from)
+  if (!space.hot) return stored(base)
+  const { cache, journal } = space.core
+  const before = cache.get(space.cacheKey(lineage), input.id)
+  if (before !== undefined && sameContent(before.content, content)) return
+  if (before !== undefined) {
+    await journal.flushed(space.tenant, lineage.id)
+    return stored(base)
+  }
+  const { op, known } = makePut(space, lineage, parentId, input, content, metadata, false, base)
+  await journal.put(space.tenant, op, async (outcome) => {
+    if (!outcome.stored) await stored(undefined)
+  })
+  remember(space, lineage, input.id, known)
+}
+
+function remember(space: SpaceContext, lineage: Lineage, id: string, known: KnownContent): void {
+  space.core.cache.set(space.cacheKey(lineage), id, known)
+  space.core.cache.sawNewest(space.cacheKey(lineage), id)
+}
+
+async function store(
+  space: SpaceContext,
+  lineage: Lineage,
+  parentId: string,
+  input: AppendCheckpoint,
+  content: LineageContent,
+  metadata: string,
+  fenced: boolean,
+  base: KnownContent | undefined,
+): Promise<void> {
   let build = base
   for (let tries = 0; tries < TRIES; tries++) {
     const { op, known } = makePut(space, lineage, parentId, input, content, metadata, fenced, build)
     const outcome = await space.core.append(space.tenant, op)
     if (outcome.stored) {
-      space.core.cache.set(space.cacheKey(lineage), input.id, known)
-      space.core.cache.sawNewest(space.cacheKey(lineage), input.id)
+      remember(space, lineage, input.id, known)
       return
     }
     if (await settled(space, lineage, parentId, input, content, metadata, fenced)) return
@@ -63,7 +93,7 @@ async function put(space: SpaceContext, lineage: Lineage, parentId: string, inpu
 /** Why SQL left it out: it is there already, or a fenced sibling won. False: what it was based on is gone. */
 async function settled(space: SpaceContext, lineage: Lineage, parentId: string, input: AppendCheckpoint, content: LineageContent, metadata: string, fenced: boolean): Promise<boolean> {
   const known = space.core.cache.get(space.cacheKey(lineage), input.id)
-  const stored = await space.read(lineage, input.id, known, true)
+  const stored = await space.readStored(lineage, input.id, known, true)
   if (stored !== undefined) {
     const there = space.content(lineage, stored, known)
     if (sameContent(there.content, content) && canonicalMetadata(stored.metadata) === canonicalMetadata(metadata)) return true

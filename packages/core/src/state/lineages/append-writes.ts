@@ -1,4 +1,5 @@
 import { CairnError } from '../../errors/index.ts'
+import type { AppendOutcome, WritesOp } from './append-batch.ts'
 import { type Lineage, checkPart, invalid } from './lineage-id.ts'
 import { REPLACE_PACK } from './lineage-queries.ts'
 import type { AppendWrites } from './lineage-types.ts'
@@ -25,10 +26,14 @@ export async function appendWrites(space: SpaceContext, input: AppendWrites): Pr
   if (slots.size === 0) return
   const seal = (slot: number, pack: Iterable<LineageWrite>): Uint8Array => space.sealer.seal(packWrites([...pack].sort((a, b) => a.index - b.index)), space.place(lineage, id, 'writes', taskId, slot))
   const packs = [...slots].map(([slot, pack]) => ({ slot, pack: seal(slot, pack.values()) }))
-  const outcome = await space.core.append(space.tenant, { kind: 'writes', lineage, id, taskId, taskPath, packs })
-  const own = slots.get(0)
-  if (outcome.stored || outcome.pack === undefined || own === undefined) return
-  await merge(space, lineage, input, own, outcome.pack, (pack) => seal(0, pack))
+  const op: WritesOp = { kind: 'writes', lineage, id, taskId, taskPath, packs }
+  const settle = async (outcome: AppendOutcome): Promise<void> => {
+    const own = slots.get(0)
+    if (outcome.stored || outcome.pack === undefined || own === undefined) return
+    await merge(space, lineage, input, own, outcome.pack, (pack) => seal(0, pack))
+  }
+  if (space.hot) await space.core.journal.put(space.tenant, op, settle)
+  else await settle(await space.core.append(space.tenant, op))
 }
 
 /** The task has stored writes before: those stay, and only what is new is added. */
@@ -44,7 +49,7 @@ async function merge(space: SpaceContext, lineage: Lineage, input: AppendWrites,
     const identity = space.core.identity(space.tenant)
     const { rowCount } = await space.core.sql.query(identity, REPLACE_PACK, [...address, Buffer.from(there), Buffer.from(seal(merged.values()))])
     if (rowCount > 0) return
-    const { packs = [] } = (await space.read(lineage, id, undefined, true)) ?? {}
+    const { packs = [] } = (await space.readStored(lineage, id, undefined, true)) ?? {}
     const now = packs.find((pack) => pack.taskId === taskId && pack.slot === 0)
     if (now === undefined) break
     there = now.pack

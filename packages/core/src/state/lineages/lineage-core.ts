@@ -3,9 +3,11 @@ import type { KvEngine } from '../../engines/kv/index.ts'
 import type { SqlEngine, SqlSession } from '../../engines/sql/index.ts'
 import type { TenantIdentity } from '../../identity/index.ts'
 import type { Logger } from '../../observability/index.ts'
-import { type AppendOp, type AppendOutcome, appendBatch, opBytes, opKeys } from './append-batch.ts'
+import { type AppendOp, type AppendOutcome, type Bundle, type BundleOutcome, appendBatch, bundleBytes, bundleKeys, toBundles } from './append-batch.ts'
 import { ContentCache } from './content-cache.ts'
 import { GroupQueue } from './group-queue.ts'
+import { LineageJournal } from './lineage-journal.ts'
+import { SWEEP_EVERY_MS, sweepExpired } from './sweep.ts'
 import { type ReadOp, type StoredCheckpoint, readBatch } from './read-batch.ts'
 
 const CACHE_BYTES = 64 * 1024 * 1024
@@ -15,29 +17,39 @@ const MOST_BYTES = 4 * 1024 * 1024
 const TENANTS_AT_ONCE = 1_000
 
 interface TenantQueues {
-  readonly appends: GroupQueue<AppendOp, AppendOutcome>
+  readonly appends: GroupQueue<Bundle, BundleOutcome>
   readonly reads: GroupQueue<ReadOp, StoredCheckpoint | undefined>
 }
 
 /** What the lineages of all tenants of this process share: statements, the contents in memory, who is writing what. */
 export class LineageCore {
   readonly sql: SqlEngine
-  readonly kv: KvEngine
+  readonly journal: LineageJournal
   readonly log: Logger
   readonly cache = new ContentCache(CACHE_BYTES)
   /** Puts under way, by lineage and checkpoint: who builds on one waits for it. */
   readonly underWay = new Map<string, Promise<unknown>>()
   readonly #queues = new LRUCache<string, TenantQueues>({ max: TENANTS_AT_ONCE })
+  readonly #sweeper: NodeJS.Timeout
   readonly #lineages = new LRUCache<string, true>({ max: 200_000 })
 
   constructor(sql: SqlEngine, kv: KvEngine, log: Logger) {
     this.sql = sql
-    this.kv = kv
+    this.journal = new LineageJournal({ kv, log, append: (tenant, ops) => this.appendAll(tenant, ops) })
+    this.#sweeper = setInterval(() => void this.sweep(undefined).catch((error: unknown) => log.debug({ err: error }, 'expired checkpoints could not be removed and will be tried again')), SWEEP_EVERY_MS)
+    this.#sweeper.unref()
     this.log = log
   }
 
-  append(tenant: string, op: AppendOp): Promise<AppendOutcome> {
-    return this.#of(tenant).appends.submit(op)
+  async append(tenant: string, op: AppendOp): Promise<AppendOutcome> {
+    return (await this.#of(tenant).appends.submit([op]))[0] as AppendOutcome
+  }
+
+  /** Ops of one lineage, in their order. */
+  async appendAll(tenant: string, ops: readonly AppendOp[]): Promise<readonly AppendOutcome[]> {
+    const outcomes: AppendOutcome[] = []
+    for (const bundle of toBundles(ops)) outcomes.push(...(await this.#of(tenant).appends.submit(bundle)))
+    return outcomes
   }
 
   read(tenant: string, op: ReadOp): Promise<StoredCheckpoint | undefined> {
@@ -53,8 +65,15 @@ export class LineageCore {
     for (const id of lineageIds) this.#lineages.delete(`${tenant}\n${id}`)
   }
 
+  /** Removes expired checkpoints of a tenant, or of all; resolves with their number. */
+  sweep(tenant: string | undefined): Promise<number> {
+    return sweepExpired(this.sql, tenant)
+  }
+
   /** Lets what is on its way end. */
   async close(): Promise<void> {
+    clearInterval(this.#sweeper)
+    await this.journal.close()
     for (const queues of this.#queues.values()) await Promise.all([queues.appends.drained(), queues.reads.drained()])
   }
 
@@ -70,7 +89,7 @@ export class LineageCore {
       const session: Pick<SqlSession, 'query'> = { query: (text, values, options) => this.sql.query(identity, text, values, options) }
       const limits = { lanes: LANES, maxOps: MOST_OPS, maxBytes: MOST_BYTES }
       queues = {
-        appends: new GroupQueue({ ...limits, bytesOf: opBytes, keysOf: opKeys, run: (ops) => appendBatch(this.sql, identity, known, ops) }),
+        appends: new GroupQueue({ ...limits, bytesOf: bundleBytes, keysOf: bundleKeys, run: (bundles) => appendBatch(this.sql, identity, known, bundles) }),
         reads: new GroupQueue({ ...limits, bytesOf: () => 0, run: (ops) => readBatch(session, tenant, ops) }),
       }
       this.#queues.set(tenant, queues)

@@ -1,3 +1,5 @@
+// In the statements that run often, arrays are hidden in sub-selects: a planner that saw their lengths would find a plan
+// of its own for each call a little cheaper, and plan each call (measured: 580 µs of PostgreSQL's time a read, not 130).
 const LIVE = '(c.expires_at IS NULL OR c.expires_at > now())'
 
 /**
@@ -7,11 +9,11 @@ const LIVE = '(c.expires_at IS NULL OR c.expires_at > now())'
  * fenced sibling forbids, is left out: the counts tell. Plan: nested loops over the primary keys, forced by LATERAL.
  */
 export const APPEND = `WITH item AS MATERIALIZED (
-  SELECT * FROM unnest($3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::uuid[], $9::boolean[], $10::boolean[], $11::bigint[], $12::int[], $13::int[], $14::int[])
+  SELECT * FROM unnest((SELECT $3::uuid[]), (SELECT $4::text[]), (SELECT $5::text[]), (SELECT $6::uuid[]), (SELECT $7::text[]), (SELECT $8::uuid[]), (SELECT $9::boolean[]), (SELECT $10::boolean[]), (SELECT $11::bigint[]), (SELECT $12::int[]), (SELECT $13::int[]), (SELECT $14::int[]))
     AS i(lineage_id, checkpoint_id, parent_id, frame_id, check_id, check_frame, is_delta, fenced, ttl_ms, at, metadata_bytes, frame_bytes)
 ), thread AS (
   INSERT INTO lineages.threads (tenant_id, lineage_id, namespace, thread_id, path)
-  SELECT $1, * FROM unnest($22::uuid[], $23::text[], $24::text[], $25::text[]) ON CONFLICT DO NOTHING
+  SELECT $1, * FROM unnest((SELECT $22::uuid[]), (SELECT $23::text[]), (SELECT $24::text[]), (SELECT $25::text[])) ON CONFLICT DO NOTHING
 ), base AS MATERIALIZED (
   SELECT c.lineage_id, c.checkpoint_id FROM item i CROSS JOIN LATERAL (
     SELECT c.lineage_id, c.checkpoint_id FROM lineages.checkpoints c
@@ -28,7 +30,7 @@ export const APPEND = `WITH item AS MATERIALIZED (
 ), written AS (
   INSERT INTO lineages.writes AS w (tenant_id, lineage_id, checkpoint_id, task_id, slot, task_path, pack)
   SELECT $1, i.lineage_id, i.checkpoint_id, i.task_id, i.slot, i.task_path, substring($2::bytea FROM i.at FOR i.bytes)
-  FROM unnest($15::uuid[], $16::text[], $17::text[], $18::int[], $19::text[], $20::int[], $21::int[]) AS i(lineage_id, checkpoint_id, task_id, slot, task_path, at, bytes)
+  FROM unnest((SELECT $15::uuid[]), (SELECT $16::text[]), (SELECT $17::text[]), (SELECT $18::int[]), (SELECT $19::text[]), (SELECT $20::int[]), (SELECT $21::int[])) AS i(lineage_id, checkpoint_id, task_id, slot, task_path, at, bytes)
   ON CONFLICT (tenant_id, lineage_id, checkpoint_id, task_id, slot)
     DO UPDATE SET task_path = excluded.task_path, pack = excluded.pack WHERE excluded.slot < 0
   RETURNING 1
@@ -58,7 +60,7 @@ export const SELECT_FENCED_CHILD = 'SELECT checkpoint_id AS id FROM lineages.che
  * that will do, of which the greatest is taken, $5 content known, $6 expired ones too.
  */
 export const READ = `WITH RECURSIVE item AS MATERIALIZED (
-  SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::boolean[]) WITH ORDINALITY AS i(lineage_id, low, high, known, expired, n)
+  SELECT * FROM unnest((SELECT $2::uuid[]), (SELECT $3::text[]), (SELECT $4::text[]), (SELECT $5::uuid[]), (SELECT $6::boolean[])) WITH ORDINALITY AS i(lineage_id, low, high, known, expired, n)
 ), found AS MATERIALIZED (
   SELECT i.n, i.known, c.* FROM item i CROSS JOIN LATERAL (
     SELECT c.lineage_id, c.checkpoint_id, c.parent_id, c.frame_id, c.created_at, c.is_delta, c.metadata, c.frame FROM lineages.checkpoints c
@@ -165,11 +167,11 @@ export const SET_FRAME = 'UPDATE lineages.checkpoints SET frame = $4 WHERE tenan
 export const SET_PACK = 'UPDATE lineages.writes SET pack = $6 WHERE tenant_id = $1 AND lineage_id = $2 AND checkpoint_id = $3 AND task_id = $4 AND slot = $5'
 
 /**
- * Locks expired checkpoints that no other one is built on, of up to $1 lineages of all tenants; the others wait until
+ * Locks expired checkpoints that no other one is built on, of up to $1 lineages of the tenant $2, or of all; the others wait until
  * what is built on them has expired too (64 checkpoints or so).
  */
 export const LOCK_EXPIRED = `WITH RECURSIVE lineage AS MATERIALIZED (
-  SELECT DISTINCT tenant_id, lineage_id FROM lineages.checkpoints WHERE expires_at <= now() LIMIT $1
+  SELECT DISTINCT tenant_id, lineage_id FROM lineages.checkpoints WHERE expires_at <= now() AND ($2::text IS NULL OR tenant_id = $2) LIMIT $1
 ), needed AS (
   SELECT c.tenant_id, c.lineage_id, c.parent_id FROM lineage l JOIN lineages.checkpoints c USING (tenant_id, lineage_id) WHERE c.is_delta AND ${LIVE}
   UNION

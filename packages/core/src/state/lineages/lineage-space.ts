@@ -57,7 +57,8 @@ export class LineageSpace {
   }
 
   /** Newest first: by id, descending. */
-  list(options: LineageListOptions = {}): Promise<Page<LineageCheckpoint>> {
+  async list(options: LineageListOptions = {}): Promise<Page<LineageCheckpoint>> {
+    await this.#space.core.journal.flushAll()
     return listCheckpoints(this.#space, options)
   }
 
@@ -66,6 +67,7 @@ export class LineageSpace {
     const space = this.#space
     const lineage = space.lineage(address)
     let from = checkPart('id', address.id)
+    await space.core.journal.flushed(space.tenant, lineage.id)
     for (;;) {
       const identity = space.core.identity(space.tenant)
       const { rows } = await space.core.sql.query<{ id: string }>(identity, SELECT_ANCESTORS, [space.tenant, lineage.id, from, ANCESTORS_AT_ONCE], { name: 'lineages_ancestors' })
@@ -80,19 +82,22 @@ export class LineageSpace {
   }
 
   /** Removes old checkpoints of threads. What stays loads bit for bit as before. */
-  prune(options: PruneOptions): Promise<PruneResult> {
+  async prune(options: PruneOptions): Promise<PruneResult> {
+    await this.#space.core.journal.flushAll()
     return pruneThreads(this.#space, options)
   }
 
   /** Copies a thread with all its paths and writes. DUPLICATE_KEY when the target exists, NOT_FOUND when the source does not. */
-  copyThread(from: string, to: string): Promise<void> {
-    return copyThread(this.#space, from, to)
+  async copyThread(from: string, to: string): Promise<void> {
+    await this.#space.core.journal.flushAll()
+    await copyThread(this.#space, from, to)
   }
 
   /** Removes a thread with all its paths; false when there was none. */
   async deleteThread(thread: string): Promise<boolean> {
     const space = this.#space
     checkPart('thread', thread)
+    await space.core.journal.flushAll()
     const lineages = await lineagesOf(space, [thread])
     const { rowCount } = await space.core.sql.query(space.core.identity(space.tenant), DELETE_THREAD, [space.tenant, space.namespace, thread])
     space.core.forget(lineages.map(({ id }) => id), space.tenant)
@@ -100,7 +105,8 @@ export class LineageSpace {
   }
 
   /** Removes what runs left, by `run_id` in the metadata. Reads all checkpoints of the namespace. */
-  deleteForRuns(runIds: readonly string[]): Promise<PruneResult> {
+  async deleteForRuns(runIds: readonly string[]): Promise<PruneResult> {
+    await this.#space.core.journal.flushAll()
     return removeRuns(this.#space, runIds)
   }
 }

@@ -21,4 +21,12 @@ export class LineagesService {
   space(options: LineageSpaceOptions = {}): LineageSpace {
     return new LineageSpace(new SpaceContext(this.#core, this.#identity.tenant, options))
   }
+
+  /**
+   * Removes what has expired, now; it is done every minute anyway, by each process. Expired checkpoints on which others are
+   * built wait for those. Resolves with the number removed.
+   */
+  sweep(): Promise<number> {
+    return this.#core.sweep(this.#identity.tenant)
+  }
 }

@@ -50,7 +50,13 @@ export class SpaceContext {
     return this.sealer.encrypts ? JSON.stringify([this.tenant, this.namespace, lineage.thread, lineage.path, id, ...part]) : `Checkpoint ${id} of thread ${lineage.thread}`
   }
 
+  /** As `readStored`, after SQL has got what only the hot tier holds of the lineage. */
   read(lineage: Lineage, id: string | undefined, known: KnownContent | undefined, expired = false): Promise<StoredCheckpoint | undefined> {
+    const flushed = this.core.journal.flushed(this.tenant, lineage.id)
+    return flushed === undefined ? this.readStored(lineage, id, known, expired) : flushed.then(() => this.readStored(lineage, id, known, expired))
+  }
+
+  readStored(lineage: Lineage, id: string | undefined, known: KnownContent | undefined, expired: boolean): Promise<StoredCheckpoint | undefined> {
     const op: ReadOp = { lineageId: lineage.id, id, known: known?.frameId, expired }
     return this.core.read(this.tenant, op)
   }
