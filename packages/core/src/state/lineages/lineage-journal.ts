@@ -72,7 +72,7 @@ export class LineageJournal {
     const place = pending.reserve()
     try {
       const revision = await bucket.put(key, text)
-      place.fill({ op, key, revision, settle })
+      place.take({ op, key, revision, settle })
     } catch (error) {
       // Unless the answer was lost, nothing is there. If it was, the entry is found again like one of another process.
       place.drop()

@@ -3,6 +3,8 @@ import type { Logger } from '../../observability/index.ts'
 import type { AppendOp, AppendOutcome } from './append-batch.ts'
 
 const MOST_OPS = 64
+/** How long the first op of a group waits for others, unless somebody waits for it: fewer statements, less of SQL's time an op. */
+const WINDOW_MS = 25
 const RETRY_FIRST_MS = 100
 const RETRY_MOST_MS = 2_000
 const PATIENCE_MS = 10_000
@@ -25,7 +27,7 @@ export interface PendingDeps {
 
 /** A place in the order of a lineage, taken before the hot tier has answered. */
 export interface Place {
-  fill(entry: PendingEntry): void
+  take(entry: PendingEntry): void
   drop(): void
 }
 
@@ -42,6 +44,7 @@ export class PendingLineage {
   #stopped = false
   #retryMs = 0
   #timer: NodeJS.Timeout | undefined
+  #window: NodeJS.Timeout | undefined
   #waiters: { resolve(): void; reject(error: unknown): void; deadline: number }[] = []
 
   constructor(deps: PendingDeps) {
@@ -52,7 +55,7 @@ export class PendingLineage {
     const slot: Slot = { entry: undefined, dropped: false }
     this.#slots.push(slot)
     return {
-      fill: (entry) => {
+      take: (entry) => {
         slot.entry = entry
         this.#start()
       },
@@ -76,9 +79,21 @@ export class PendingLineage {
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#window)
   }
 
   #start(): void {
+    if (this.#running || this.#stopped) return
+    if (this.#waiters.length === 0 && this.#slots.length < MOST_OPS) {
+      this.#window ??= setTimeout(() => this.#begin(), WINDOW_MS)
+      return
+    }
+    this.#begin()
+  }
+
+  #begin(): void {
+    clearTimeout(this.#window)
+    this.#window = undefined
     if (this.#running || this.#stopped) return
     this.#running = true
     void this.#run()
@@ -97,6 +112,7 @@ export class PendingLineage {
       try {
         await this.#store(group)
         this.#retryMs = 0
+        if (this.#waiters.length === 0 && this.#slots.length < MOST_OPS) break
       } catch (error) {
         this.#retryMs = Math.min(RETRY_MOST_MS, Math.max(RETRY_FIRST_MS, this.#retryMs * 2))
         this.#deps.log.warn({ err: error, retryInMs: this.#retryMs }, 'lineages could not be carried over to SQL; they stay in the hot tier')
@@ -108,7 +124,10 @@ export class PendingLineage {
       }
     }
     this.#running = false
-    if (this.#slots.length > 0) return
+    if (this.#slots.length > 0) {
+      if (this.#slots[0]?.entry !== undefined) this.#start()
+      return
+    }
     for (const waiter of this.#waiters.splice(0)) waiter.resolve()
     this.#deps.onIdle()
   }

@@ -46,7 +46,7 @@ describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (ta
     }
   })
 
-  it('are read by their own process at once, and end up in SQL as a durable append would', async () => {
+  it('are read by their own process at once, and end up in SQL as a durable append would', { timeout: 120_000 }, async () => {
     const place = await target.place()
     try {
       const cairn = await open(place.options)

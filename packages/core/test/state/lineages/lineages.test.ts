@@ -23,7 +23,7 @@ describe.each(cairnTargets)('lineages ($name)', (target) => {
       (error: unknown) => (isCairnError(error) ? error.code : String(error)),
     )
 
-  it('every one of 200 checkpoints loads as it was stored, also in a fresh process', async () => {
+  it('every one of 200 checkpoints loads as it was stored, also in a fresh process', { timeout: 120_000 }, async () => {
     const space = cairn.lineages.space({ namespace: 'long' })
     await grow(space, 'conversation', 200)
     const before = await everything(space, 'conversation')
@@ -41,7 +41,7 @@ describe.each(cairnTargets)('lineages ($name)', (target) => {
     expect(await everything(fresh, 'conversation')).toEqual(before)
   })
 
-  it('what stays after a prune loads bit for bit, here and in a fresh process, and can be built on', async () => {
+  it('what stays after a prune loads bit for bit, here and in a fresh process, and can be built on', { timeout: 120_000 }, async () => {
     const space = cairn.lineages.space({ namespace: 'pruned' })
     await grow(space, 't', 150)
     const before = await everything(space, 't')
@@ -79,7 +79,7 @@ describe.each(cairnTargets)('lineages ($name)', (target) => {
       Array.from({ length: 20 }, async (_, writer) => {
         const own = (writer % 2 === 0 ? cairn : cairn.as({})).lineages.space({ namespace: 'fenced', fenced: true })
         const id = idOf(1, `writer-${writer}`)
-        const error = await own.append({ ...checkpointAt('t', 1), id }).then(() => undefined, (failed: unknown) => failed)
+        const error = await own.append({ ...checkpointAt('t', 1), id }).then(() => undefined, (failed: Error) => failed)
         return { id, error }
       }),
     )
@@ -88,7 +88,7 @@ describe.each(cairnTargets)('lineages ($name)', (target) => {
     for (const { error } of tries) {
       if (error === undefined) continue
       expect(isCairnError(error, 'VERSION_CONFLICT'), String(error)).toBe(true)
-      expect((error as { details: Record<string, unknown> }).details).toMatchObject({ winner: winners[0]?.id, parentId: idOf(0) })
+      expect((error as Error & { details?: unknown }).details).toMatchObject({ winner: winners[0]?.id, parentId: idOf(0) })
     }
     // The winner may repeat itself; a fork is allowed on purpose; a first checkpoint is fenced too.
     await space.append({ ...checkpointAt('t', 1), id: winners[0]?.id ?? '' })
