@@ -17,6 +17,7 @@ import { type CairnTransaction, type CairnTransactionOptions, runCairnTransactio
 import { openKv, openSql } from './open-engines.ts'
 import { type CairnOptions, type ResolvedOptions, resolveOptions } from './options/index.ts'
 import { CheckpointsService, SessionBucket, StateCore, StateLifecycleService, StateService, StorageService, CheckpointUpkeep } from './state/index.ts'
+import { LineageCore, LineagesService } from './state/lineages/index.ts'
 
 interface Engines {
   readonly options: ResolvedOptions
@@ -27,6 +28,7 @@ interface Engines {
   readonly cache: CacheCore
   readonly sessions: SessionBucket
   readonly checkpointUpkeep: CheckpointUpkeep
+  readonly lineages: LineageCore
 }
 
 /**
@@ -42,6 +44,7 @@ export class Cairn implements AsyncDisposable {
   readonly agentFiles: AgentFilesService
   readonly state: StateService
   readonly checkpoints: CheckpointsService
+  readonly lineages: LineagesService
   readonly conversations: ConversationsService
   readonly histories: HistoriesService
   readonly resilience: ResilienceService
@@ -72,6 +75,7 @@ export class Cairn implements AsyncDisposable {
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
     this.resilience = new ResilienceService(context)
     this.agentFiles = new AgentFilesService({ context, core: engines.core, agents: this.agents, checkpoints: this.checkpoints })
+    this.lineages = new LineagesService(engines.lineages, this.identity)
     this.health = new HealthService(engines)
     this.pools = new PoolsService(engines)
   }
@@ -114,10 +118,11 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper, cache, checkpointUpkeep } = this.#engines
+      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages } = this.#engines
       await sweeper.close()
       await checkpointUpkeep.stop()
       await closeTasks(sql)
+      await lineages.close()
       await core.close()
       await cache.close()
       await kv.close()
@@ -158,7 +163,9 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const checkpointUpkeep = new CheckpointUpkeep(core)
     await checkpointUpkeep.start()
     const cache = new CacheCore(kv, options.logger, options.cache)
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper: new DocumentSweeper(sql, options.logger), checkpointUpkeep })
+    const sweeper = new DocumentSweeper(sql, options.logger)
+    const lineages = new LineageCore(sql, kv, options.logger)
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

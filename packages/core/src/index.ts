@@ -67,6 +67,22 @@ export type {
 } from './state/index.ts'
 export { DATA_TYPES, LIFECYCLE_STATES, ROUTES, STORAGE_LAYERS } from './state/index.ts'
 export type * from './domains/agent-files/index.ts'
+export { LineageSpace, LineagesService } from './state/lineages/index.ts'
+export type {
+  AppendCheckpoint,
+  AppendWrites,
+  ChannelValue,
+  CheckpointAddress,
+  LineageAddress,
+  LineageCheckpoint,
+  LineageEncryption,
+  LineageListOptions,
+  LineageSpaceOptions,
+  LineageWrite,
+  PendingLineageWrite,
+  PruneOptions,
+  LineagePruneResult,
+} from './state/lineages/index.ts'
 export type * from './domains/agents/index.ts'
 export type { AgentRepository, CacheEntry, CacheFindOptions, CacheInvalidation, CacheOptions, CacheService, CacheSetOptions, CacheSource, CacheStats, Repository } from './domains/cache/index.ts'
 export type * from './domains/conversations/index.ts'

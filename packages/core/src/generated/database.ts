@@ -511,6 +511,39 @@ export interface KnowledgeDocuments {
   updated_at: Generated<Date>
 }
 
+export interface LineagesCheckpoints {
+  tenant_id: Generated<string>
+  lineage_id: string
+  checkpoint_id: string
+  parent_id: string
+  frame_id: string
+  created_at: Generated<Date>
+  expires_at: Date | null
+  is_delta: boolean
+  fenced: boolean
+  metadata: unknown
+  frame: Uint8Array
+}
+
+export interface LineagesThreads {
+  tenant_id: Generated<string>
+  lineage_id: string
+  namespace: string
+  thread_id: string
+  path: string
+  created_at: Generated<Date>
+}
+
+export interface LineagesWrites {
+  tenant_id: Generated<string>
+  lineage_id: string
+  checkpoint_id: string
+  task_id: string
+  slot: number
+  task_path: string
+  pack: Uint8Array
+}
+
 export interface MonitoringConnectionStats {
   user_name: string
   application_name: string
@@ -922,6 +955,9 @@ export interface Database {
   'histories.items': HistoriesItems
   'histories.operations': HistoriesOperations
   'knowledge.documents': KnowledgeDocuments
+  'lineages.checkpoints': LineagesCheckpoints
+  'lineages.threads': LineagesThreads
+  'lineages.writes': LineagesWrites
   'monitoring.connection_stats': MonitoringConnectionStats
   'resilience.breaker_events': ResilienceBreakerEvents
   'resilience.breaker_probes': ResilienceBreakerProbes

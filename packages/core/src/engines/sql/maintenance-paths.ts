@@ -12,6 +12,7 @@ export const MAINTENANCE_PATHS = [
   { path: 'conflict policies', tables: ['agents.state_policies', 'agents.registry'], reason: 'Each process keeps the policies of all tenants in memory, by tenant.' },
   { path: 'checkpoint upkeep', tables: ['agents.checkpoint_restores', 'agents.checkpoint_policies', 'agents.checkpoints'], reason: 'Finds interrupted restores and agents with a retention policy; the work itself is done as their tenant.' },
   { path: 'partition upkeep', tables: ['all partitioned tables'], reason: 'Makes partitions ahead and reads how far they reach.' },
+  { path: 'lineage sweep', tables: ['lineages.checkpoints', 'lineages.writes'], reason: 'Removes expired checkpoints, whoever they belong to.' },
   { path: 'stream tables', tables: ['tx.outbox', 'tx.streams', 'tx.consumers', 'tx.deliveries', 'tx.dead_letters'], reason: 'The event log is one order for all tenants; consumers filter by tenant.' },
   { path: 'leadership', tables: ['tx.leaders'], reason: 'Which process leads a duty; no data of a tenant.' },
   { path: 'connection monitoring', tables: ['monitoring.connection_stats'], reason: 'Counts the sessions of the server; no data of a tenant.' },

@@ -1,0 +1,48 @@
+import { LRUCache } from 'lru-cache'
+import { type LineageContent, contentBytes } from './content.ts'
+
+/** A content, its name, and how much was stored as changes since it was last stored whole. */
+export interface KnownContent {
+  readonly content: LineageContent
+  readonly frameId: string
+  /** Frames of changes since the whole one. */
+  readonly links: number
+  /** Their bytes. */
+  readonly chainBytes: number
+  readonly wholeBytes: number
+}
+
+export function knownContent(content: LineageContent, frameId: string, links: number, chainBytes: number): KnownContent {
+  return { content, frameId, links, chainBytes, wholeBytes: contentBytes(content) }
+}
+
+/**
+ * Contents in memory. They cannot be stale: what is under a frame id never changes, and which frame a checkpoint has
+ * now is asked from SQL each time. Bounded by bytes; channels shared between checkpoints are counted each time.
+ */
+export class ContentCache {
+  readonly #contents: LRUCache<string, KnownContent>
+  readonly #newest = new LRUCache<string, string>({ max: 100_000 })
+
+  constructor(maxBytes: number) {
+    this.#contents = new LRUCache({ maxSize: maxBytes, sizeCalculation: (known) => known.wholeBytes + 500 })
+  }
+
+  get(lineageKey: string, id: string): KnownContent | undefined {
+    return this.#contents.get(`${lineageKey}\n${id}`)
+  }
+
+  /** The content of the newest checkpoint that this process has seen of the lineage. */
+  newest(lineageKey: string): KnownContent | undefined {
+    const id = this.#newest.get(lineageKey)
+    return id === undefined ? undefined : this.get(lineageKey, id)
+  }
+
+  set(lineageKey: string, id: string, known: KnownContent): void {
+    this.#contents.set(`${lineageKey}\n${id}`, known)
+  }
+
+  sawNewest(lineageKey: string, id: string): void {
+    this.#newest.set(lineageKey, id)
+  }
+}

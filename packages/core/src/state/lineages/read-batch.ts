@@ -1,0 +1,70 @@
+import type { SqlSession } from '../../engines/sql/index.ts'
+import { READ } from './lineage-queries.ts'
+
+/** No id is greater: the last code point. */
+const GREATEST = '\u{10FFFF}'
+
+export interface ReadOp {
+  readonly lineageId: string
+  /** undefined: the newest. */
+  readonly id: string | undefined
+  /** A content the caller has: it is not sent again. */
+  readonly known: string | undefined
+  readonly expired: boolean
+}
+
+/** A stored checkpoint, its bytes still sealed. */
+export interface StoredCheckpoint {
+  readonly id: string
+  readonly parentId: string
+  readonly frameId: string
+  readonly metadata: string
+  readonly createdAt: Date
+  readonly packs: readonly { readonly taskId: string; readonly slot: number; readonly pack: Uint8Array }[]
+  /** From the oldest on: what to apply, one after the other, to nothing or to the known content. Empty when that is it. */
+  readonly frames: readonly { readonly id: string; readonly frameId: string; readonly frame: Uint8Array }[]
+}
+
+interface Row {
+  n: number
+  id: string
+  parentId: string
+  frameId: string
+  metadata: string
+  createdAt: Date
+  tasks: string[] | null
+  slots: number[] | null
+  packLengths: number[] | null
+  packs: Uint8Array | null
+  ids: string[] | null
+  frameIds: string[] | null
+  frameLengths: number[] | null
+  frames: Uint8Array | null
+}
+
+/** Reads many checkpoints of one tenant in one statement; undefined for each that does not exist. */
+export async function readBatch(session: Pick<SqlSession, 'query'>, tenant: string, ops: readonly ReadOp[]): Promise<(StoredCheckpoint | undefined)[]> {
+  const values = [
+    tenant, ops.map((op) => op.lineageId), ops.map((op) => op.id ?? ''), ops.map((op) => op.id ?? GREATEST), ops.map((op) => op.known ?? null),
+    ops.map((op) => op.expired),
+  ]
+  const { rows } = await session.query<Row>(READ, values, { name: 'lineages_read' })
+  const found: (StoredCheckpoint | undefined)[] = Array.from({ length: ops.length })
+  for (const row of rows) found[row.n - 1] = toStored(row)
+  return found
+}
+
+function toStored(row: Row): StoredCheckpoint {
+  const { id, parentId, frameId, metadata, createdAt } = row
+  const packs = cut(row.packs, row.packLengths).map((pack, index) => ({ taskId: row.tasks?.[index] as string, slot: row.slots?.[index] as number, pack }))
+  const frames = cut(row.frames, row.frameLengths).map((frame, index) => ({ id: row.ids?.[index] as string, frameId: row.frameIds?.[index] as string, frame }))
+  return { id, parentId, frameId, metadata, createdAt, packs, frames }
+}
+
+function cut(bytes: Uint8Array | null, lengths: readonly number[] | null): Uint8Array[] {
+  let at = 0
+  return (lengths ?? []).map((length) => {
+    at += length
+    return (bytes as Uint8Array).subarray(at - length, at)
+  })
+}

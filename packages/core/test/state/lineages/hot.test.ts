@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { open } from '../../../src/index.ts'
+import { type CairnPlace, cairnTargets, until } from '../../harness/cairns.ts'
+import { checkpointAt, everything, grow, idOf, shown } from './lineage-world.ts'
+
+const WRITER = fileURLToPath(new URL('./hot-writer.ts', import.meta.url))
+const THREADS = ['a', 'b', 'c']
+
+/** Starts a writer, kills it after so many acknowledged steps; the last step acknowledged, by thread. */
+async function writeAndKill(place: CairnPlace, steps: number): Promise<Map<string, number>> {
+  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', WRITER, JSON.stringify({ options: place.options, threads: THREADS })], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const acknowledged = new Map<string, number>()
+  let count = 0
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [thread = '', step = ''] = line.split(' ')
+    acknowledged.set(thread, Number(step))
+    if (++count === steps) child.kill('SIGKILL')
+  }
+  return acknowledged
+}
+
+describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (target) => {
+  it('are there, in order and unharmed, after the process was killed', { timeout: 120_000 }, async () => {
+    for (const steps of [5, 60, 150]) {
+      const place = await target.place()
+      try {
+        const acknowledged = await writeAndKill(place, steps)
+        expect(acknowledged.size).toBeGreaterThan(0)
+        await using cairn = await open(place.options)
+        const space = cairn.lineages.space({ namespace: 'hot' })
+        for (const [thread, last] of acknowledged) {
+          const newest = await space.get({ thread })
+          expect(newest === undefined ? '' : newest.id >= idOf(last), `${thread}: ${newest?.id} is not behind ${idOf(last)}`).toBe(true)
+          for (let step = 0; step <= last; step += Math.max(1, Math.floor(last / 10))) {
+            const loaded = await space.get({ thread, id: idOf(step) })
+            expect(Buffer.from(loaded?.channels.get('messages')?.bytes ?? []).toString()).toBe(Buffer.from(checkpointAt(thread, step).changed.get('messages')?.bytes ?? []).toString())
+            expect(loaded?.writes.map((one) => Buffer.from(one.bytes).toString())).toEqual([`${step}`])
+          }
+        }
+      } finally {
+        await place.dispose()
+      }
+    }
+  })
+
+  it('are read by their own process at once, and end up in SQL as a durable append would', { timeout: 120_000 }, async () => {
+    const place = await target.place()
+    try {
+      const cairn = await open(place.options)
+      const [hot, durable] = [cairn.lineages.space({ namespace: 'n', ack: 'hot' }), cairn.lineages.space({ namespace: 'd' })]
+      await grow(durable, 't', 90)
+      for (let step = 0; step < 90; step += 30) {
+        await grow(hot, 't', step + 30, step)
+        expect((await hot.get({ thread: 't' }))?.id).toBe(idOf(step + 29))
+      }
+      await hot.append(checkpointAt('t', 5))
+      expect(await everything(hot, 't')).toEqual(await everything(durable, 't'))
+      await cairn.close()
+      await using again = await open(place.options)
+      expect(await everything(again.lineages.space({ namespace: 'n' }), 't')).toEqual(await everything(again.lineages.space({ namespace: 'd' }), 't'))
+      const bucket = await again.engines.kv.bucket('LINEAGE_JOURNAL')
+      await until('the journal is empty', async () => (await bucket.status()).entries === 0)
+    } finally {
+      await place.dispose()
+    }
+  })
+
+  it('many threads at once, with tasks that write again, lose nothing', async () => {
+    const place = await target.place()
+    try {
+      await using cairn = await open(place.options)
+      const space = cairn.lineages.space({ namespace: 'many', ack: 'hot' })
+      await Promise.all(
+        Array.from({ length: 20 }, async (_, index) => {
+          const thread = `t${index}`
+          await grow(space, thread, 10)
+          for (const text of ['first', 'second']) await space.appendWrites({ thread, id: idOf(9), taskId: 'again', writes: [{ index: 0, channel: 'c', type: 'json', bytes: Buffer.from(text) }, { index: -1, channel: 'e', type: 'json', bytes: Buffer.from(text) }] })
+        }),
+      )
+      for (let index = 0; index < 20; index++) {
+        const newest = await space.get({ thread: `t${index}` })
+        expect(shown(newest)).toContain(idOf(9))
+        expect(newest?.writes.filter(({ taskId }) => taskId === 'again').map((one) => Buffer.from(one.bytes).toString())).toEqual(['second', 'first'])
+      }
+    } finally {
+      await place.dispose()
+    }
+  })
+})

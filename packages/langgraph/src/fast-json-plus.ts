@@ -1,0 +1,75 @@
+import { JsonPlusSerializer } from '@langchain/langgraph-checkpoint'
+
+const ENCODER = new TextEncoder()
+const DECODER = new TextDecoder()
+/** Deeper values, and those that contain themselves, are left to JsonPlusSerializer. */
+const DEEPEST = 100
+
+/**
+ * JsonPlusSerializer with the same bytes and the same values, faster where nothing special is in them: plain JSON is
+ * written and read by JSON itself, and only the parts that are marked (`lc`) go through the reviver. Anything else (class
+ * instances, undefined, cycles, keys that could be a prototype) is JsonPlusSerializer's work as before.
+ */
+export class FastJsonPlusSerializer extends JsonPlusSerializer {
+  override async dumpsTyped(value: unknown): Promise<[string, Uint8Array]> {
+    if (isPlain(value, 0)) return ['json', ENCODER.encode(JSON.stringify(value))]
+    return super.dumpsTyped(value)
+  }
+
+  override async loadsTyped(type: string, data: Uint8Array | string): Promise<unknown> {
+    if (type !== 'json') return super.loadsTyped(type, data) as Promise<unknown>
+    const text = typeof data === 'string' ? data : DECODER.decode(data)
+    // An escaped letter of `lc` or `__proto__` would hide it: \u006c \u0063 \u005f and so on.
+    if (text.includes('__proto__') || text.includes('\\u006') || text.includes('\\u005') || text.includes('\\u007')) return super.loadsTyped(type, text) as Promise<unknown>
+    if (!text.includes('"lc"')) return JSON.parse(text) as unknown
+    const value: unknown = JSON.parse(text)
+    if (typeof value !== 'object' || value === null || isMarked(value)) return super.loadsTyped(type, text) as Promise<unknown>
+    const pending: Promise<void>[] = []
+    this.#revive(value as Record<string, unknown>, pending)
+    if (pending.length > 0) await Promise.all(pending)
+    return value
+  }
+
+  /** Puts what the marked parts stand for in their places. `holder` was made by JSON.parse here, so it may be changed. */
+  #revive(holder: Record<string, unknown>, pending: Promise<void>[]): void {
+    for (const key of Object.keys(holder)) {
+      const child = holder[key]
+      if (typeof child !== 'object' || child === null) continue
+      if (isMarked(child)) {
+        const revived = super.loadsTyped('json', JSON.stringify(child)) as Promise<unknown>
+        pending.push(revived.then((value) => void (holder[key] = value)))
+      } else this.#revive(child as Record<string, unknown>, pending)
+    }
+  }
+}
+
+function isMarked(value: object): boolean {
+  const { lc } = value as { lc?: unknown }
+  return lc === 1 || lc === 2
+}
+
+/** True for what JSON.stringify alone writes as JsonPlusSerializer does. */
+function isPlain(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'boolean':
+      return true
+    case 'object':
+      break
+    default:
+      return false
+  }
+  if (value === null) return true
+  if (depth >= DEEPEST) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (Array.isArray(value)) {
+    if (prototype !== Array.prototype) return false
+    for (let index = 0; index < value.length; index++) if (!isPlain(value[index], depth + 1)) return false
+    return true
+  }
+  if (prototype !== Object.prototype) return false
+  if ((value as { lg_name?: unknown }).lg_name !== undefined) return false
+  for (const key of Object.keys(value)) if (!isPlain((value as Record<string, unknown>)[key], depth + 1)) return false
+  return true
+}
