@@ -268,7 +268,7 @@ describe.each(cairnTargets)('the history of checkpoints ($name)', (target) => {
     for (const damage of [
       `UPDATE agents.checkpoint_values SET value = '{"balance": 900}' WHERE agent_id = $1 AND value = '{"balance": 100}'`,
       `DELETE FROM agents.checkpoint_values WHERE agent_id = $1 AND value = '{"balance": 100}'`,
-      `UPDATE agents.checkpoints SET changed_keys = ARRAY['y', 'x'] WHERE agent_id = $1 AND is_full`,
+      `UPDATE agents.checkpoints SET changed_keys = ARRAY[changed_keys[2], changed_keys[1]] WHERE agent_id = $1 AND is_full`,
       `DELETE FROM agents.checkpoints WHERE agent_id = $1 AND is_full`,
     ]) {
       const agent = await newAgent()
