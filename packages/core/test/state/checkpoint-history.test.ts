@@ -111,7 +111,7 @@ describe.each(cairnTargets)('the history of checkpoints ($name)', (target) => {
       while (!stop) await cairn.checkpoints.prune(agent, { keepLast: 3 })
     })()
     const states = new Map<string, unknown>()
-    await Promise.all(
+    const creating = Promise.all(
       [1, 2, 3].map(async (writer) => {
         for (let n = 0; n < 15; n++) {
           // Values come and go and come again, so that a collected one may be needed at once.
@@ -120,14 +120,37 @@ describe.each(cairnTargets)('the history of checkpoints ($name)', (target) => {
         }
       }),
     )
-    stop = true
-    await pruning
+    try {
+      await creating
+    } finally {
+      stop = true
+      await pruning
+    }
     const { items } = await cairn.checkpoints.list(agent)
     expect(items.length).toBeGreaterThanOrEqual(3)
     for (const { id } of items) states.set(id, (await cairn.checkpoints.get(id)).state)
     expect(states.size).toBe(items.length)
     await cairn.checkpoints.prune(agent, { keepLast: 1 })
     expect(await cairn.checkpoints.get(items[0]?.id as string)).toMatchObject({ state: states.get(items[0]?.id as string) })
+  })
+
+  it('answers a creation whose checkpoint is pruned at once', async () => {
+    const agent = await newAgent()
+    let stop = false
+    const pruning = Promise.all(
+      [1, 2].map(async () => {
+        while (!stop) await cairn.checkpoints.prune(agent, { keepLast: 0 })
+      }),
+    )
+    try {
+      for (let n = 0; n < 60; n++) {
+        await cairn.state.set(agent, 'n', n)
+        expect(await cairn.checkpoints.create(agent, { name: `n${n}` })).toMatchObject({ name: `n${n}`, keyCount: 1, tags: [] })
+      }
+    } finally {
+      stop = true
+      await pruning
+    }
   })
 
   it('shows the state at a time, a revision, a tag or a checkpoint, and says which checkpoint it took', async () => {
@@ -268,7 +291,7 @@ describe.each(cairnTargets)('the history of checkpoints ($name)', (target) => {
     for (const damage of [
       `UPDATE agents.checkpoint_values SET value = '{"balance": 900}' WHERE agent_id = $1 AND value = '{"balance": 100}'`,
       `DELETE FROM agents.checkpoint_values WHERE agent_id = $1 AND value = '{"balance": 100}'`,
-      `UPDATE agents.checkpoints SET changed_keys = ARRAY['y', 'x'] WHERE agent_id = $1 AND is_full`,
+      `UPDATE agents.checkpoints SET changed_keys = ARRAY[changed_keys[2], changed_keys[1]] WHERE agent_id = $1 AND is_full`,
       `DELETE FROM agents.checkpoints WHERE agent_id = $1 AND is_full`,
     ]) {
       const agent = await newAgent()

@@ -82,15 +82,16 @@ export class CheckpointStore {
     const manifest: Manifest = new Map()
     for (const [key, { checksum }] of entries) manifest.set(key, checksum)
     const checksum = checksumOfState(entries)
-    const id = await this.locked(checkpoint.agentId, async (session) => {
+    const made = await this.locked(checkpoint.agentId, async (session) => {
       const before = await this.end(session, checkpoint.agentId)
       await this.storeValues(session, checkpoint.agentId, unknownValues(before?.manifest, entries))
-      const made = await this.append(session, checkpoint, before, manifest, checksum)
-      await also(session, made.head.id)
-      return made.head.id
+      const { head } = await this.append(session, checkpoint, before, manifest, checksum)
+      await also(session, head.id)
+      // Under the lock: a moment later somebody may have pruned it.
+      return this.get(head.id, session)
     })
-    this.#manifests.set(id, manifest)
-    return this.get(id)
+    this.#manifests.set(made.id, manifest)
+    return made
   }
 
   /** Adds a row whose values are stored. The caller holds the lock. */
@@ -128,8 +129,8 @@ export class CheckpointStore {
   }
 
   /** NOT_FOUND. */
-  async get(id: string): Promise<Checkpoint> {
-    const { chainId: _, position: __, snapshot: ___, ...checkpoint } = await this.#row(undefined, id)
+  async get(id: string, session?: SqlSession): Promise<Checkpoint> {
+    const { chainId: _, position: __, snapshot: ___, ...checkpoint } = await this.#row(session, id)
     return checkpoint
   }
 

@@ -97,8 +97,11 @@ export class CheckpointsService {
   async tag(id: string, tag: string, options: TagOptions = {}): Promise<Checkpoint> {
     checkTag(tag)
     const { agentId } = await this.#store.get(id)
-    await this.#store.locked(agentId, (session) => addTag(session, this.#identity.tenant, agentId, id, tag, options))
-    return this.#store.get(id)
+    return this.#store.locked(agentId, async (session) => {
+      await this.#store.get(id, session)
+      await addTag(session, this.#identity.tenant, agentId, id, tag, options)
+      return this.#store.get(id, session)
+    })
   }
 
   /** Removes a tag; false when the checkpoint did not have it. */
