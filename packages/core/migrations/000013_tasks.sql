@@ -350,7 +350,7 @@ CREATE TYPE tasks.claimed_task AS (
 CREATE FUNCTION tasks.claim_ready(
   p_tenant text, p_types text[], p_limits integer[], p_most integer, p_worker uuid, p_token uuid, p_agent uuid, p_full_agents uuid[])
   RETURNS SETOF tasks.claimed_task LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   taken tid[];
   ts constant timestamptz := clock_timestamp();
@@ -420,6 +420,8 @@ DECLARE
   place integer;
   ts constant timestamptz := clock_timestamp();
 BEGIN
+  -- Without waiting for the disk: lost with the server it only means doing it again, and what ends a task later carries it along.
+  PERFORM set_config('synchronous_commit', 'off', true);
   IF NOT EXISTS (SELECT FROM tasks.workers w WHERE w.tenant_id = p_tenant AND w.worker_id = p_worker FOR KEY SHARE) THEN
     RAISE EXCEPTION 'worker % has lost its lease', p_worker USING ERRCODE = 'raise_exception', CONSTRAINT = 'worker_alive';
   END IF;
@@ -489,7 +491,7 @@ CREATE FUNCTION tasks.finish(
   p_tenant text, p_ids uuid[], p_tokens uuid[], p_statuses types.task_status[], p_results jsonb[], p_errors text[], p_details jsonb[],
   p_reasons text[], p_duration_ms integer[], p_age_ms integer[], p_usage jsonb[])
   RETURNS TABLE (task_id uuid, status types.task_status, relations smallint) LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   ts constant timestamptz := clock_timestamp();
@@ -557,7 +559,7 @@ CREATE FUNCTION tasks.retry(
   p_tenant text, p_ids uuid[], p_tokens uuid[], p_delays_ms integer[], p_errors text[], p_details jsonb[], p_reasons text[],
   p_duration_ms integer[], p_age_ms integer[])
   RETURNS TABLE (task_id uuid, status types.task_status, relations smallint) LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   ts constant timestamptz := clock_timestamp();
@@ -608,7 +610,7 @@ CREATE FUNCTION tasks.close(p_tenant text, p_ids uuid[], p_status types.task_sta
 -- While the server was down nobody could send a heartbeat, so that silence counts from its start. With `p_orphans` also the tasks of workers
 -- that have no row: one that stopped while a claim of its own was still committing. That looks at every running task.
 CREATE FUNCTION tasks.reap(p_tenant text, p_orphans boolean DEFAULT true) RETURNS TABLE (workers integer, queued integer, ended integer) LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   dead uuid[];
@@ -659,7 +661,7 @@ END $$;
 -- Passes on up to `p_most` starts and ends to those who wait for them. Rows are locked in the order of their ids. Returns how many it
 -- passed on and how many tasks became claimable; call it until it passes on none, as a task that fails with its dependency passes on, too.
 CREATE FUNCTION tasks.release(p_tenant text, p_most integer) RETURNS TABLE (passed integer, queued integer) LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   ts constant timestamptz := clock_timestamp();
@@ -668,6 +670,7 @@ DECLARE
   failing uuid[];
   skipping uuid[];
 BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
   WITH due AS (
     DELETE FROM tasks.releases r WHERE r.tenant_id = p_tenant AND r.ctid = ANY (ARRAY(
       SELECT x.ctid FROM tasks.releases x WHERE x.tenant_id = p_tenant ORDER BY x.release_id LIMIT p_most FOR UPDATE SKIP LOCKED))
@@ -714,7 +717,7 @@ END $$;
 
 -- Makes claimable what has become due, ends what has expired unstarted, and says in how many ms the next is due (NULL: none).
 CREATE FUNCTION tasks.tend(p_tenant text, p_most integer) RETURNS TABLE (promoted integer, expired integer, next_due_ms double precision) LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   ts constant timestamptz := clock_timestamp();
@@ -744,7 +747,7 @@ END $$;
 
 -- Ends what is not running; asks the workers of what is. Returns what was found unfinished, as it is now.
 CREATE FUNCTION tasks.cancel(p_tenant text, p_ids uuid[], p_reason text) RETURNS TABLE (task_id uuid, outcome text) LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+  SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   idle uuid[];
@@ -770,6 +773,7 @@ END $$;
 CREATE FUNCTION tasks.heartbeat(p_tenant text, p_worker uuid, p_refused bigint) RETURNS TABLE (cancels uuid[]) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
   SELECT w.cancels INTO cancels FROM tasks.workers w WHERE w.tenant_id = p_tenant AND w.worker_id = p_worker FOR NO KEY UPDATE;
   IF NOT FOUND THEN RETURN; END IF;
   UPDATE tasks.workers w SET heartbeat_at = clock_timestamp(), refused = p_refused, cancels = '{}' WHERE w.tenant_id = p_tenant AND w.worker_id = p_worker;
@@ -778,7 +782,7 @@ END $$;
 
 -- Takes finished tasks out of the archive and queues them again, under the same id. What it depended on and is unfinished blocks it again.
 CREATE FUNCTION tasks.redrive(p_tenant text, p_ids uuid[], p_resolution text) RETURNS TABLE (task_id uuid) LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+  SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   ts constant timestamptz := clock_timestamp();

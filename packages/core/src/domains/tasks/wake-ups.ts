@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { SqlEngine, SqlSession } from '../../engines/sql/index.ts'
 import type { TenantIdentity } from '../../identity/index.ts'
 import type { Logger } from '../../observability/index.ts'
-import { NOTIFY } from './worker-queries.ts'
+import { NOTIFY, NOTIFY_ALONE } from './worker-queries.ts'
 
 /** A commit with NOTIFY takes a lock of the whole server, so there is at most one in this time; the first goes at once. */
 const NOTIFY_EVERY_MS = 10
@@ -109,7 +109,7 @@ export class WakeUps {
     this.#notifyAt = performance.now()
     const kinds = [...this.#pending]
     this.#pending = new Set()
-    this.#sending = Promise.all(kinds.map((kind) => this.#sql.query(this.#identity, NOTIFY, [this.#channel, kind], { name: 'tasks_notify' }))).catch((error: unknown) =>
+    this.#sending = Promise.all(kinds.map((kind) => this.#sql.query(this.#identity, NOTIFY_ALONE, [this.#channel, kind], { name: 'tasks_notify' }))).catch((error: unknown) =>
       this.#log.debug({ err: error }, 'workers of other processes were not woken'),
     )
   }

@@ -49,4 +49,7 @@ SELECT d.task_id AS id, coalesce(d.input_name, d.depends_on_task_id::text) AS na
 FROM tasks.dependencies d JOIN tasks.archive a ON a.tenant_id = d.tenant_id AND a.task_id = d.depends_on_task_id AND a.status = 'completed'
 WHERE d.tenant_id = $1 AND d.task_id = ANY ($2::uuid[]) AND d.dependency_type = 'data'`
 
+/** On its own, and so without waiting for the disk. */
+export const NOTIFY_ALONE = `SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`
+/** In a transaction of the caller's. */
 export const NOTIFY = `SELECT pg_notify($1, $2)`

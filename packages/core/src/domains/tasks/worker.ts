@@ -7,9 +7,10 @@ import { jsonText } from './checks.ts'
 import { Lease } from './lease.ts'
 import { LostClaims } from './lost-claims.ts'
 import { type Outcome, Outcomes } from './outcomes.ts'
+import { ProgressWriter } from './progress-writer.ts'
 import { type ClaimedTask, type RunHooks, RunningTask, type TaskContext } from './running-task.ts'
 import type { TaskRoom } from './task-room.ts'
-import { CLAIM, INPUTS_OF, SET_PROGRESS } from './worker-queries.ts'
+import { CLAIM, INPUTS_OF } from './worker-queries.ts'
 import type { ResolvedWorkOptions } from './worker-options.ts'
 
 export type TaskHandler<Payload = unknown> = (task: TaskContext<Payload>) => unknown
@@ -67,12 +68,13 @@ export class TaskWorker implements AsyncDisposable {
   #idle: (() => void) | undefined
   #counts = { completed: 0, failed: 0, retried: 0, refused: 0 }
   readonly #leave: (() => void)[] = []
-  readonly #progress = new Map<RunningTask, { next: Record<string, unknown> | undefined; writing: Promise<void> }>()
+  readonly #progress: ProgressWriter
 
   constructor(setup: WorkerSetup) {
     this.#setup = setup
     const { context, options, room } = setup
     this.#lostClaims = new LostClaims(context)
+    this.#progress = new ProgressWriter(context)
     this.#lease = new Lease(context, options.leaseMs, setup.types, setup.agentId, {
       cancel: (ids) => this.#cancel(new Set(ids)),
       lost: () => this.#loseLease(),
@@ -85,7 +87,7 @@ export class TaskWorker implements AsyncDisposable {
       retrying: (delayMs) => room.upkeep.dueIn(delayMs),
       written: () => this.#pump(),
     })
-    this.#hooks = { progress: (run, progress) => this.#storeProgress(run, progress), enqueue: setup.enqueue }
+    this.#hooks = { progress: (run, progress) => this.#progress.store(run, progress), enqueue: setup.enqueue }
   }
 
   /** The id under which it holds its lease now. */
@@ -133,7 +135,7 @@ export class TaskWorker implements AsyncDisposable {
       for (const run of this.#running.values()) this.#settle(run, { end: 'return' })
     }
     await this.#renewing
-    await Promise.all([...this.#progress.values()].map(({ writing }) => writing.catch(() => undefined)))
+    await this.#progress.drained()
     await this.#outcomes.drained()
     clearInterval(this.#deadlines)
     for (const leave of this.#leave.splice(0)) leave()
@@ -385,32 +387,6 @@ export class TaskWorker implements AsyncDisposable {
   #refused(outcomes: readonly Outcome[]): void {
     this.#counts.refused += outcomes.length
     this.#setup.context.log.warn({ tasks: outcomes.slice(0, 10).map(({ id }) => id), count: outcomes.length, code: 'LEASE_LOST' }, 'Ends of tasks were refused: their lease was lost')
-  }
-
-  /** One at a time a task; the last that came meanwhile is next. */
-  async #storeProgress(run: RunningTask, progress: Record<string, unknown>): Promise<void> {
-    jsonText('progress', progress)
-    const current = this.#progress.get(run)
-    if (current !== undefined) {
-      current.next = progress
-      return current.writing
-    }
-    const entry: { next: Record<string, unknown> | undefined; writing: Promise<void> } = { next: progress, writing: Promise.resolve() }
-    this.#progress.set(run, entry)
-    entry.writing = (async () => {
-      const { identity, sql } = this.#setup.context
-      try {
-        while (entry.next !== undefined) {
-          const text = jsonText('progress', entry.next)
-          entry.next = undefined
-          const { rowCount } = await sql.query(identity, SET_PROGRESS.text, [identity.tenant, run.id, run.task.leaseToken, text], { name: SET_PROGRESS.name })
-          if (rowCount === 0) throw new CairnError('LEASE_LOST', `progress: the lease of task ${run.id} is lost, or it has ended.`, { details: { taskId: run.id } })
-        }
-      } finally {
-        this.#progress.delete(run)
-      }
-    })()
-    return entry.writing
   }
 }
 
