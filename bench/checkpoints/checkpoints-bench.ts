@@ -1,3 +1,4 @@
+import { startNats } from '../../packages/core/test/harness/nats-server.ts'
 import { startPostgres } from '../../packages/core/test/harness/postgres-server.ts'
 import { median } from '../measure.ts'
 import { type BenchRecord, type Comparison, makeRecord } from '../record.ts'
@@ -10,14 +11,14 @@ const TURNS = 300
 /** LangGraph's checkpoints on Cairn and on its own PostgreSQL checkpointer: one server, rounds in turn. */
 export async function run({ quick, say }: { quick: boolean; say(line: string): void }): Promise<BenchRecord> {
   const rounds = quick ? 2 : 5
-  say('starting a private PostgreSQL')
-  const postgres = await startPostgres()
+  say('starting a private PostgreSQL and nats-server')
+  const [postgres, nats] = await Promise.all([startPostgres(), startNats()])
   const figures: Record<string, number[]> = {}
   const note = (name: string, value: number): void => {
     ;(figures[name] ??= []).push(value)
     say(`  ${name}: ${value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2)}`)
   }
-  const savers = await openSavers(postgres.url)
+  const savers = await openSavers(postgres.url, nats.url)
   try {
     // First, while the tables are empty: what they grow by is what the conversation costs.
     const sizes = await longThread(savers, postgres.url, quick, note)
@@ -35,13 +36,13 @@ export async function run({ quick, say }: { quick: boolean; say(line: string): v
     }
     return makeRecord('checkpoints', {
       versions: { node: process.version, '@langchain/langgraph-checkpoint-postgres': '1.0.5', '@langchain/langgraph-checkpoint': '1.2.2' },
-      configuration: { rounds, quick, turns: TURNS, messageBytes: 225, fsync: 'on', postgres: 'private, one for both', hotTier: 'lmdb' },
+      configuration: { rounds, quick, turns: TURNS, messageBytes: 225, fsync: 'on', postgres: 'private, one for both', hotTier: 'jetstream' },
       rounds: figures,
       comparisons: compare(figures, sizes),
     })
   } finally {
     for (const { close } of savers) await close()
-    await postgres.dispose()
+    await Promise.all([postgres.dispose(), nats.dispose()])
   }
 }
 

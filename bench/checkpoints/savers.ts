@@ -1,6 +1,3 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { open } from '@cairn/core'
 import { CairnCheckpointSaver } from '@cairn/langgraph'
 import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint'
@@ -15,9 +12,9 @@ export interface BenchSaver {
   close(): Promise<void>
 }
 
-/** Ours twice on one Cairn (PostgreSQL and LMDB), and the official one, each in a database of its own on the same server. */
-export async function openSavers(url: string): Promise<BenchSaver[]> {
-  const cairn = await open({ postgres: await database(url, 'cairn'), dataDir: mkdtempSync(join(tmpdir(), 'cairn-bench-')) })
+/** Ours twice on one Cairn (PostgreSQL and JetStream), and the official one, each in a database of its own on the same server. */
+export async function openSavers(url: string, nats: string): Promise<BenchSaver[]> {
+  const cairn = await open({ postgres: await database(url, 'cairn'), nats })
   const official = PostgresSaver.fromConnString(await database(url, 'official'))
   await official.setup()
   return [

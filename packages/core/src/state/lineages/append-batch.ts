@@ -2,6 +2,7 @@ import { type SqlEngine } from '../../engines/sql/index.ts'
 import { isCairnError } from '../../errors/index.ts'
 import type { TenantIdentity } from '../../identity/index.ts'
 import { GroupError } from './group-queue.ts'
+import { storeAlone } from './append-alone.ts'
 import { APPEND, SELECT_FRAME_IDS, SELECT_PACKS } from './lineage-queries.ts'
 import type { Lineage } from './lineage-id.ts'
 
@@ -36,6 +37,12 @@ export type AppendOp = PutOp | WritesOp
 
 /** 'stored'; of a put 'refused' when SQL left it out; of writes the pack that was there before. */
 export type AppendOutcome = { readonly stored: true } | { readonly stored: false; readonly pack?: Uint8Array }
+
+/** How many rows a statement stored. */
+export interface StoredCounts {
+  readonly puts: number
+  readonly writes: number
+}
 
 const STORED: AppendOutcome = { stored: true }
 const REFUSED: AppendOutcome = { stored: false }
@@ -132,6 +139,21 @@ function split(outcomes: readonly AppendOutcome[], bundles: readonly Bundle[]): 
 }
 
 async function store(sql: SqlEngine, identity: TenantIdentity, lineages: KnownLineages, ops: readonly AppendOp[]): Promise<AppendOutcome[]> {
+  const puts = ops.filter((op) => op.kind === 'put')
+  const alone = ops.length === 1 && lineages.has(ops[0]?.lineage.id ?? '') ? await storeAlone(sql, identity, ops[0] as AppendOp) : undefined
+  const counts = alone ?? (await storeTogether(sql, identity, lineages, ops))
+  const stored = counts.puts === puts.length ? undefined : await frameIds(sql, identity, puts)
+  const packs = counts.writes === ops.reduce((sum, op) => sum + (op.kind === 'writes' ? op.packs.length : 0), 0) ? undefined : await packsOf(sql, identity, ops)
+  return ops.map((op) => {
+    const key = `${op.lineage.id}\n${op.id}`
+    if (op.kind === 'put') return stored === undefined || stored.get(key) === op.frameId ? STORED : REFUSED
+    if (packs === undefined || !op.packs.some(({ slot }) => slot === 0)) return STORED
+    const pack = packs.get(`${key}\n${op.taskId}`)
+    return pack === undefined ? STORED : { stored: false, pack }
+  })
+}
+
+async function storeTogether(sql: SqlEngine, identity: TenantIdentity, lineages: KnownLineages, ops: readonly AppendOp[]): Promise<StoredCounts> {
   const { tenant } = identity
   const bytes: Uint8Array[] = []
   let at = 1
@@ -162,18 +184,9 @@ async function store(sql: SqlEngine, identity: TenantIdentity, lineages: KnownLi
     packAt, writes.map(({ pack }) => pack.length),
     threads.map(({ id }) => id), threads.map(({ namespace }) => namespace), threads.map(({ thread }) => thread), threads.map(({ path }) => path),
   ]
-  const { rows } = await sql.query<{ puts: number; writes: number }>(identity, APPEND, values, { name: 'lineages_append' })
+  const { rows } = await sql.query<StoredCounts>(identity, APPEND, values, { name: 'lineages_append' })
   for (const id of fresh.keys()) lineages.add(id)
-  const counts = rows[0] as { puts: number; writes: number }
-  const stored = counts.puts === puts.length ? undefined : await frameIds(sql, identity, puts)
-  const packs = counts.writes === writes.length ? undefined : await packsOf(sql, identity, ops)
-  return ops.map((op) => {
-    const key = `${op.lineage.id}\n${op.id}`
-    if (op.kind === 'put') return stored === undefined || stored.get(key) === op.frameId ? STORED : REFUSED
-    if (packs === undefined || !op.packs.some(({ slot }) => slot === 0)) return STORED
-    const pack = packs.get(`${key}\n${op.taskId}`)
-    return pack === undefined ? STORED : { stored: false, pack }
-  })
+  return rows[0] as StoredCounts
 }
 
 async function frameIds(sql: SqlEngine, identity: TenantIdentity, puts: readonly PutOp[]): Promise<Map<string, string>> {

@@ -37,6 +37,23 @@ export const APPEND = `WITH item AS MATERIALIZED (
 )
 SELECT (SELECT count(*) FROM put) AS puts, (SELECT count(*) FROM written) AS writes`
 
+const PUT_COLUMNS = `INSERT INTO lineages.checkpoints (tenant_id, lineage_id, checkpoint_id, parent_id, frame_id, expires_at, is_delta, fenced, metadata, frame)
+SELECT $1, $2::uuid, $3, $4, $5::uuid, now() + $6::bigint * interval '1 millisecond', $7::boolean, $8::boolean, $9::jsonb, $10::bytea`
+
+/**
+ * What APPEND does for a caller who is alone, of a lineage that is known: a third of the time. $1 tenant, $2 lineage, $3 id,
+ * $4 parent, $5 content id, $6 ttl in ms, $7 is delta, $8 fenced, $9 metadata, $10 frame.
+ */
+export const APPEND_WHOLE = `${PUT_COLUMNS} ON CONFLICT DO NOTHING`
+
+/** The same while the checkpoint $11 with the content $12 exists. */
+export const APPEND_DELTA = `${PUT_COLUMNS} FROM (SELECT FROM lineages.checkpoints c
+  WHERE c.tenant_id = $1 AND c.lineage_id = $2 AND c.checkpoint_id = $11 AND c.frame_id = $12 FOR KEY SHARE) base ON CONFLICT DO NOTHING`
+
+/** $1 tenant, $2 lineage, $3 checkpoint, $4 task, $5 slot, $6 task path, $7 pack. */
+export const APPEND_PACK = `INSERT INTO lineages.writes (tenant_id, lineage_id, checkpoint_id, task_id, slot, task_path, pack) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (tenant_id, lineage_id, checkpoint_id, task_id, slot) DO UPDATE SET task_path = excluded.task_path, pack = excluded.pack WHERE excluded.slot < 0`
+
 /** Which of these checkpoints exist, with what content. $1 tenant, $2 lineages, $3 ids. */
 export const SELECT_FRAME_IDS = `SELECT c.lineage_id AS lineage, c.checkpoint_id AS id, c.frame_id AS frame
 FROM unnest($2::uuid[], $3::text[]) AS i(lineage_id, checkpoint_id)
@@ -84,6 +101,21 @@ CROSS JOIN LATERAL (
 LEFT JOIN (
   SELECT n, array_agg(checkpoint_id) AS ids, array_agg(frame_id) AS frame_ids, array_agg(length(frame)) AS lengths, string_agg(frame, ''::bytea) AS frames
   FROM (SELECT * FROM chain ORDER BY n, depth DESC) o GROUP BY n) k ON k.n = f.n`
+
+/**
+ * What READ gives for one caller whose content is known, if it still is what the checkpoint has: without the frames, in half the time.
+ * $1 tenant, $2 lineage, $3 smallest and $4 greatest id that will do, $5 expired ones too.
+ */
+export const READ_KNOWN = `SELECT c.checkpoint_id AS id, c.parent_id AS "parentId", c.frame_id AS "frameId", c.metadata::text AS metadata, c.created_at AS "createdAt",
+  w.tasks, w.slots, w.lengths AS "packLengths", w.packs
+FROM (
+  SELECT c.lineage_id, c.checkpoint_id, c.parent_id, c.frame_id, c.created_at, c.metadata FROM lineages.checkpoints c
+  WHERE c.tenant_id = $1 AND c.lineage_id = $2 AND c.checkpoint_id >= $3 AND c.checkpoint_id <= $4 AND ($5 OR ${LIVE})
+  ORDER BY c.checkpoint_id DESC LIMIT 1) c
+CROSS JOIN LATERAL (
+  SELECT array_agg(o.task_id) AS tasks, array_agg(o.slot) AS slots, array_agg(length(o.pack)) AS lengths, string_agg(o.pack, ''::bytea) AS packs FROM (
+    SELECT w.task_id, w.slot, w.pack FROM lineages.writes w
+    WHERE w.tenant_id = $1 AND w.lineage_id = c.lineage_id AND w.checkpoint_id = c.checkpoint_id ORDER BY w.task_path, w.task_id, w.slot) o) w`
 
 const LISTED = `SELECT c.lineage_id AS lineage, t.thread_id AS thread, t.path, c.checkpoint_id AS id FROM lineages.threads t
 JOIN lineages.checkpoints c ON c.tenant_id = t.tenant_id AND c.lineage_id = t.lineage_id`

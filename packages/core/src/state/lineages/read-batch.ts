@@ -1,5 +1,5 @@
 import type { SqlSession } from '../../engines/sql/index.ts'
-import { READ } from './lineage-queries.ts'
+import { READ, READ_KNOWN } from './lineage-queries.ts'
 
 /** No id is greater: the last code point. */
 const GREATEST = '\u{10FFFF}'
@@ -25,8 +25,7 @@ export interface StoredCheckpoint {
   readonly frames: readonly { readonly id: string; readonly frameId: string; readonly frame: Uint8Array }[]
 }
 
-interface Row {
-  n: number
+interface KnownRow {
   id: string
   parentId: string
   frameId: string
@@ -36,14 +35,25 @@ interface Row {
   slots: number[] | null
   packLengths: number[] | null
   packs: Uint8Array | null
+}
+
+interface FrameParts {
   ids: string[] | null
   frameIds: string[] | null
   frameLengths: number[] | null
   frames: Uint8Array | null
 }
 
+type Row = KnownRow & FrameParts & { readonly n: number }
+
 /** Reads many checkpoints of one tenant in one statement; undefined for each that does not exist. */
 export async function readBatch(session: Pick<SqlSession, 'query'>, tenant: string, ops: readonly ReadOp[]): Promise<(StoredCheckpoint | undefined)[]> {
+  const [only] = ops
+  if (ops.length === 1 && only?.known !== undefined) {
+    const address = [tenant, only.lineageId, only.id ?? '', only.id ?? GREATEST, only.expired]
+    const { rows } = await session.query<KnownRow>(READ_KNOWN, address, { name: 'lineages_read_known' })
+    if (rows[0] === undefined || rows[0].frameId === only.known) return [rows[0] && toStored({ ...rows[0], ids: null, frameIds: null, frameLengths: null, frames: null })]
+  }
   const values = [
     tenant, ops.map((op) => op.lineageId), ops.map((op) => op.id ?? ''), ops.map((op) => op.id ?? GREATEST), ops.map((op) => op.known ?? null),
     ops.map((op) => op.expired),
@@ -54,7 +64,7 @@ export async function readBatch(session: Pick<SqlSession, 'query'>, tenant: stri
   return found
 }
 
-function toStored(row: Row): StoredCheckpoint {
+function toStored(row: KnownRow & FrameParts): StoredCheckpoint {
   const { id, parentId, frameId, metadata, createdAt } = row
   const packs = cut(row.packs, row.packLengths).map((pack, index) => ({ taskId: row.tasks?.[index] as string, slot: row.slots?.[index] as number, pack }))
   const frames = cut(row.frames, row.frameLengths).map((frame, index) => ({ id: row.ids?.[index] as string, frameId: row.frameIds?.[index] as string, frame }))
