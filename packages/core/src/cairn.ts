@@ -1,6 +1,7 @@
 import { AgentsService } from './domains/agents/index.ts'
 import { ConversationsService } from './domains/conversations/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
+import { SagaRunner, SagasService } from './domains/sagas/index.ts'
 import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
 import { type Actor, type TenantIdentity, checkTenant } from './identity/index.ts'
@@ -15,6 +16,7 @@ interface Engines {
   readonly sql: SqlEngine
   readonly kv: KvEngine
   readonly core: StateCore
+  readonly sagas: SagaRunner
 }
 
 /**
@@ -26,6 +28,7 @@ export class Cairn implements AsyncDisposable {
   readonly state: StateService
   readonly checkpoints: CheckpointsService
   readonly conversations: ConversationsService
+  readonly sagas: SagasService
   readonly health: HealthService
   readonly identity: TenantIdentity
   readonly #engines: Engines
@@ -41,6 +44,7 @@ export class Cairn implements AsyncDisposable {
     this.conversations = new ConversationsService(context)
     this.state = new StateService(engines.core, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
+    this.sagas = new SagasService(context, engines.sagas)
     this.health = new HealthService(engines)
   }
 
@@ -68,7 +72,8 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql } = this.#engines
+      const { core, kv, sql, sagas } = this.#engines
+      await sagas.stop()
       await core.close()
       await kv.close()
       await sql.close()
@@ -105,7 +110,7 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const core = new StateCore(sql, kv, options.state, options.logger)
     options.onProgress('opening the hot tier')
     await core.start()
-    return Cairn.of({ options, sql, kv, core })
+    return Cairn.of({ options, sql, kv, core, sagas: new SagaRunner(sql, core, options.logger) })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

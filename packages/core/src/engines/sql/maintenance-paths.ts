@@ -11,6 +11,7 @@ export const MAINTENANCE_PATHS = [
   { path: 'partition upkeep', tables: ['all partitioned tables'], reason: 'Makes partitions ahead and reads how far they reach.' },
   { path: 'stream tables', tables: ['tx.outbox', 'tx.streams', 'tx.consumers', 'tx.deliveries', 'tx.dead_letters'], reason: 'The event log is one order for all tenants; consumers filter by tenant.' },
   { path: 'leadership', tables: ['tx.leaders'], reason: 'Which process leads a duty; no data of a tenant.' },
+  { path: 'saga claims', tables: ['tx.sagas'], reason: 'A runner takes the next sagas, whoever they belong to; each is then run as its tenant.' },
 ] as const satisfies readonly MaintenancePath[]
 
 export interface MaintenancePath {
