@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   state: { summary: "Read and write an agent's state", load: async () => (await import('./commands/state.ts')).registerStateCommands },
   checkpoints: { summary: 'List, make, show, restore and fork checkpoints', load: async () => (await import('./commands/checkpoints.ts')).registerCheckpointsCommands },
   conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
+  sagas: { summary: 'List sagas and help on those that wait for an operator', load: async () => (await import('./commands/sagas.ts')).registerSagasCommands },
 }
 
 /** Runs `cairn` with these arguments and sets the exit code. Never rejects. */

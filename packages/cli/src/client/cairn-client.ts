@@ -1,6 +1,6 @@
 import type {
   Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
-  Message, Page, PageOptions, RegisterAgent, RestoreResult, StateEntry, Thread,
+  Message, Page, PageOptions, ListSagasOptions, RegisterAgent, ResolveSaga, RestoreResult, Saga, SagaWithSteps, StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 
@@ -39,6 +39,13 @@ export interface CairnClient {
     session(idOrKey: string): Promise<Json<ChatSession>>
     threads(options: ListThreadsOptions): Promise<Json<Page<Thread>>>
     messages(options: ListMessagesOptions): Promise<Json<Page<Message>>>
+  }
+  readonly sagas: {
+    list(options: ListSagasOptions): Promise<Json<Page<Saga>>>
+    get(id: string): Promise<Json<SagaWithSteps>>
+    retry(id: string): Promise<Json<SagaWithSteps>>
+    skip(id: string): Promise<Json<SagaWithSteps>>
+    resolve(id: string, how: ResolveSaga): Promise<Json<SagaWithSteps>>
   }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */

@@ -39,6 +39,13 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       threads: ({ sessionId, ...options }) => http.get(sessionId === undefined ? '/v1/threads' : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/threads`, options),
       messages: ({ sessionId, threadId, ...options }) => http.get(sessionId === undefined ? `/v1/threads/${encodeURIComponent(threadId ?? '')}/messages` : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/messages`, options),
     },
+    sagas: {
+      list: (options) => http.get('/v1/sagas', { ...options }),
+      get: (id) => http.get(sagaPath(id)),
+      retry: (id) => http.post(`${sagaPath(id)}/retry`),
+      skip: (id) => http.post(`${sagaPath(id)}/skip`),
+      resolve: (id, how) => http.post(`${sagaPath(id)}/resolve`, how),
+    },
     importTarget: httpTarget(http),
     place: http.base,
     close: () => Promise.resolve(),
@@ -48,6 +55,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
 const agentPath = (agent: string): string => `/v1/agents/${encodeURIComponent(agent)}`
 const statePath = (agent: string, key: string): string => `${agentPath(agent)}/state/${encodeURIComponent(key)}`
 const checkpointPath = (id: string): string => `/v1/checkpoints/${encodeURIComponent(id)}`
+const sagaPath = (id: string): string => `/v1/sagas/${encodeURIComponent(id)}`
 
 function conditionOf({ ifRevision }: WriteOptions): Record<string, string> {
   if (ifRevision === undefined) return {}

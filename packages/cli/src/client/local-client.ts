@@ -4,7 +4,7 @@ import type { CairnClient, Json } from './cairn-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
-  const { agents, state, checkpoints, conversations } = cairn
+  const { agents, state, checkpoints, conversations, sagas } = cairn
   return {
     agents: {
       list: async (filter) => json(await agents.list(filter)),
@@ -33,6 +33,13 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       session: async (idOrKey) => json(await conversations.getSession(idOrKey)),
       threads: async (options) => json(await conversations.listThreads(options)),
       messages: async (options) => json(await conversations.messages(options)),
+    },
+    sagas: {
+      list: async (options) => json(await sagas.list(options)),
+      get: async (id) => json(await sagas.get(id)),
+      retry: async (id) => json(await sagas.retry(id)),
+      skip: async (id) => json(await sagas.skip(id)),
+      resolve: async (id, how) => json(await sagas.resolve(id, how)),
     },
     importTarget: localTarget(cairn),
     place,

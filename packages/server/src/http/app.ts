@@ -16,6 +16,7 @@ import { checkpointRoutes } from './routes/checkpoints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { healthRoutes } from './routes/health.ts'
 import { homeRoutes } from './routes/home.ts'
+import { sagaRoutes } from './routes/sagas.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
 import { stateRoutes } from './routes/state.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -64,6 +65,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   stateEventRoutes(app, { closing, keepAliveMs })
   checkpointRoutes(app)
   conversationRoutes(app)
+  sagaRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app

@@ -10,7 +10,7 @@ import { cairnTargets, until } from './saga-world.ts'
 const LEASE_MS = 500
 const POINTS = 20
 /** Moments of an order that compensates; more than that and nothing is cut off. */
-const MOMENTS = 110
+const MOMENTS = 140
 const [embedded, servers] = cairnTargets as [(typeof cairnTargets)[number], (typeof cairnTargets)[number]]
 
 const cleanups: (() => Promise<unknown>)[] = []
@@ -57,7 +57,8 @@ async function killAtRandomMoments(place: CairnPlace, strategy: SagaStrategy): P
       expect(['completed', 'compensated'], told).toContain(saga.status)
       if (order.fail) expect(saga.status, told).toBe('compensated')
       expect(await outcomeOf(cairn, order.key), told).toMatchObject(saga.status === 'completed' ? DONE : UNDONE)
-      statuses[saga.status] = (statuses[saga.status] ?? 0) + 1
+      const how = [saga.status, saga.error?.code].join(' ').trim()
+      statuses[how] = (statuses[how] ?? 0) + 1
     }
     const left = await cairn.engines.sql.query(MAINTENANCE, 'SELECT gid FROM pg_prepared_xacts WHERE database = current_database()')
     expect(left.rows).toEqual([])

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Cairn, CairnError, type SagaStep, type SagaWithSteps } from '../../../src/index.ts'
+import { type Cairn, CairnError, type Page, type Saga, type SagaStep, type SagaWithSteps } from '../../../src/index.ts'
 import { cairnTargets, openCairn, uniqueId, refusal } from './saga-world.ts'
 
 describe.each(cairnTargets)('sagas ($name)', (target) => {
@@ -282,9 +282,9 @@ describe.each(cairnTargets)('sagas ($name)', (target) => {
     const ids: string[] = []
     for (let n = 0; n < 5; n++) ids.unshift((await tenant.sagas.start(name, { n })).id)
     const seen: string[] = []
-    let cursor: string | null | undefined
+    let cursor: string | undefined
     do {
-      const page = await tenant.sagas.list({ limit: 2, name, ...(cursor === undefined ? {} : { cursor }) })
+      const page: Page<Saga> = await tenant.sagas.list({ limit: 2, name, ...(cursor === undefined ? {} : { cursor }) })
       seen.push(...page.items.map(({ id }) => id))
       cursor = page.nextCursor ?? undefined
     } while (cursor !== undefined)
