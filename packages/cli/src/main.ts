@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   tasks: { summary: 'List, show, enqueue, retry, cancel and redrive tasks', load: async () => (await import('./commands/tasks.ts')).registerTasksCommands },
   conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
   documents: { summary: 'Store and find JSON documents', load: async () => (await import('./commands/documents.ts')).registerDocumentsCommands },
+  sagas: { summary: 'List sagas and help on those that wait for an operator', load: async () => (await import('./commands/sagas.ts')).registerSagasCommands },
 }
 
 /** Runs `cairn` with these arguments and sets the exit code. Never rejects. */

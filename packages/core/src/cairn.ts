@@ -7,6 +7,7 @@ import { TasksService, closeTasks } from './domains/tasks/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { HistoriesService } from './domains/histories/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
+import { SagaRunner, SagasService } from './domains/sagas/index.ts'
 import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
 import { type Actor, type TenantIdentity, checkTenant } from './identity/index.ts'
@@ -29,6 +30,7 @@ interface Engines {
   readonly sessions: SessionBucket
   readonly checkpointUpkeep: CheckpointUpkeep
   readonly lineages: LineageCore
+  readonly sagas: SagaRunner
 }
 
 /**
@@ -50,6 +52,7 @@ export class Cairn implements AsyncDisposable {
   readonly resilience: ResilienceService
   readonly documents: DocumentsService
   readonly tasks: TasksService
+  readonly sagas: SagasService
   readonly health: HealthService
   readonly pools: PoolsService
   readonly identity: TenantIdentity
@@ -76,6 +79,7 @@ export class Cairn implements AsyncDisposable {
     this.resilience = new ResilienceService(context)
     this.agentFiles = new AgentFilesService({ context, core: engines.core, agents: this.agents, checkpoints: this.checkpoints })
     this.lineages = new LineagesService(engines.lineages, this.identity)
+    this.sagas = new SagasService(context, engines.sagas)
     this.health = new HealthService(engines)
     this.pools = new PoolsService(engines)
   }
@@ -118,11 +122,12 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages } = this.#engines
+      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas } = this.#engines
       await sweeper.close()
       await checkpointUpkeep.stop()
       await closeTasks(sql)
       await lineages.close()
+      await sagas.stop()
       await core.close()
       await cache.close()
       await kv.close()
@@ -165,7 +170,7 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const cache = new CacheCore(kv, options.logger, options.cache)
     const sweeper = new DocumentSweeper(sql, options.logger)
     const lineages = new LineageCore(sql, kv, options.logger)
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages })
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas: new SagaRunner(sql, core, options.logger) })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

@@ -4,6 +4,7 @@ import { createApp } from '../src/index.ts'
 import { type Answer, type Call, type TestCairn, caller, openTestCairn } from './harness.ts'
 import { type OpenApi, ResponseSchemas } from './response-schemas.ts'
 import { AGENT_CASES, CONVERSATION_CASES, HISTORY_CASES, type RouteCase, STATE_CASES, type World, BREAKER_CASES, DOCUMENT_CASES, TASK_CASES } from './route-cases.ts'
+import { SAGA_CASES, makeStuckSagas } from './saga-cases.ts'
 
 let opened: TestCairn
 let app: ReturnType<typeof createApp>
@@ -13,13 +14,14 @@ const world: World = {}
 
 beforeAll(async () => {
   opened = await openTestCairn()
+  await makeStuckSagas(opened.cairn.as({ tenant: 'owner' }))
   app = createApp(opened.cairn)
   call = caller(app)
   schemas = new ResponseSchemas((await call('GET', '/openapi.json')).body as unknown as OpenApi)
 })
 afterAll(() => opened?.dispose())
 
-const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES]
+const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...SAGA_CASES]
 
 function send({ name, params, query, json, lines }: RouteCase, tenant: string): Promise<Answer> {
   const [method = '', template = ''] = name.split(' ')

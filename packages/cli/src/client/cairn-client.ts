@@ -2,9 +2,9 @@ import type {
   Agent, AgentFilter, AgentLifecycle, Breaker, BreakerEvent, BreakerState, CacheInvalidation, CacheStats, ChatSession, Checkpoint,
   CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, DeadLetter, DeadLetterFilter, Enqueued, FileSource, FlushResult, ForkResult,
   History, HistoryChange, HistoryItem, HydrateResult, ImportAgentOptions, ImportAgentResult, ListHistoriesOptions, ListHistoryItemsOptions,
-  ListMessagesOptions, ListSessionsOptions, ListThreadsOptions, Message, NewTask, Page, PageOptions, PoolsReport, PruneResult, RegisterAgent,
-  RepairResult, RestoreOptions, RestoreResult, RetentionPolicy, SetConflictPolicy, SetResult, StateDiff, StateEntry, TagOptions, Task, TaskExecution,
-  TaskFilter, Thread,
+  ListMessagesOptions, ListSagasOptions, ListSessionsOptions, ListThreadsOptions, Message, NewTask, Page, PageOptions, PoolsReport, PruneResult,
+  RegisterAgent, RepairResult, ResolveSaga, RestoreOptions, RestoreResult, RetentionPolicy, Saga, SagaWithSteps, SetConflictPolicy, SetResult,
+  StateDiff, StateEntry, TagOptions, Task, TaskExecution, TaskFilter, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 import type { DocumentsClient } from './documents-client.ts'
@@ -109,6 +109,13 @@ export interface CairnClient {
     cancel(task: string, options: { reason?: string; descendants?: boolean }): Promise<Json<Task>>
     deadLetters(filter: DeadLetterFilter): Promise<Json<Page<DeadLetter>>>
     redrive(which: { tasks: readonly string[] } | DeadLetterFilter): Promise<string[]>
+  }
+  readonly sagas: {
+    list(options: ListSagasOptions): Promise<Json<Page<Saga>>>
+    get(id: string): Promise<Json<SagaWithSteps>>
+    retry(id: string): Promise<Json<SagaWithSteps>>
+    skip(id: string): Promise<Json<SagaWithSteps>>
+    resolve(id: string, how: ResolveSaga): Promise<Json<SagaWithSteps>>
   }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */

@@ -90,6 +90,13 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       deadLetters: (filter) => http.get('/v1/task-dead-letters', { ...filter }),
       redrive: async (which) => (await http.post<{ items: string[] }>('/v1/task-dead-letters/redrive', which)).items,
     },
+    sagas: {
+      list: (options) => http.get('/v1/sagas', { ...options }),
+      get: (id) => http.get(sagaPath(id)),
+      retry: (id) => http.post(`${sagaPath(id)}/retry`),
+      skip: (id) => http.post(`${sagaPath(id)}/skip`),
+      resolve: (id, how) => http.post(`${sagaPath(id)}/resolve`, how),
+    },
     importTarget: httpTarget(http),
     place: http.base,
     close: () => Promise.resolve(),
@@ -102,6 +109,7 @@ const historyPath = (key: string): string => `/v1/histories/${encodeURIComponent
 const breakerPath = (service: string): string => `/v1/breakers/${encodeURIComponent(service)}`
 const taskPath = (task: string): string => `/v1/tasks/${encodeURIComponent(task)}`
 const checkpointPath = (id: string): string => `/v1/checkpoints/${encodeURIComponent(id)}`
+const sagaPath = (id: string): string => `/v1/sagas/${encodeURIComponent(id)}`
 
 function conditionOf({ ifRevision }: WriteOptions): Record<string, string> {
   if (ifRevision === undefined) return {}

@@ -5,7 +5,7 @@ import { localDocuments } from './documents-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
-  const { agents, state, checkpoints, conversations, histories, resilience, lifecycle, cache, agentFiles, tasks } = cairn
+  const { agents, state, checkpoints, conversations, histories, resilience, lifecycle, cache, agentFiles, tasks, sagas } = cairn
   return {
     agents: {
       list: async (filter) => json(await agents.list(filter)),
@@ -87,6 +87,13 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       cancel: async (task, options) => json(await tasks.cancel(task, options)),
       deadLetters: async (filter) => json(await tasks.deadLetters.list(filter)),
       redrive: (which) => tasks.deadLetters.redrive(which),
+    },
+    sagas: {
+      list: async (options) => json(await sagas.list(options)),
+      get: async (id) => json(await sagas.get(id)),
+      retry: async (id) => json(await sagas.retry(id)),
+      skip: async (id) => json(await sagas.skip(id)),
+      resolve: async (id, how) => json(await sagas.resolve(id, how)),
     },
     importTarget: localTarget(cairn),
     place,

@@ -79,6 +79,38 @@ export type InstanceStatus =
   | 'error'
   | 'crashed'
 
+export type SagaStatus =
+  | 'pending'
+  | 'running'
+  | 'compensating'
+  | 'completed'
+  | 'compensated'
+  | 'manual_intervention'
+
+export type SagaStepKind =
+  | 'code'
+  | 'transaction'
+  | 'state_set'
+  | 'state_delete'
+  | 'sql_insert'
+  | 'sql_update'
+  | 'sql_delete'
+
+export type SagaStepStatus =
+  | 'pending'
+  | 'running'
+  | 'failed'
+  | 'done'
+  | 'compensating'
+  | 'compensated'
+  | 'compensation_failed'
+  | 'skipped'
+
+export type SagaStrategy =
+  | 'saga_pattern'
+  | 'eventual_consistency'
+  | 'two_phase_commit'
+
 export type TaskPriority =
   | 'low'
   | 'normal'
@@ -913,6 +945,56 @@ export interface TxOutbox {
   last_error: string | null
 }
 
+export interface TxSagaSteps {
+  tenant_id: Generated<string>
+  saga_id: string
+  step_no: number
+  step_name: string
+  kind: SagaStepKind
+  status: Generated<SagaStepStatus>
+  attempts: Generated<number>
+  compensation_attempts: Generated<number>
+  uncertain: Generated<boolean>
+  target: string | null
+  before_image: Generated<unknown>
+  after_image: Generated<unknown>
+  image_at: Date | null
+  kv_revision: number | null
+  result: Generated<unknown>
+  error_code: string | null
+  error: string | null
+  started_at: Date | null
+  finished_at: Date | null
+}
+
+export interface TxSagas {
+  tenant_id: Generated<string>
+  saga_id: string
+  saga_name: string
+  definition_hash: string
+  correlation_id: string
+  strategy: SagaStrategy
+  status: Generated<SagaStatus>
+  input: unknown
+  actor_kind: string
+  actor_id: string
+  decision: string | null
+  prepared_gid: string | null
+  error_code: string | null
+  error: string | null
+  failed_step: number | null
+  fence: Generated<number>
+  lease_owner: string | null
+  lease_until: Date | null
+  wake_at: Generated<Date>
+  compensating_since: Date | null
+  finished_at: Date | null
+  resolved_by: string | null
+  resolution_note: string | null
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
 export interface TxStreams {
   name: string
   subjects: string[]
@@ -979,5 +1061,7 @@ export interface Database {
   'tx.deliveries': TxDeliveries
   'tx.leaders': TxLeaders
   'tx.outbox': TxOutbox
+  'tx.saga_steps': TxSagaSteps
+  'tx.sagas': TxSagas
   'tx.streams': TxStreams
 }

@@ -1,0 +1,30 @@
+export { SagaRunner } from './saga-runner.ts'
+export { SagasService } from './sagas-service.ts'
+export { SAGA_STATUSES, SAGA_STEP_KINDS, SAGA_STEP_STATUSES, SAGA_STRATEGIES } from './types.ts'
+export type {
+  CodeStep,
+  DeleteStateStep,
+  DeleteStep,
+  InsertStep,
+  ListSagasOptions,
+  ResolveSaga,
+  Saga,
+  SagaContext,
+  SagaDefinitionOptions,
+  SagaError,
+  SagaRunOptions,
+  SagaStatus,
+  SagaStep,
+  SagaStepKind,
+  SagaStepLimits,
+  SagaStepState,
+  SagaStepStatus,
+  SagaStrategy,
+  SagaWithSteps,
+  SetStateStep,
+  SqlRow,
+  StartSagaOptions,
+  TransactionStep,
+  UpdateStep,
+  WaitForSagaOptions,
+} from './types.ts'
