@@ -11,7 +11,7 @@ interface Entry {
 const COMMANDS: Readonly<Record<string, Entry>> = {
   start: { summary: 'Start Cairn and serve it over HTTP', load: async () => (await import('./commands/start.ts')).registerStartCommand },
   doctor: { summary: 'Check the set-up and say how to mend it', load: async () => (await import('./commands/doctor.ts')).registerDoctorCommand },
-  import: { summary: 'Import conversations', load: async () => (await import('./commands/import.ts')).registerImportCommands },
+  import: { summary: 'Import conversations, and what LangGraph keeps', load: async () => (await import('./commands/import.ts')).registerImportCommands },
   migrate: { summary: "Bring the database's schema up to date, take it back, and check it", load: async () => (await import('./commands/migrate.ts')).registerMigrateCommands },
   agents: { summary: 'List, show, register and retire agents', load: async () => (await import('./commands/agents.ts')).registerAgentsCommands },
   state: { summary: "Read and write an agent's state", load: async () => (await import('./commands/state.ts')).registerStateCommands },

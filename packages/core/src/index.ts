@@ -67,7 +67,7 @@ export type {
 } from './state/index.ts'
 export { DATA_TYPES, LIFECYCLE_STATES, ROUTES, STORAGE_LAYERS } from './state/index.ts'
 export type * from './domains/agent-files/index.ts'
-export { LineageSpace, LineagesService } from './state/lineages/index.ts'
+export { LineageSpace, LineagesService, replayedChannels } from './state/lineages/index.ts'
 export type {
   AppendCheckpoint,
   AppendWrites,
@@ -76,7 +76,11 @@ export type {
   LineageAddress,
   LineageCheckpoint,
   LineageEncryption,
+  LineageHeader,
+  LineageHeaderListOptions,
   LineageListOptions,
+  LineageThread,
+  LineageThreadListOptions,
   LineageSpaceOptions,
   LineageWrite,
   PendingLineageWrite,

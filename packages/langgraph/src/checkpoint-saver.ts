@@ -1,6 +1,6 @@
 import type { RunnableConfig } from '@langchain/core/runnables'
 import type { Cairn, LineageCheckpoint, LineageSpace, LineagePruneResult } from '@cairn/core'
-import { CairnError } from '@cairn/core'
+import { CairnError, replayedChannels } from '@cairn/core'
 import {
   BaseCheckpointSaver,
   type ChannelVersions,
@@ -15,7 +15,7 @@ import {
 } from '@langchain/langgraph-checkpoint'
 import { bodyOf, channelsOf, loadCheckpoint, loadMetadata, loadWrites, metadataText, writesOf } from './checkpoint-codec.ts'
 import { configOf, partsOf, requiredThread } from './config-parts.ts'
-import { deltaChannelHistory, replayedChannels } from './delta-history.ts'
+import { deltaChannelHistory } from './delta-history.ts'
 import { FastJsonPlusSerializer } from './fast-json-plus.ts'
 import type { CairnCheckpointSaverOptions, PruneThreadsOptions } from './saver-options.ts'
 
@@ -151,10 +151,11 @@ export class CairnCheckpointSaver extends BaseCheckpointSaver {
     }
   }
 
-  /** Before version 4, sends waited in the writes of the parent; now they are a channel. */
+  /** Before version 4, sends waited in the writes of the parent; now they are a channel, unless none waited. */
   async #migratePendingSends(checkpoint: Checkpoint, { thread, path }: LineageCheckpoint, parentId: string): Promise<void> {
     const parent = await this.#space.get({ thread, path, id: parentId })
     const sends = (parent === undefined ? [] : await loadWrites(this.serde, parent)).filter(([, channel]) => channel === TASKS)
+    if (sends.length === 0) return
     checkpoint.channel_values[TASKS] = sends.map(([, , value]) => value)
     const versions = Object.values(checkpoint.channel_versions)
     checkpoint.channel_versions[TASKS] = versions.length > 0 ? maxChannelVersion(...versions) : this.getNextVersion(undefined)

@@ -32,9 +32,3 @@ export async function deltaChannelHistory(
     channels.map((name) => [name, { writes: (collected.get(name) ?? []).reverse(), ...(seeds.has(name) ? { seed: seeds.get(name) } : {}) }]),
   )
 }
-
-/** Channels that a checkpoint with this metadata rebuilds from the writes of its ancestors. */
-export function replayedChannels(metadata: string): string[] {
-  const { counters_since_delta_snapshot: counters } = JSON.parse(metadata) as { counters_since_delta_snapshot?: Record<string, unknown> }
-  return Object.keys(counters ?? {})
-}

@@ -11,12 +11,14 @@ import { type ImportProgress, importLocomo } from '../import/locomo-import.ts'
 import { type FileResult, type ImportedConversation, summaryText } from '../import/summary.ts'
 import { isVerbose, printError, run, show } from '../output.ts'
 import { StatusLine } from '../status-line.ts'
+import { addLangGraphImport } from './import-langgraph.ts'
 
 const STOP_LIMIT_MS = 30_000
 
-/** Adds `cairn import locomo`. */
+/** Adds `cairn import locomo|langgraph`. */
 export function registerImportCommands(program: Command): void {
-  const group = program.command('import').description('Import conversations')
+  const group = program.command('import').description('Import conversations, and what LangGraph keeps')
+  addLangGraphImport(group)
   withClientFlags(group.command('locomo'))
     .description('Import conversations in the LoCoMo format: speakers become agents, sessions threads, turns messages')
     .argument('<file...>', 'JSON files; each is imported even if another fails')

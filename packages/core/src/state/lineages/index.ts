@@ -7,12 +7,17 @@ export type {
   CheckpointAddress,
   LineageAddress,
   LineageCheckpoint,
+  LineageHeader,
+  LineageHeaderListOptions,
   LineageListOptions,
+  LineageThread,
+  LineageThreadListOptions,
   LineageSpaceOptions,
   PendingLineageWrite,
   PruneOptions,
   LineagePruneResult,
 } from './lineage-types.ts'
 export { LineagesService } from './lineages-service.ts'
+export { replayedChannels } from './replayed-channels.ts'
 export type { LineageEncryption } from './seal.ts'
 export type { LineageWrite } from './write-pack.ts'

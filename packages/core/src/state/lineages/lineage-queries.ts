@@ -230,3 +230,22 @@ export const DELETE_EXPIRED = `WITH doomed AS MATERIALIZED (
   DELETE FROM lineages.writes w USING going d WHERE w.tenant_id = d.tenant_id AND w.lineage_id = d.lineage_id AND w.checkpoint_id = d.checkpoint_id
 )
 DELETE FROM lineages.checkpoints c USING going d WHERE c.tenant_id = d.tenant_id AND c.lineage_id = d.lineage_id AND c.checkpoint_id = d.checkpoint_id`
+
+/** Threads by name, without contents. $1 tenant, $2 namespace, $3 the last shown or null, $4 what they begin with, $5 limit. */
+export const SELECT_THREADS = `SELECT t.thread_id AS thread, count(*) AS paths, coalesce(sum(c.checkpoints), 0) AS checkpoints, coalesce(sum(c.bytes), 0) AS bytes,
+  min(t.created_at) AS "createdAt", max(c.newest) AS "newestAt"
+FROM (SELECT DISTINCT thread_id FROM lineages.threads
+  WHERE tenant_id = $1 AND namespace = $2 AND ($3::text IS NULL OR thread_id > $3) AND starts_with(thread_id, $4) ORDER BY thread_id LIMIT $5) p
+JOIN lineages.threads t ON t.tenant_id = $1 AND t.namespace = $2 AND t.thread_id = p.thread_id
+CROSS JOIN LATERAL (SELECT count(*) AS checkpoints, sum(octet_length(c.frame)) AS bytes, max(c.created_at) AS newest FROM lineages.checkpoints c
+  WHERE c.tenant_id = $1 AND c.lineage_id = t.lineage_id AND ${LIVE}) c
+GROUP BY t.thread_id ORDER BY t.thread_id`
+
+/** Checkpoints of a thread, newest first, without contents. $1 tenant, $2 namespace, $3 thread, $4 path or null, $5 and $6 id and lineage of the last shown, $7 limit. */
+export const SELECT_HEADERS = `SELECT c.lineage_id AS lineage, t.thread_id AS thread, t.path, c.checkpoint_id AS id, nullif(c.parent_id, '') AS "parentId", c.metadata,
+  octet_length(c.frame) AS bytes, NOT c.is_delta AS whole, c.created_at AS "createdAt", c.expires_at AS "expiresAt",
+  (SELECT count(DISTINCT w.task_id) FROM lineages.writes w WHERE w.tenant_id = $1 AND w.lineage_id = c.lineage_id AND w.checkpoint_id = c.checkpoint_id) AS tasks
+FROM lineages.threads t JOIN lineages.checkpoints c ON c.tenant_id = t.tenant_id AND c.lineage_id = t.lineage_id
+WHERE t.tenant_id = $1 AND t.namespace = $2 AND t.thread_id = $3 AND ($4::text IS NULL OR t.path = $4) AND ${LIVE}
+  AND ($5::text IS NULL OR (c.checkpoint_id, c.lineage_id) < ($5, $6::uuid))
+ORDER BY c.checkpoint_id DESC, c.lineage_id DESC LIMIT $7`

@@ -4,7 +4,11 @@ import { appendWrites } from './append-writes.ts'
 import { copyThread } from './copy-thread.ts'
 import { checkPart } from './lineage-id.ts'
 import { DELETE_THREAD, SELECT_ANCESTORS } from './lineage-queries.ts'
-import type { AppendCheckpoint, AppendWrites, CheckpointAddress, LineageAddress, LineageCheckpoint, LineageListOptions, PruneOptions, LineagePruneResult } from './lineage-types.ts'
+import type {
+  AppendCheckpoint, AppendWrites, CheckpointAddress, LineageAddress, LineageCheckpoint, LineageHeader, LineageHeaderListOptions, LineageListOptions,
+  LineagePruneResult, LineageThread, LineageThreadListOptions, PruneOptions,
+} from './lineage-types.ts'
+import { listHeaders, listThreads } from './list-headers.ts'
 import { listCheckpoints } from './list-lineages.ts'
 import { loadMany } from './load-many.ts'
 import { lineagesOf, pruneThreads, removeRuns } from './prune.ts'
@@ -60,6 +64,18 @@ export class LineageSpace {
   async list(options: LineageListOptions = {}): Promise<Page<LineageCheckpoint>> {
     await this.#space.core.journal.flushAll()
     return listCheckpoints(this.#space, options)
+  }
+
+  /** The threads of the namespace by name, without what they hold. */
+  async threads(options: LineageThreadListOptions = {}): Promise<Page<LineageThread>> {
+    await this.#space.core.journal.flushAll()
+    return listThreads(this.#space, options)
+  }
+
+  /** The checkpoints of a thread, newest first, without what they hold: no keys are needed. NOT_FOUND. */
+  async checkpoints(options: LineageHeaderListOptions): Promise<Page<LineageHeader>> {
+    await this.#space.core.journal.flushAll()
+    return listHeaders(this.#space, options)
   }
 
   /** The checkpoints that led to this one, nearest first, without it. */

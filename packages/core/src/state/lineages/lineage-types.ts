@@ -111,3 +111,49 @@ export interface LineagePruneResult {
   /** Checkpoints stored whole, because what they were based on went. */
   readonly rewritten: number
 }
+
+/** A thread, without what its checkpoints hold. */
+export interface LineageThread {
+  readonly thread: string
+  /** Sub-graphs with checkpoints or writes of their own, the root among them. */
+  readonly paths: number
+  readonly checkpoints: number
+  /** Stored bytes of its checkpoints, compressed; writes and metadata not counted. */
+  readonly bytes: number
+  readonly createdAt: Date
+  /** When the youngest checkpoint was appended; null when there is none yet. */
+  readonly newestAt: Date | null
+}
+
+/** A checkpoint without what it holds, so that it can be listed without keys. */
+export interface LineageHeader {
+  readonly thread: string
+  readonly path: string
+  readonly id: string
+  readonly parentId: string | null
+  readonly metadata: Readonly<Record<string, unknown>>
+  /** As stored: compressed, and only what changed unless `whole`. */
+  readonly bytes: number
+  readonly whole: boolean
+  /** Tasks with pending writes. */
+  readonly tasks: number
+  readonly createdAt: Date
+  readonly expiresAt: Date | null
+}
+
+export interface LineageThreadListOptions {
+  /** Only threads that begin with it. */
+  readonly prefix?: string
+  /** 1..1000. @default 100 */
+  readonly limit?: number
+  readonly cursor?: string
+}
+
+export interface LineageHeaderListOptions {
+  readonly thread: string
+  /** @default all paths */
+  readonly path?: string
+  /** 1..1000. @default 100 */
+  readonly limit?: number
+  readonly cursor?: string
+}
