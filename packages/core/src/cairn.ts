@@ -3,6 +3,7 @@ import { AgentsService } from './domains/agents/index.ts'
 import { ConversationsService, MessageStorage } from './domains/conversations/index.ts'
 import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
 import { AgentRepository, CacheCore, CacheService, endCachedAgents } from './domains/cache/index.ts'
+import { Scheduler, SchedulesService } from './domains/schedules/index.ts'
 import { TasksService, closeTasks } from './domains/tasks/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { HistoriesService } from './domains/histories/index.ts'
@@ -27,6 +28,7 @@ interface Engines {
   readonly cache: CacheCore
   readonly sessions: SessionBucket
   readonly checkpointUpkeep: CheckpointUpkeep
+  readonly scheduler: Scheduler
 }
 
 /**
@@ -47,6 +49,7 @@ export class Cairn implements AsyncDisposable {
   readonly resilience: ResilienceService
   readonly documents: DocumentsService
   readonly tasks: TasksService
+  readonly schedules: SchedulesService
   readonly health: HealthService
   readonly pools: PoolsService
   readonly identity: TenantIdentity
@@ -66,6 +69,7 @@ export class Cairn implements AsyncDisposable {
     this.histories = new HistoriesService(context)
     this.documents = new DocumentsService(context)
     this.tasks = new TasksService(context)
+    this.schedules = new SchedulesService(context, engines.scheduler)
     this.state = new StateService(engines.core, this.identity)
     this.lifecycle = new StateLifecycleService(engines.core, this.identity)
     this.storage = new StorageService({ ...engines, state: this.state, domains: { message: ({ thread }) => new MessageStorage(this.conversations, thread) } }, this.identity)
@@ -114,7 +118,8 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper, cache, checkpointUpkeep } = this.#engines
+      const { core, kv, sql, sweeper, cache, checkpointUpkeep, scheduler } = this.#engines
+      await scheduler.close()
       await sweeper.close()
       await checkpointUpkeep.stop()
       await closeTasks(sql)
@@ -158,7 +163,9 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const checkpointUpkeep = new CheckpointUpkeep(core)
     await checkpointUpkeep.start()
     const cache = new CacheCore(kv, options.logger, options.cache)
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper: new DocumentSweeper(sql, options.logger), checkpointUpkeep })
+    const scheduler = new Scheduler(sql, options.logger)
+    scheduler.start()
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper: new DocumentSweeper(sql, options.logger), checkpointUpkeep, scheduler })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error
