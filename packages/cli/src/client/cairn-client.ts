@@ -2,8 +2,8 @@ import type {
   Agent, AgentFilter, AgentLifecycle, Breaker, BreakerEvent, BreakerState, CacheInvalidation, CacheStats, ChatSession, Checkpoint,
   CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, DeadLetter, DeadLetterFilter, Enqueued, FileSource, FlushResult, ForkResult,
   History, HistoryChange, HistoryItem, HydrateResult, ImportAgentOptions, ImportAgentResult, ListHistoriesOptions, ListHistoryItemsOptions,
-  ListMessagesOptions, ListSessionsOptions, ListThreadsOptions, Message, NewTask, Page, PageOptions, PoolsReport, PruneResult, RegisterAgent,
-  RepairResult, RestoreOptions, RestoreResult, RetentionPolicy, SetConflictPolicy, SetResult, StateDiff, StateEntry, TagOptions, Task, TaskExecution,
+  ListMessagesOptions, ListSessionsOptions, ListThreadsOptions, Message, NewSchedule, NewTask, Page, PageOptions, PoolsReport, PruneResult, RegisterAgent,
+  RepairResult, RestoreOptions, RestoreResult, RetentionPolicy, Schedule, ScheduleFilter, SetConflictPolicy, SetResult, StateDiff, StateEntry, TagOptions, Task, TaskExecution,
   TaskFilter, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
@@ -109,6 +109,16 @@ export interface CairnClient {
     cancel(task: string, options: { reason?: string; descendants?: boolean }): Promise<Json<Task>>
     deadLetters(filter: DeadLetterFilter): Promise<Json<Page<DeadLetter>>>
     redrive(which: { tasks: readonly string[] } | DeadLetterFilter): Promise<string[]>
+  }
+  readonly schedules: {
+    list(filter: ScheduleFilter): Promise<Json<Page<Schedule>>>
+    add(schedule: NewSchedule): Promise<Json<Schedule>>
+    set(schedule: NewSchedule): Promise<Json<Schedule>>
+    pause(schedule: string): Promise<Json<Schedule>>
+    resume(schedule: string): Promise<Json<Schedule>>
+    trigger(schedule: string, options: { operationId?: string }): Promise<Json<Enqueued>>
+    remove(schedule: string): Promise<{ deleted: boolean }>
+    next(schedule: string, count: number): Promise<{ items: string[] }>
   }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */

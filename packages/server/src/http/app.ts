@@ -24,6 +24,7 @@ import { historyRoutes } from './routes/histories.ts'
 import { homeRoutes } from './routes/home.ts'
 import { poolRoutes } from './routes/pools.ts'
 import { lifecycleRoutes } from './routes/lifecycle.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
 import { statePolicyRoutes } from './routes/state-policies.ts'
 import { stateRoutes } from './routes/state.ts'
@@ -84,6 +85,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   breakerRoutes(app)
   documentRoutes(app)
   taskRoutes(app)
+  scheduleRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app
