@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   pools: { summary: 'Connections: how they are, and how many there should be', load: async () => (await import('./commands/pools.ts')).registerPoolsCommands },
   breakers: { summary: 'Look at circuit breakers, hold them open or closed', load: async () => (await import('./commands/breakers.ts')).registerBreakersCommands },
   tasks: { summary: 'List, show, enqueue, retry, cancel and redrive tasks', load: async () => (await import('./commands/tasks.ts')).registerTasksCommands },
+  schedules: { summary: 'List, add, pause, resume, trigger and remove schedules of tasks', load: async () => (await import('./commands/schedules.ts')).registerSchedulesCommands },
   conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
   documents: { summary: 'Store and find JSON documents', load: async () => (await import('./commands/documents.ts')).registerDocumentsCommands },
   sagas: { summary: 'List sagas and help on those that wait for an operator', load: async () => (await import('./commands/sagas.ts')).registerSagasCommands },

@@ -3,6 +3,7 @@ import { AgentsService } from './domains/agents/index.ts'
 import { ConversationsService, MessageStorage } from './domains/conversations/index.ts'
 import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
 import { AgentRepository, CacheCore, CacheService, endCachedAgents } from './domains/cache/index.ts'
+import { Scheduler, SchedulesService } from './domains/schedules/index.ts'
 import { TasksService, closeTasks } from './domains/tasks/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { HistoriesService } from './domains/histories/index.ts'
@@ -31,6 +32,7 @@ interface Engines {
   readonly checkpointUpkeep: CheckpointUpkeep
   readonly lineages: LineageCore
   readonly sagas: SagaRunner
+  readonly scheduler: Scheduler
 }
 
 /**
@@ -53,6 +55,7 @@ export class Cairn implements AsyncDisposable {
   readonly documents: DocumentsService
   readonly tasks: TasksService
   readonly sagas: SagasService
+  readonly schedules: SchedulesService
   readonly health: HealthService
   readonly pools: PoolsService
   readonly identity: TenantIdentity
@@ -72,6 +75,7 @@ export class Cairn implements AsyncDisposable {
     this.histories = new HistoriesService(context)
     this.documents = new DocumentsService(context)
     this.tasks = new TasksService(context)
+    this.schedules = new SchedulesService(context, engines.scheduler)
     this.state = new StateService(engines.core, this.identity)
     this.lifecycle = new StateLifecycleService(engines.core, this.identity)
     this.storage = new StorageService({ ...engines, state: this.state, domains: { message: ({ thread }) => new MessageStorage(this.conversations, thread) } }, this.identity)
@@ -122,7 +126,8 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas } = this.#engines
+      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler } = this.#engines
+      await scheduler.close()
       await sweeper.close()
       await checkpointUpkeep.stop()
       await closeTasks(sql)
@@ -170,7 +175,10 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const cache = new CacheCore(kv, options.logger, options.cache)
     const sweeper = new DocumentSweeper(sql, options.logger)
     const lineages = new LineageCore(sql, kv, options.logger)
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas: new SagaRunner(sql, core, options.logger) })
+    const sagas = new SagaRunner(sql, core, options.logger)
+    const scheduler = new Scheduler(sql, options.logger)
+    scheduler.start()
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

@@ -101,3 +101,5 @@ export { AUTHOR_KINDS, CHAT_SESSION_KINDS, CHAT_STATUSES, PARTICIPANT_KINDS, THR
 export type * from './domains/tasks/index.ts'
 export { FAILURE_POLICIES, TASK_DEPENDENCY_KINDS, TASK_PRIORITIES, TASK_STATUSES } from './domains/tasks/index.ts'
 export { SAGA_STATUSES, SAGA_STEP_KINDS, SAGA_STEP_STATUSES, SAGA_STRATEGIES } from './domains/sagas/index.ts'
+export type * from './domains/schedules/index.ts'
+export { CATCH_UP_POLICIES, SCHEDULE_STATUSES } from './domains/schedules/index.ts'

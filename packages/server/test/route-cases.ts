@@ -225,3 +225,19 @@ export const TASK_CASES: readonly RouteCase[] = [
   { name: 'GET /v1/task-workers', status: 200, check: page(0) },
   { name: 'GET /v1/task-stats', status: 200, check: has({ openDeadLetters: 0, workers: 0, byStatus: { pending: 2, queued: 1, running: 0, paused: 0 } }) },
 ]
+
+const schedule = (world: World): Record<string, string> => ({ schedule: world['schedule'] ?? '' })
+const nightly = { cron: '30 2 * * *', timeZone: 'Europe/Berlin', task: { type: 'report', payload: { of: 'yesterday' } } }
+export const SCHEDULE_CASES: readonly RouteCase[] = [
+  { name: 'POST /v1/schedules', json: () => ({ key: 'nightly/report', ...nightly }), status: 201, check: (answer, world) => { has({ key: 'nightly/report', status: 'active', catchUp: 'one', everyMs: null })(answer); world['schedule'] = id(answer) } },
+  { name: 'POST /v1/schedules', json: () => ({ key: 'bad', ...nightly, cron: '61 * * * *' }), status: 400, intruder: 400 },
+  { name: 'PUT /v1/schedules/{schedule}', params: () => ({ schedule: 'nightly/report' }), json: () => ({ ...nightly, catchUp: 'all', startsAt: '2026-01-01T00:00:00Z' }), status: 200, intruder: 200, check: has({ catchUp: 'all', runCount: 0 }) },
+  { name: 'GET /v1/schedules', query: () => '?status=active', status: 200, check: page(1) },
+  { name: 'GET /v1/schedules/{schedule}', params: schedule, status: 200, check: has({ key: 'nightly/report', timeZone: 'Europe/Berlin', task: nightly.task }) },
+  { name: 'GET /v1/schedules/{schedule}/next', params: schedule, query: () => '?count=3', status: 200, check: (answer) => { if ((answer.body['items'] as unknown[]).length !== 3) throw new Error(answer.text) } },
+  { name: 'POST /v1/schedules/{schedule}/pause', params: schedule, status: 200, check: has({ status: 'paused', nextRunAt: null }) },
+  { name: 'POST /v1/schedules/{schedule}/trigger', params: schedule, json: () => ({ operationId: 'one' }), status: 201, check: has({ status: 'queued', isNew: true }) },
+  { name: 'POST /v1/schedules/{schedule}/trigger', params: schedule, json: () => ({ operationId: 'one' }), status: 200, check: has({ isNew: false }) },
+  { name: 'POST /v1/schedules/{schedule}/resume', params: schedule, status: 200, check: has({ status: 'active' }) },
+  { name: 'DELETE /v1/schedules/{schedule}', params: schedule, status: 200, intruder: 200, check: has({ deleted: true }) },
+]

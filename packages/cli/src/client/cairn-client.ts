@@ -2,9 +2,9 @@ import type {
   Agent, AgentFilter, AgentLifecycle, Breaker, BreakerEvent, BreakerState, CacheInvalidation, CacheStats, ChatSession, Checkpoint,
   CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, DeadLetter, DeadLetterFilter, Enqueued, FileSource, FlushResult, ForkResult,
   History, HistoryChange, HistoryItem, HydrateResult, ImportAgentOptions, ImportAgentResult, ListHistoriesOptions, ListHistoryItemsOptions,
-  ListMessagesOptions, ListSagasOptions, ListSessionsOptions, ListThreadsOptions, Message, NewTask, Page, PageOptions, PoolsReport, PruneResult,
-  RegisterAgent, RepairResult, ResolveSaga, RestoreOptions, RestoreResult, RetentionPolicy, Saga, SagaWithSteps, SetConflictPolicy, SetResult,
-  StateDiff, StateEntry, TagOptions, Task, TaskExecution, TaskFilter, Thread,
+  ListMessagesOptions, ListSagasOptions, ListSessionsOptions, ListThreadsOptions, Message, NewSchedule, NewTask, Page, PageOptions, PoolsReport,
+  PruneResult, RegisterAgent, RepairResult, ResolveSaga, RestoreOptions, RestoreResult, RetentionPolicy, Saga, SagaWithSteps, Schedule,
+  ScheduleFilter, SetConflictPolicy, SetResult, StateDiff, StateEntry, TagOptions, Task, TaskExecution, TaskFilter, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 import type { DocumentsClient } from './documents-client.ts'
@@ -116,6 +116,16 @@ export interface CairnClient {
     retry(id: string): Promise<Json<SagaWithSteps>>
     skip(id: string): Promise<Json<SagaWithSteps>>
     resolve(id: string, how: ResolveSaga): Promise<Json<SagaWithSteps>>
+  }
+  readonly schedules: {
+    list(filter: ScheduleFilter): Promise<Json<Page<Schedule>>>
+    add(schedule: NewSchedule): Promise<Json<Schedule>>
+    set(schedule: NewSchedule): Promise<Json<Schedule>>
+    pause(schedule: string): Promise<Json<Schedule>>
+    resume(schedule: string): Promise<Json<Schedule>>
+    trigger(schedule: string, options: { operationId?: string }): Promise<Json<Enqueued>>
+    remove(schedule: string): Promise<{ deleted: boolean }>
+    next(schedule: string, count: number): Promise<{ items: string[] }>
   }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */

@@ -97,6 +97,16 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       skip: (id) => http.post(`${sagaPath(id)}/skip`),
       resolve: (id, how) => http.post(`${sagaPath(id)}/resolve`, how),
     },
+    schedules: {
+      list: (filter) => http.get('/v1/schedules', { ...filter }),
+      add: (schedule) => http.post('/v1/schedules', schedule),
+      set: ({ key, ...settings }) => http.put(schedulePath(key), settings),
+      pause: (schedule) => http.post(`${schedulePath(schedule)}/pause`),
+      resume: (schedule) => http.post(`${schedulePath(schedule)}/resume`),
+      trigger: (schedule, options) => http.post(`${schedulePath(schedule)}/trigger`, options),
+      remove: (schedule) => http.delete(schedulePath(schedule)),
+      next: (schedule, count) => http.get(`${schedulePath(schedule)}/next`, { count }),
+    },
     importTarget: httpTarget(http),
     place: http.base,
     close: () => Promise.resolve(),
@@ -108,6 +118,7 @@ const statePath = (agent: string, key: string): string => `${agentPath(agent)}/s
 const historyPath = (key: string): string => `/v1/histories/${encodeURIComponent(key)}`
 const breakerPath = (service: string): string => `/v1/breakers/${encodeURIComponent(service)}`
 const taskPath = (task: string): string => `/v1/tasks/${encodeURIComponent(task)}`
+const schedulePath = (schedule: string): string => `/v1/schedules/${encodeURIComponent(schedule)}`
 const checkpointPath = (id: string): string => `/v1/checkpoints/${encodeURIComponent(id)}`
 const sagaPath = (id: string): string => `/v1/sagas/${encodeURIComponent(id)}`
 

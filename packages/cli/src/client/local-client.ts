@@ -5,7 +5,7 @@ import { localDocuments } from './documents-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
-  const { agents, state, checkpoints, conversations, histories, resilience, lifecycle, cache, agentFiles, tasks, sagas } = cairn
+  const { agents, state, checkpoints, conversations, histories, resilience, lifecycle, cache, agentFiles, tasks, sagas, schedules } = cairn
   return {
     agents: {
       list: async (filter) => json(await agents.list(filter)),
@@ -94,6 +94,16 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       retry: async (id) => json(await sagas.retry(id)),
       skip: async (id) => json(await sagas.skip(id)),
       resolve: async (id, how) => json(await sagas.resolve(id, how)),
+    },
+    schedules: {
+      list: async (filter) => json(await schedules.list(filter)),
+      add: async (schedule) => json(await schedules.add(schedule)),
+      set: async (schedule) => json(await schedules.set(schedule)),
+      pause: async (schedule) => json(await schedules.pause(schedule)),
+      resume: async (schedule) => json(await schedules.resume(schedule)),
+      trigger: async (schedule, options) => json(await schedules.trigger(schedule, options)),
+      remove: async (schedule) => ({ deleted: await schedules.remove(schedule) }),
+      next: async (schedule, count) => ({ items: json(await schedules.next(schedule, count)) }),
     },
     importTarget: localTarget(cairn),
     place,

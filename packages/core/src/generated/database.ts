@@ -111,6 +111,11 @@ export type SagaStrategy =
   | 'eventual_consistency'
   | 'two_phase_commit'
 
+export type ScheduleCatchUp =
+  | 'skip'
+  | 'one'
+  | 'all'
+
 export type TaskPriority =
   | 'low'
   | 'normal'
@@ -872,6 +877,34 @@ export interface TasksReleases {
   created_at: Generated<Date>
 }
 
+export interface TasksSchedules {
+  tenant_id: Generated<string>
+  schedule_id: string
+  schedule_key: string
+  description: string | null
+  cron_expression: string | null
+  every_ms: number | null
+  once_at: Date | null
+  time_zone: Generated<string>
+  anchor_at: Date
+  starts_at: Date | null
+  ends_at: Date | null
+  task: unknown
+  catch_up: Generated<ScheduleCatchUp>
+  catch_up_limit: Generated<number>
+  grace_ms: Generated<number>
+  jitter_ms: Generated<number>
+  enabled: Generated<boolean>
+  next_run_at: Date | null
+  last_run_at: Date | null
+  last_task_id: string | null
+  last_error: string | null
+  last_error_at: Date | null
+  run_count: Generated<number>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
 export interface TasksWorkers {
   tenant_id: Generated<string>
   worker_id: string
@@ -1055,6 +1088,7 @@ export interface Database {
   'tasks.limits': TasksLimits
   'tasks.queue': TasksQueue
   'tasks.releases': TasksReleases
+  'tasks.schedules': TasksSchedules
   'tasks.workers': TasksWorkers
   'tx.consumers': TxConsumers
   'tx.dead_letters': TxDeadLetters

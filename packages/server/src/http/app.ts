@@ -25,6 +25,7 @@ import { homeRoutes } from './routes/home.ts'
 import { poolRoutes } from './routes/pools.ts'
 import { lifecycleRoutes } from './routes/lifecycle.ts'
 import { sagaRoutes } from './routes/sagas.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
 import { statePolicyRoutes } from './routes/state-policies.ts'
 import { stateRoutes } from './routes/state.ts'
@@ -86,6 +87,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   documentRoutes(app)
   taskRoutes(app)
   sagaRoutes(app)
+  scheduleRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app

@@ -1,3 +1,4 @@
+export { checkTask } from './input.ts'
 export type { NewLimit } from './task-limits.ts'
 export type { TaskContext, TaskUsage } from './running-task.ts'
 export { closeTasks } from './task-room.ts'
