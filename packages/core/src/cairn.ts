@@ -1,12 +1,13 @@
 import { AgentsService } from './domains/agents/index.ts'
 import { ConversationsService } from './domains/conversations/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
+import { EventCore, EventsService } from './domains/events/index.ts'
 import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
 import { type Actor, type TenantIdentity, checkTenant } from './identity/index.ts'
 import { HealthService } from './operations/health/index.ts'
 import { type MigrationProgress, assertSchemaUsable, migrateUp, migrationStatus } from './operations/migrations/index.ts'
-import { openKv, openSql } from './open-engines.ts'
+import { eventLog, openKv, openSql } from './open-engines.ts'
 import { type CairnOptions, type ResolvedOptions, resolveOptions } from './options/index.ts'
 import { CheckpointsService, StateCore, StateService } from './state/index.ts'
 
@@ -15,6 +16,7 @@ interface Engines {
   readonly sql: SqlEngine
   readonly kv: KvEngine
   readonly core: StateCore
+  readonly events: EventCore
 }
 
 /**
@@ -26,6 +28,7 @@ export class Cairn implements AsyncDisposable {
   readonly state: StateService
   readonly checkpoints: CheckpointsService
   readonly conversations: ConversationsService
+  readonly events: EventsService
   readonly health: HealthService
   readonly identity: TenantIdentity
   readonly #engines: Engines
@@ -41,6 +44,7 @@ export class Cairn implements AsyncDisposable {
     this.conversations = new ConversationsService(context)
     this.state = new StateService(engines.core, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
+    this.events = new EventsService(engines.events, this.identity)
     this.health = new HealthService(engines)
   }
 
@@ -68,7 +72,8 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql } = this.#engines
+      const { core, events, kv, sql } = this.#engines
+      await events.close()
       await core.close()
       await kv.close()
       await sql.close()
@@ -105,7 +110,9 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const core = new StateCore(sql, kv, options.state, options.logger)
     options.onProgress('opening the hot tier')
     await core.start()
-    return Cairn.of({ options, sql, kv, core })
+    const events = new EventCore({ sql, state: core, log: options.logger, events: options.events, identity: { role: 'application', tenant: options.tenant, actor: options.actor }, ...eventLog(options) })
+    events.start()
+    return Cairn.of({ options, sql, kv, core, events })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

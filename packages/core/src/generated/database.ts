@@ -365,6 +365,7 @@ export interface TxDeadLetters {
   deliveries: number
   message_created_at: Date
   created_at: Generated<Date>
+  reason: string | null
 }
 
 export interface TxDeliveries {
@@ -396,6 +397,15 @@ export interface TxOutbox {
   published_at: Date | null
   attempts: Generated<number>
   last_error: string | null
+}
+
+export interface TxStateReaders {
+  tenant_id: Generated<string>
+  consumer: string
+  epoch: string
+  position: number
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
 }
 
 export interface TxStreams {
@@ -434,5 +444,6 @@ export interface Database {
   'tx.deliveries': TxDeliveries
   'tx.leaders': TxLeaders
   'tx.outbox': TxOutbox
+  'tx.state_readers': TxStateReaders
   'tx.streams': TxStreams
 }

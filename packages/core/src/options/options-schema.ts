@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { EventOptions } from './event-options.ts'
 import type { StateOptions } from '../state/index.ts'
 
 const text = z.string().min(1)
@@ -36,6 +37,12 @@ const state = z
   } satisfies Record<keyof StateOptions, z.ZodType>)
   .partial()
 
+const events = z
+  .strictObject({
+    relay: z.boolean(), relayLeaseMs: z.int().min(300).max(600_000), captureState: z.enum(['on-demand', 'always', 'off']), messagesStorage: z.enum(['memory', 'file']),
+  } satisfies Record<keyof EventOptions, z.ZodType>)
+  .partial()
+
 /** Shape of `CairnOptions` without the functions. Unknown names are refused. */
 export const OPTIONS_SCHEMA = z
   .strictObject({
@@ -43,5 +50,6 @@ export const OPTIONS_SCHEMA = z
     actor: z.strictObject({ kind: z.enum(['user', 'agent', 'service', 'system']), id: text }),
     migrate: z.enum(['auto', 'check']),
     state,
+    events,
   })
   .partial()

@@ -1,6 +1,7 @@
 import type { Actor } from '../identity/index.ts'
 import type { Logger } from '../observability/index.ts'
 import type { StateOptions } from '../state/index.ts'
+import type { EventOptions } from './event-options.ts'
 
 export type PoolOptionName = 'primary' | 'replica' | 'background' | 'analytics'
 
@@ -69,6 +70,7 @@ export interface CairnOptions {
   /** `auto` brings the schema up to date at open; `check` refuses an old schema. @default 'auto' */
   readonly migrate?: 'auto' | 'check'
   readonly state?: Partial<StateOptions>
+  readonly events?: Partial<EventOptions>
   /** A pino logger or anything of its shape. @default silent */
   readonly logger?: Logger
   /** Told what a slow first start is doing. */
@@ -84,6 +86,7 @@ export interface ResolvedOptions {
   readonly actor: Actor
   readonly migrate: 'auto' | 'check'
   readonly state: StateOptions
+  readonly events: EventOptions
   readonly logger: Logger
   readonly onProgress: (step: string) => void
 }

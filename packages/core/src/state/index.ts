@@ -2,6 +2,7 @@ export { CheckpointsService, type Checkpoint, type CheckpointListOptions, type C
 export type { StateStats } from './state-core.ts'
 export { StateCore } from './state-core.ts'
 export type { StateEntry } from './state-entry.ts'
+export { STATE_BUCKET } from './hot-tier.ts'
 export { STATE_DEFAULTS, type StateOptions } from './state-options.ts'
 export { StateService, type SetOptions, type StateListOptions, type StateWatchOptions } from './state-service.ts'
 export type { StateChange } from './watch-state.ts'

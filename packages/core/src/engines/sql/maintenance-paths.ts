@@ -10,6 +10,7 @@ export const MAINTENANCE_PATHS = [
   { path: 'backlog replay', tables: ['agents.state_backlog'], reason: 'Puts the writes that SQL alone acknowledged back into the hot tier.' },
   { path: 'partition upkeep', tables: ['all partitioned tables'], reason: 'Makes partitions ahead and reads how far they reach.' },
   { path: 'stream tables', tables: ['tx.outbox', 'tx.streams', 'tx.consumers', 'tx.deliveries', 'tx.dead_letters'], reason: 'The event log is one order for all tenants; consumers filter by tenant.' },
+  { path: 'event relay', tables: ['tx.outbox', 'tx.dead_letters', 'tx.state_readers'], reason: 'One process brings the events of all tenants to JetStream; the feed is kept for the readers of all.' },
   { path: 'leadership', tables: ['tx.leaders'], reason: 'Which process leads a duty; no data of a tenant.' },
 ] as const satisfies readonly MaintenancePath[]
 
