@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../src/index.ts'
 import { type Answer, type Call, type TestCairn, caller, openTestCairn } from './harness.ts'
 import { type OpenApi, ResponseSchemas } from './response-schemas.ts'
+import { EVENT_CASES, buryEvents } from './event-cases.ts'
 import { AGENT_CASES, CONVERSATION_CASES, type RouteCase, STATE_CASES, type World } from './route-cases.ts'
 
 let opened: TestCairn
@@ -13,13 +14,14 @@ const world: World = {}
 
 beforeAll(async () => {
   opened = await openTestCairn()
+  Object.assign(world, await buryEvents(opened.cairn.as({ tenant: 'owner' })))
   app = createApp(opened.cairn)
   call = caller(app)
   schemas = new ResponseSchemas((await call('GET', '/openapi.json')).body as unknown as OpenApi)
 })
 afterAll(() => opened?.dispose())
 
-const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES]
+const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...EVENT_CASES]
 
 function send({ name, params, query, json }: RouteCase, tenant: string): Promise<Answer> {
   const [method = '', template = ''] = name.split(' ')
@@ -75,7 +77,7 @@ describe('the OpenAPI document', () => {
   test('has a case above for each of its routes but the live one', () => {
     const tried = new Set(CASES.map(({ name }) => name))
     const untried = schemas.operations().filter(({ name, path }) => path.startsWith('/v1') && !tried.has(name)).map(({ name }) => name)
-    expect(untried).toEqual(['GET /v1/agents/{agent}/state-events'])
+    expect(untried).toEqual(['GET /v1/agents/{agent}/state-events', 'GET /v1/event-stream'])
   })
 
   test('lists the same routes as docs/reference/http.md', async () => {

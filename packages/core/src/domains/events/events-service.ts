@@ -93,18 +93,17 @@ export class EventsService {
 
   /** Follows a stream without acknowledgement, from a place of one's own (monitoring, S4 §11.3). INVALID_CURSOR, INVALID_ARGUMENT, NOT_FOUND. */
   async *tail(options: TailEventsOptions): AsyncGenerator<TailedEvent> {
+    yield* await this.follow(options)
+  }
+
+  /** `tail`, when its place is fixed: what is published after this resolves will be seen. */
+  async follow(options: TailEventsOptions): Promise<AsyncGenerator<TailedEvent>> {
+    if (options.from !== undefined && !['all', 'last', 'new'].includes(options.from)) {
+      throw new CairnError('INVALID_ARGUMENT', `from: ${JSON.stringify(options.from)} is neither 'all', 'last' nor 'new'.`, { details: { field: 'from' } })
+    }
     const stop = new AbortController()
     const signal = AbortSignal.any([stop.signal, this.#core.closing, ...(options.signal === undefined ? [] : [options.signal])])
-    try {
-      if (options.from !== undefined && !['all', 'last', 'new'].includes(options.from)) {
-        throw new CairnError('INVALID_ARGUMENT', `from: ${JSON.stringify(options.from)} is neither 'all', 'last' nor 'new'.`, { details: { field: 'from' } })
-      }
-      yield* openTail(this.#core, this.#identity, streamNamed(options.stream), options, signal)
-    } catch (error) {
-      if (!signal.aborted || !isCairnError(error, 'CLOSED')) throw error
-    } finally {
-      stop.abort()
-    }
+    return guarded(await openTail(this.#core, this.#identity, streamNamed(options.stream), options, signal), signal, () => stop.abort())
   }
 
   /** Forgets a durable consumer with its place; false when there was none. */
@@ -157,5 +156,16 @@ export class EventsService {
 
   #subscription(options: SubscribeOptions): Subscription {
     return new Subscription(this.#core, this.#identity, streamNamed(options.stream), options)
+  }
+}
+
+/** Ends quietly when it was ended; `end` is called in every case. */
+async function* guarded(events: AsyncGenerator<TailedEvent>, signal: AbortSignal, end: () => void): AsyncGenerator<TailedEvent> {
+  try {
+    yield* events
+  } catch (error) {
+    if (!signal.aborted || !isCairnError(error, 'CLOSED')) throw error
+  } finally {
+    end()
   }
 }

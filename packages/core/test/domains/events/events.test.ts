@@ -114,7 +114,7 @@ describe.each(cairnTargets)('events ($name)', (target) => {
   // proves S4-11.4-01
   it('writes a lifecycle event in the transaction of the change, with the status before and after', async () => {
     const agent = await cairn.agents.register({ name: `life-${fresh()}`, type: 'analyst' })
-    await cairn.agents.setStatus(agent.id, 'active', { reason: 'x'.repeat(20_000) })
+    await cairn.agents.setStatus(agent.id, 'active', { reason: 'x'.repeat(9_900) })
     const got = await takeEvents(cairn, { stream: 'AGENT_STATE', consumer: fresh(), filter: `agents.lifecycle.${agent.id}` }, 2)
     expect(got.map(({ payload }) => payload)).toMatchObject([
       { type: 'registered', previousStatus: null, changed: true },
@@ -185,9 +185,13 @@ describe.each(cairnTargets)('events ($name)', (target) => {
     await consumption.stop()
     expect(running).toBe(0)
     expect(most).toBeLessThanOrEqual(4)
-    const before = handled.length
-    const rest = await takeEvents(cairn, { stream: 'TASK_EXECUTION', consumer, filter: 'tasks.started.>', maxPending: 4 }, 20 - before)
-    expect([...handled, ...rest.map(({ payload }) => payload as number)].sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n))
+    // Given back, it may be handed out twice, but none is missing.
+    for await (const event of cairn.events.subscribe({ stream: 'TASK_EXECUTION', consumer, filter: 'tasks.started.>', maxPending: 4, signal: AbortSignal.timeout(15_000) })) {
+      await event.ack()
+      handled.push(event.payload as number)
+      if (new Set(handled).size === 20) break
+    }
+    expect([...new Set(handled)].sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n))
   })
 
   it('hands an event whose handler throws out again', async () => {

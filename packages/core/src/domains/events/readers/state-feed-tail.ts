@@ -15,10 +15,7 @@ export async function endOfFeed({ bucket }: StateFeed): Promise<string> {
 
 /** Changes of one tenant's state after a place; with `latest`, first the newest change of each key. */
 export async function* tailFeed(feed: StateFeed, tenant: string, agent: string, start: string, latest: boolean, signal: AbortSignal): AsyncGenerator<TailMessage> {
-  const [, startEpoch, startRevision] = CURSOR.exec(start) ?? []
-  if (startEpoch === undefined) throw new CairnError('INVALID_CURSOR', `after: ${JSON.stringify(start.slice(0, 100))} is not the cursor of an event of this stream.`, { details: { field: 'after' } })
-  let epoch: string = startEpoch
-  let seen = Number(startRevision)
+  let { epoch, seen } = parseFeedCursor(start)
   const wanted = ({ key }: KvEntry): boolean => key[0] === tenant && (agent === '*' || key[1] === agent)
   const toMessage = (entry: KvEntry): TailMessage => ({
     ...stateMessage(entry.key, feed.revisionOf(entry), entry.deleted, { sequence: entry.revision, publishedAt: new Date(), deliveries: 1 }),
@@ -49,6 +46,13 @@ export async function* tailFeed(feed: StateFeed, tenant: string, agent: string, 
   } finally {
     release()
   }
+}
+
+/** INVALID_CURSOR for text that is none. */
+export function parseFeedCursor(text: string): { epoch: string; seen: number } {
+  const [, epoch, revision] = CURSOR.exec(text) ?? []
+  if (epoch === undefined) throw new CairnError('INVALID_CURSOR', `after: ${JSON.stringify(text.slice(0, 100))} is not the cursor of an event of this stream.`, { details: { field: 'after' } })
+  return { epoch, seen: Number(revision) }
 }
 
 function cursorOf(epoch: string, revision: number): string {

@@ -9,7 +9,7 @@ import type { ConsumerOptions, PublishOptions, StreamConsumer, StreamEngine, Str
 import { type ReadDeadLetters, type StoredDeadLetter, readDeadLetters } from './dead-letters.ts'
 import { ensureWireStream } from './ensure-stream.ts'
 import { openConsumer } from './jetstream-consumer.ts'
-import { tailJetStream } from './jetstream-tail.ts'
+import { sequenceOf, tailJetStream } from './jetstream-tail.ts'
 import { streamStatus } from './stream-status.ts'
 import { WireNames } from './wire-names.ts'
 import { wireHeaders } from './wire-message.ts'
@@ -139,6 +139,7 @@ class JetStreamStreams implements JetStreamStreamEngine {
   tail(stream: string, options: TailOptions = {}): AsyncIterable<TailMessage> {
     checkStreamName('stream', stream)
     const resolved = resolveTail(options)
+    if (typeof resolved.from === 'object') sequenceOf(resolved.from.after)
     this.#assertUp()
     const signal = options.signal === undefined ? this.#closed.signal : AbortSignal.any([options.signal, this.#closed.signal])
     return tailJetStream(this.#owner, stream, resolved, signal)

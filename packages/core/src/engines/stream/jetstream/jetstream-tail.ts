@@ -85,7 +85,8 @@ export async function* tailJetStream(owner: StreamsOwner, stream: string, { filt
   }
 }
 
-function sequenceOf(cursor: string): number {
+/** INVALID_CURSOR for text that is no position. */
+export function sequenceOf(cursor: string): number {
   const sequence = Number(cursor)
   if (!/^\d{1,16}$/.test(cursor) || !Number.isSafeInteger(sequence)) throw badTailCursor(cursor)
   return sequence

@@ -34,7 +34,16 @@ export function pull(connection: NatsConnection, request: PullRequest): Promise<
       if (error !== undefined && messages.length === 0) reject(error)
       else resolve(messages)
     }
-    const onAbort = (): void => end()
+    let aborted = false
+    // What is on its way already is given back, or it would come again only after its ack wait.
+    const onAbort = (): void => {
+      aborted = true
+      clearTimeout(timer)
+      clearTimeout(quiet)
+      if (connection.isClosed()) subscription.unsubscribe()
+      else subscription.drain().catch(() => undefined)
+      resolve(messages)
+    }
     request.signal.addEventListener('abort', onAbort, { once: true })
     const timer = setTimeout(
       () => end(new CairnError('CONNECTION_FAILED', `NATS: the consumer ${request.consumer} did not answer in time.`)),
@@ -48,6 +57,10 @@ export function pull(connection: NatsConnection, request: PullRequest): Promise<
     }, request.waitMs + QUIET_MS)
     const subscription = connection.subscribe(inbox, {
       callback: (error, message) => {
+        if (aborted) {
+          if (error === null && message.reply !== undefined && (message.headers?.code ?? 0) === 0) message.respond('-NAK')
+          return
+        }
         if (error !== null) {
           end(new CairnError('CONNECTION_FAILED', `NATS: reading from the consumer ${request.consumer} failed: ${error.message}.`, { cause: error }))
           return

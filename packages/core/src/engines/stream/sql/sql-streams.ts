@@ -8,7 +8,7 @@ import { MAX_PAYLOAD_BYTES, insertMessage, prepareMessage } from './publish.ts'
 import { SqlConsumer } from './sql-consumer.ts'
 import { LOCK_STREAMS, SELECT_CONSUMER_STATUS, SELECT_OTHER_STREAMS, SELECT_STREAM_STATUS, TAIL_END, UPSERT_CONSUMER, UPSERT_STREAM } from './stream-queries.ts'
 import { subjectRegex, subjectsRegex } from './subject-regex.ts'
-import { tailSql } from './sql-tail.ts'
+import { placeOf, tailSql } from './sql-tail.ts'
 import { trimStream, trimStreams } from './trim.ts'
 import { WakeUp } from './wake-up.ts'
 
@@ -124,6 +124,7 @@ class SqlStreams implements SqlStreamEngine {
   tail(stream: string, options: TailOptions = {}): AsyncIterable<TailMessage> {
     checkStreamName('stream', stream)
     const resolved = resolveTail(options)
+    if (typeof resolved.from === 'object') placeOf(resolved.from.after)
     this.#assertOpen()
     const signal = options.signal === undefined ? this.#closed.signal : AbortSignal.any([options.signal, this.#closed.signal])
     return tailSql({ sql: this.#sql, wakeUp: this.#wakeUp, signal, track: (work) => this.#track(work) }, stream, resolved)

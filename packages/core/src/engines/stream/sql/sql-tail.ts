@@ -69,7 +69,8 @@ export async function* tailSql(owner: TailOwner, stream: string, { filter, from 
   }
 }
 
-function placeOf(cursor: string): Place {
+/** INVALID_CURSOR for text that is no place. */
+export function placeOf(cursor: string): Place {
   const [, xid, sequence] = CURSOR.exec(cursor) ?? []
   // Within eight bytes, and exact as a number.
   if (xid === undefined || sequence === undefined || BigInt(xid) >= 2n ** 64n || !Number.isSafeInteger(Number(sequence))) throw badTailCursor(cursor)
