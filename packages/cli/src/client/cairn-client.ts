@@ -1,6 +1,6 @@
 import type {
-  Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
-  Message, Page, PageOptions, RegisterAgent, RestoreResult, StateEntry, Thread,
+  Agent, AgentFilter, CairnEvent, ChatSession, Checkpoint, CheckpointWithState, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
+  DeadLetter, DeadLetterOptions, EventsStatus, Message, NewEvent, Page, PageOptions, PublishedEvent, RegisterAgent, RestoreResult, StateEntry, TailEventsOptions, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 
@@ -39,6 +39,15 @@ export interface CairnClient {
     session(idOrKey: string): Promise<Json<ChatSession>>
     threads(options: ListThreadsOptions): Promise<Json<Page<Thread>>>
     messages(options: ListMessagesOptions): Promise<Json<Page<Message>>>
+  }
+  readonly events: {
+    publish(event: NewEvent): Promise<PublishedEvent>
+    /** Until the signal is aborted. */
+    tail(options: TailEventsOptions & { signal: AbortSignal }): AsyncIterable<Json<CairnEvent>>
+    status(): Promise<Json<EventsStatus>>
+    deadLetters(options: DeadLetterOptions): Promise<Json<Page<DeadLetter>>>
+    redrive(id: string): Promise<PublishedEvent>
+    discard(id: string): Promise<boolean>
   }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */

@@ -1,6 +1,6 @@
-import { isCairnError } from '@cairn/core'
+import { type CairnEvent, isCairnError } from '@cairn/core'
 import { httpTarget } from '../import/http-target.ts'
-import type { CairnClient, WriteOptions } from './cairn-client.ts'
+import type { CairnClient, Json, WriteOptions } from './cairn-client.ts'
 import { Http, type Query } from './http.ts'
 
 /** Works through a running server, for its own tenant unless one is named. */
@@ -38,6 +38,16 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       session: (idOrKey) => http.get(`/v1/chat-sessions/${encodeURIComponent(idOrKey)}`),
       threads: ({ sessionId, ...options }) => http.get(sessionId === undefined ? '/v1/threads' : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/threads`, options),
       messages: ({ sessionId, threadId, ...options }) => http.get(sessionId === undefined ? `/v1/threads/${encodeURIComponent(threadId ?? '')}/messages` : `/v1/chat-sessions/${encodeURIComponent(sessionId)}/messages`, options),
+    },
+    events: {
+      publish: (event) => http.post('/v1/events', event),
+      async *tail({ signal, ...options }) {
+        for await (const { data } of http.events('/v1/event-stream', { ...options }, signal)) yield data as Json<CairnEvent>
+      },
+      status: () => http.get('/v1/streams'),
+      deadLetters: (options) => http.get('/v1/event-dead-letters', { ...options }),
+      redrive: (id) => http.post(`/v1/event-dead-letters/${encodeURIComponent(id)}/redrive`),
+      discard: async (id) => (await http.delete<{ deleted: boolean }>(`/v1/event-dead-letters/${encodeURIComponent(id)}`)).deleted,
     },
     importTarget: httpTarget(http),
     place: http.base,

@@ -4,7 +4,7 @@ import type { CairnClient, Json } from './cairn-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
-  const { agents, state, checkpoints, conversations } = cairn
+  const { agents, state, checkpoints, conversations, events } = cairn
   return {
     agents: {
       list: async (filter) => json(await agents.list(filter)),
@@ -33,6 +33,16 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       session: async (idOrKey) => json(await conversations.getSession(idOrKey)),
       threads: async (options) => json(await conversations.listThreads(options)),
       messages: async (options) => json(await conversations.messages(options)),
+    },
+    events: {
+      publish: ({ subject, payload, ...options }) => events.publish(subject, payload, options),
+      async *tail(options) {
+        for await (const { cursor: _, ...event } of events.tail(options)) yield json(event)
+      },
+      status: async () => json(await events.status()),
+      deadLetters: async (options) => json(await events.deadLetters(options)),
+      redrive: (id) => events.redrive(id),
+      discard: (id) => events.discard(id),
     },
     importTarget: localTarget(cairn),
     place,
