@@ -138,11 +138,13 @@ describe.each(cairnTargets)('events ($name)', (target) => {
       if (seen.length === 2) await cairn.events.publish('events.tail.a', 5)
       if (seen.length === 3) break
     }
-    expect(seen.map(({ payload }) => payload)).toEqual([3, 4, 5])
+    // Different entities may overtake each other on the way.
+    expect(seen.map(({ payload }) => payload).sort()).toEqual([3, 4, 5])
+    expect(seen[2]?.payload).toBe(5)
     await cairn.events.publish('events.tail.c', 6)
     const more: unknown[] = []
     for await (const event of cairn.events.tail({ stream: 'EVENTS', filter: 'events.tail.>', after: seen[1]?.cursor as string })) if (more.push(event.payload) === 2) break
-    expect(more).toEqual([5, 6])
+    expect(more.sort()).toEqual([5, 6])
     expect(await codeOf(first(cairn.events.tail({ stream: 'EVENTS', after: 'nonsense!' })))).toBe('INVALID_CURSOR')
   })
 
