@@ -137,8 +137,8 @@ export class DeadLetters {
 }
 
 function parse(id: string): { kind: string; number: number } {
-  const [, kind, number] = ID.exec(typeof id === 'string' ? id : '') ?? []
-  if (kind === undefined) throw noSuchLetter(String(id))
+  const [, kind, number] = ID.exec(id) ?? []
+  if (kind === undefined) throw noSuchLetter(id)
   return { kind, number: Number(number) }
 }
 

@@ -111,7 +111,7 @@ export async function openTail(core: EventCore, identity: TenantIdentity, stream
     const start = place ?? (await endOfFeed(feed))
     parseFeedCursor(start)
     // What a key was before its newest change is not kept: all there is of the past is the newest change of each.
-    add(tailFeed(feed, tenant, agent as string, start, place === undefined && from !== 'new', signal), start)
+    add(tailFeed(feed, tenant, agent, start, place === undefined && from !== 'new', signal), start)
   }
   return mergeTails(parts)
 }

@@ -93,7 +93,7 @@ describe('JetStream streams only', () => {
     const connection = await connect({ servers: url })
     onTestFinished(() => connection.close())
     const jsm = await jetstreamManager(connection)
-    await jsm.streams.add({ name: `${prefix}src`, subjects: [`${prefix}src.>`], republish: { src: `${prefix}src.>`, dest: `cairn.kv.${prefix}.>`, headers_only: true } } as never)
+    await jsm.streams.add({ name: `${prefix}src`, subjects: [`${prefix}src.>`], republish: { src: `${prefix}src.>`, dest: `cairn.kv.${prefix}.>`, headers_only: true } })
     onTestFinished(async () => void (await jsm.streams.delete(`${prefix}src`)))
     const stream = { name: 'both', subjects: ['both.>'] }
     await engine.ensureStream({ ...stream, alsoSubjects: [`cairn.kv.${prefix}.>`] })

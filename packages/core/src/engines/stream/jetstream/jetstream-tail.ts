@@ -81,7 +81,7 @@ export async function* tailJetStream(owner: StreamsOwner, stream: string, { filt
       }
     }
   } finally {
-    if (consumer !== undefined && owner.connection.isClosed() === false) void jsm.consumers.delete(wire, consumer).catch(() => false)
+    if (consumer !== undefined && !owner.connection.isClosed()) void jsm.consumers.delete(wire, consumer).catch(() => false)
   }
 }
 

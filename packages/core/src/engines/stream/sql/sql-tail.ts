@@ -27,7 +27,7 @@ export interface TailOwner {
   readonly sql: SqlEngine
   readonly wakeUp: WakeUp
   readonly signal: AbortSignal
-  track<T>(work: Promise<T>): Promise<T>
+  track<T>(this: void, work: Promise<T>): Promise<T>
 }
 
 /** The log from a place on. The cursor is the place in the order that consumers read, so that a late commit is not passed over. */
