@@ -2,6 +2,7 @@
 import { printRecord, saveRecord, type BenchRecord } from './record.ts'
 
 const SCENARIOS: Readonly<Record<string, () => Promise<{ run(options: { quick: boolean; say(line: string): void }): Promise<BenchRecord> }>>> = {
+  events: () => import('./events/events-bench.ts'),
   state: () => import('./state/state-bench.ts'),
   tasks: () => import('./tasks/tasks-bench.ts'),
   checkpoints: () => import('./checkpoints/checkpoints-bench.ts'),

@@ -171,3 +171,19 @@ test('schedules: add, list, next, pause, resume, trigger, remove', async () => {
   expect(await json('schedules', 'remove', 'nightly', '--yes')).toEqual({ deleted: true })
   expect((await json<{ items: unknown[] }>('schedules', 'list')).items).toEqual([])
 })
+
+test('events: publish, tail, status, dead letters', async () => {
+  const tail = sandbox.spawn(['events', 'tail', '--filter', 'events.cli.>', '--from', 'all', '--count', '2', '--json', '--server', server.url])
+  expect(await json('events', 'publish', 'events.cli.a', '{"n":1}', '--id', 'one', '--header', 'source=cli')).toEqual({ id: 'one' })
+  expect(await json('events', 'publish', 'events.cli.a', '{"n":1}', '--id', 'one')).toEqual({ id: 'one' })
+  await json('events', 'publish', 'events.cli.b')
+  const { stdout, code } = await tail.done
+  expect(code).toBe(0)
+  expect(stdout.trim().split('\n').map((line) => JSON.parse(line) as object)).toMatchObject([{ id: 'one', subject: 'events.cli.a', payload: { n: 1 }, headers: { source: 'cli' } }, { subject: 'events.cli.b', payload: null }])
+  expect((await run('events', 'status')).stdout).toMatch(/log +sql[\s\S]+EVENTS +2 +/)
+  expect((await run('events', 'dead-letters')).stdout).toBe('No dead letters.\n')
+  expect((await run('events', 'redrive', 'sql-1')).stderr).toMatch(/^error \[NOT_FOUND\]/)
+  expect((await run('events', 'publish', 'events.cli', '1')).stderr).toMatch(/^error \[INVALID_ARGUMENT\] subject/)
+  expect((await run('events', 'publish', 'events.cli.a', 'hello')).stderr).toContain(`A text needs quotes of its own`)
+  expect((await run('events', 'tail', 'NOBODY')).stderr).toMatch(/^error \[INVALID_ARGUMENT\]/)
+})

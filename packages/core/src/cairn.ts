@@ -9,6 +9,7 @@ import type { DomainContext } from './domains/domain-context.ts'
 import { HistoriesService } from './domains/histories/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
 import { SagaRunner, SagasService } from './domains/sagas/index.ts'
+import { EventCore, EventsService } from './domains/events/index.ts'
 import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
 import { type Actor, type TenantIdentity, checkTenant } from './identity/index.ts'
@@ -16,7 +17,7 @@ import { HealthService } from './operations/health/index.ts'
 import { type MigrationProgress, assertSchemaUsable, migrateUp, migrationStatus } from './operations/migrations/index.ts'
 import { PoolsService } from './operations/pools/index.ts'
 import { type CairnTransaction, type CairnTransactionOptions, runCairnTransaction } from './operations/transactions/index.ts'
-import { openKv, openSql } from './open-engines.ts'
+import { openKv, openSql, eventLog } from './open-engines.ts'
 import { type CairnOptions, type ResolvedOptions, resolveOptions } from './options/index.ts'
 import { CheckpointsService, SessionBucket, StateCore, StateLifecycleService, StateService, StorageService, CheckpointUpkeep } from './state/index.ts'
 import { LineageCore, LineagesService } from './state/lineages/index.ts'
@@ -33,6 +34,7 @@ interface Engines {
   readonly lineages: LineageCore
   readonly sagas: SagaRunner
   readonly scheduler: Scheduler
+  readonly events: EventCore
 }
 
 /**
@@ -56,6 +58,7 @@ export class Cairn implements AsyncDisposable {
   readonly tasks: TasksService
   readonly sagas: SagasService
   readonly schedules: SchedulesService
+  readonly events: EventsService
   readonly health: HealthService
   readonly pools: PoolsService
   readonly identity: TenantIdentity
@@ -84,6 +87,7 @@ export class Cairn implements AsyncDisposable {
     this.agentFiles = new AgentFilesService({ context, core: engines.core, agents: this.agents, checkpoints: this.checkpoints })
     this.lineages = new LineagesService(engines.lineages, this.identity)
     this.sagas = new SagasService(context, engines.sagas)
+    this.events = new EventsService(engines.events, this.identity)
     this.health = new HealthService(engines)
     this.pools = new PoolsService(engines)
   }
@@ -126,13 +130,14 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler } = this.#engines
+      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, events } = this.#engines
       await scheduler.close()
       await sweeper.close()
       await checkpointUpkeep.stop()
       await closeTasks(sql)
       await lineages.close()
       await sagas.stop()
+      await events.close()
       await core.close()
       await cache.close()
       await kv.close()
@@ -178,7 +183,9 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const sagas = new SagaRunner(sql, core, options.logger)
     const scheduler = new Scheduler(sql, options.logger)
     scheduler.start()
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler })
+    const events = new EventCore({ sql, state: core, log: options.logger, events: options.events, identity: { role: 'application', tenant: options.tenant, actor: options.actor }, ...eventLog(options) })
+    events.start()
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, events })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

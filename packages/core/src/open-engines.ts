@@ -1,9 +1,12 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type KvEngine, openLmdb } from './engines/kv/index.ts'
+import { type KvEngine, changesSubject, openLmdb } from './engines/kv/index.ts'
+import type { JetStreamOptions } from './engines/nats/index.ts'
 import { type SqlEngine, openPglite, openPostgres } from './engines/sql/index.ts'
+import type { JetStreamStreamEngine } from './engines/stream/index.ts'
 import { CairnError } from './errors/index.ts'
 import type { ResolvedOptions } from './options/index.ts'
+import { STATE_BUCKET } from './state/index.ts'
 
 /** PostgreSQL when it is configured, PGlite in `<dataDir>/pg` otherwise. */
 export async function openSql(options: ResolvedOptions): Promise<SqlEngine> {
@@ -35,9 +38,24 @@ export async function openKv(options: ResolvedOptions): Promise<KvEngine> {
   options.onProgress('connecting to NATS')
   // Embedded starts need none of the NATS client.
   const { openJetStream } = await import('./engines/kv/jetstream/index.ts')
-  const { tlsCert, tlsKey, caCert, ...rest } = options.nats
+  return openJetStream(natsOptions(options))
+}
+
+/** How the event tier reaches JetStream; nothing to connect to where SQL is the log. */
+export function eventLog(options: ResolvedOptions): { connect: (() => Promise<JetStreamStreamEngine>) | undefined; stateChanges: string } {
+  const stateChanges = changesSubject(`${options.nats?.prefix ?? ''}${STATE_BUCKET}`)
+  if (options.nats === undefined) return { connect: undefined, stateChanges }
+  const connect = async (): Promise<JetStreamStreamEngine> => {
+    const { openJetStreamStreams } = await import('./engines/stream/jetstream/index.ts')
+    return openJetStreamStreams(natsOptions(options))
+  }
+  return { connect, stateChanges }
+}
+
+function natsOptions(options: ResolvedOptions): JetStreamOptions {
+  const { tlsCert, tlsKey, caCert, ...rest } = options.nats as NonNullable<ResolvedOptions['nats']>
   const tls = { ...(tlsCert === undefined ? {} : { certFile: tlsCert }), ...(tlsKey === undefined ? {} : { keyFile: tlsKey }), ...(caCert === undefined ? {} : { caFile: caCert }) }
-  return openJetStream({ ...rest, ...(Object.keys(tls).length === 0 ? {} : { tls }), log: options.logger })
+  return { ...rest, ...(Object.keys(tls).length === 0 ? {} : { tls }), log: options.logger }
 }
 
 function makeDataDir(path: string): void {

@@ -5,6 +5,7 @@ import { type Answer, type Call, type TestCairn, caller, openTestCairn } from '.
 import { type OpenApi, ResponseSchemas } from './response-schemas.ts'
 import { AGENT_CASES, CONVERSATION_CASES, HISTORY_CASES, type RouteCase, STATE_CASES, type World, BREAKER_CASES, DOCUMENT_CASES, TASK_CASES, SCHEDULE_CASES } from './route-cases.ts'
 import { SAGA_CASES, makeStuckSagas } from './saga-cases.ts'
+import { EVENT_CASES, buryEvents } from './event-cases.ts'
 
 let opened: TestCairn
 let app: ReturnType<typeof createApp>
@@ -15,13 +16,14 @@ const world: World = {}
 beforeAll(async () => {
   opened = await openTestCairn()
   await makeStuckSagas(opened.cairn.as({ tenant: 'owner' }))
+  Object.assign(world, await buryEvents(opened.cairn.as({ tenant: 'owner' })))
   app = createApp(opened.cairn)
   call = caller(app)
   schemas = new ResponseSchemas((await call('GET', '/openapi.json')).body as unknown as OpenApi)
 })
 afterAll(() => opened?.dispose())
 
-const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...SAGA_CASES, ...SCHEDULE_CASES]
+const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...SAGA_CASES, ...SCHEDULE_CASES, ...EVENT_CASES]
 
 function send({ name, params, query, json, lines }: RouteCase, tenant: string): Promise<Answer> {
   const [method = '', template = ''] = name.split(' ')
@@ -77,7 +79,7 @@ describe('the OpenAPI document', () => {
   test('has a case above for each of its routes but the live one', () => {
     const tried = new Set(CASES.map(({ name }) => name))
     const untried = schemas.operations().filter(({ name, path }) => path.startsWith('/v1') && !tried.has(name)).map(({ name }) => name)
-    expect(untried).toEqual(['GET /v1/agents/{agent}/state-events'])
+    expect(untried).toEqual(['GET /v1/agents/{agent}/state-events', 'GET /v1/event-stream'])
   })
 
   test('lists the same routes as docs/reference/http.md', async () => {

@@ -1,10 +1,11 @@
 import type {
-  Agent, AgentFilter, AgentLifecycle, Breaker, BreakerEvent, BreakerState, CacheInvalidation, CacheStats, ChatSession, Checkpoint,
-  CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, DeadLetter, DeadLetterFilter, Enqueued, FileSource, FlushResult, ForkResult,
-  History, HistoryChange, HistoryItem, HydrateResult, ImportAgentOptions, ImportAgentResult, ListHistoriesOptions, ListHistoryItemsOptions,
-  ListMessagesOptions, ListSagasOptions, ListSessionsOptions, ListThreadsOptions, Message, NewSchedule, NewTask, Page, PageOptions, PoolsReport,
-  PruneResult, RegisterAgent, RepairResult, ResolveSaga, RestoreOptions, RestoreResult, RetentionPolicy, Saga, SagaWithSteps, Schedule,
-  ScheduleFilter, SetConflictPolicy, SetResult, StateDiff, StateEntry, TagOptions, Task, TaskExecution, TaskFilter, Thread,
+  Agent, AgentFilter, AgentLifecycle, Breaker, BreakerEvent, BreakerState, CacheInvalidation, CacheStats, CairnEvent, ChatSession, Checkpoint,
+  CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, TaskDeadLetter, EventDeadLetter, DeadLetterFilter, DeadLetterOptions, Enqueued, EventsStatus,
+  FileSource, FlushResult, ForkResult, History, HistoryChange, HistoryItem, HydrateResult, ImportAgentOptions, ImportAgentResult,
+  ListHistoriesOptions, ListHistoryItemsOptions, ListMessagesOptions, ListSagasOptions, ListSessionsOptions, ListThreadsOptions, Message, NewEvent,
+  NewSchedule, NewTask, Page, PageOptions, PoolsReport, PruneResult, PublishedEvent, RegisterAgent, RepairResult, ResolveSaga, RestoreOptions,
+  RestoreResult, RetentionPolicy, Saga, SagaWithSteps, Schedule, ScheduleFilter, SetConflictPolicy, SetResult, StateDiff, StateEntry, TagOptions,
+  TailEventsOptions, Task, TaskExecution, TaskFilter, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 import type { DocumentsClient } from './documents-client.ts'
@@ -107,7 +108,7 @@ export interface CairnClient {
     enqueue(task: NewTask): Promise<Json<Enqueued>>
     retry(task: string): Promise<Json<Task>>
     cancel(task: string, options: { reason?: string; descendants?: boolean }): Promise<Json<Task>>
-    deadLetters(filter: DeadLetterFilter): Promise<Json<Page<DeadLetter>>>
+    deadLetters(filter: DeadLetterFilter): Promise<Json<Page<TaskDeadLetter>>>
     redrive(which: { tasks: readonly string[] } | DeadLetterFilter): Promise<string[]>
   }
   readonly sagas: {
@@ -126,6 +127,15 @@ export interface CairnClient {
     trigger(schedule: string, options: { operationId?: string }): Promise<Json<Enqueued>>
     remove(schedule: string): Promise<{ deleted: boolean }>
     next(schedule: string, count: number): Promise<{ items: string[] }>
+  }
+  readonly events: {
+    publish(event: NewEvent): Promise<PublishedEvent>
+    /** Until the signal is aborted. */
+    tail(options: TailEventsOptions & { signal: AbortSignal }): AsyncIterable<Json<CairnEvent>>
+    status(): Promise<Json<EventsStatus>>
+    deadLetters(options: DeadLetterOptions): Promise<Json<Page<EventDeadLetter>>>
+    redrive(id: string): Promise<PublishedEvent>
+    discard(id: string): Promise<boolean>
   }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */

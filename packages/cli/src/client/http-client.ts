@@ -1,6 +1,6 @@
-import { isCairnError } from '@cairn/core'
+import { type CairnEvent, isCairnError } from '@cairn/core'
 import { httpTarget } from '../import/http-target.ts'
-import type { CairnClient, WriteOptions } from './cairn-client.ts'
+import type { CairnClient, WriteOptions, Json } from './cairn-client.ts'
 import { httpDocuments } from './documents-client.ts'
 import { Http, type Query } from './http.ts'
 
@@ -106,6 +106,16 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       trigger: (schedule, options) => http.post(`${schedulePath(schedule)}/trigger`, options),
       remove: (schedule) => http.delete(schedulePath(schedule)),
       next: (schedule, count) => http.get(`${schedulePath(schedule)}/next`, { count }),
+    },
+    events: {
+      publish: (event) => http.post('/v1/events', event),
+      async *tail({ signal, ...options }) {
+        for await (const { data } of http.events('/v1/event-stream', { ...options }, signal)) yield data as Json<CairnEvent>
+      },
+      status: () => http.get('/v1/streams'),
+      deadLetters: (options) => http.get('/v1/event-dead-letters', { ...options }),
+      redrive: (id) => http.post(`/v1/event-dead-letters/${encodeURIComponent(id)}/redrive`),
+      discard: async (id) => (await http.delete<{ deleted: boolean }>(`/v1/event-dead-letters/${encodeURIComponent(id)}`)).deleted,
     },
     importTarget: httpTarget(http),
     place: http.base,

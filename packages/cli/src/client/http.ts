@@ -1,4 +1,6 @@
-import { CairnError, ERROR_CODES, type ErrorCode } from '@cairn/core'
+import { setTimeout as delay } from 'node:timers/promises'
+import { CairnError, ERROR_CODES, type ErrorCode, isCairnError } from '@cairn/core'
+import { type ServerSentEvent, serverSentEvents } from './server-sent-events.ts'
 
 /** Fields that are undefined are left out; a list is given once for each item. */
 export type Query = { readonly [name: string]: string | number | boolean | readonly string[] | undefined }
@@ -10,6 +12,7 @@ interface Problem {
 }
 
 const ANSWER_MS = 60_000
+const RECONNECT_MS = 500
 
 /**
  * Requests to a Cairn over HTTP; JSON both ways. An error of the server is thrown as the CairnError it was there.
@@ -70,6 +73,32 @@ export class Http {
   #url(path: string, query: Query): string {
     const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [value].flat()).map((each): [string, string] => [name, String(each)]))
     return `${this.base}${path}${given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`}`
+  }
+
+  /**
+   * Server-sent events. Connects again behind the last one when the connection breaks, until `signal` is aborted; errors are
+   * thrown while there was no first answer.
+   */
+  async *events(path: string, query: Query, signal: AbortSignal): AsyncGenerator<ServerSentEvent> {
+    let lastId: string | undefined
+    for (let answered = false; !signal.aborted; ) {
+      try {
+        const url = this.#url(path, query)
+        const headers = { ...this.#headers, accept: 'text/event-stream', ...(lastId === undefined ? {} : { 'last-event-id': lastId }) }
+        const response = await fetch(url, { headers, signal })
+        if (!response.ok || response.body === null) throw this.#refusal('GET', path, response.status, parse(await response.text()))
+        answered = true
+        for await (const event of serverSentEvents(response.body)) {
+          if (event.id !== undefined) lastId = event.id
+          yield event
+        }
+      } catch (error) {
+        if (signal.aborted) return
+        if (isCairnError(error)) throw error
+        if (!answered) throw this.#unreachable(error)
+      }
+      await delay(RECONNECT_MS, undefined, { signal }).catch(() => undefined)
+    }
   }
 
   async #send<T>(method: string, path: string, query: Query, body: unknown, headers: Record<string, string>): Promise<T> {

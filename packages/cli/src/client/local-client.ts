@@ -5,7 +5,7 @@ import { localDocuments } from './documents-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
-  const { agents, state, checkpoints, conversations, histories, resilience, lifecycle, cache, agentFiles, tasks, sagas, schedules } = cairn
+  const { agents, state, checkpoints, conversations, histories, resilience, lifecycle, cache, agentFiles, tasks, sagas, schedules, events } = cairn
   return {
     agents: {
       list: async (filter) => json(await agents.list(filter)),
@@ -104,6 +104,16 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       trigger: async (schedule, options) => json(await schedules.trigger(schedule, options)),
       remove: async (schedule) => ({ deleted: await schedules.remove(schedule) }),
       next: async (schedule, count) => ({ items: json(await schedules.next(schedule, count)) }),
+    },
+    events: {
+      publish: ({ subject, payload, ...options }) => events.publish(subject, payload, options),
+      async *tail(options) {
+        for await (const { cursor: _, ...event } of events.tail(options)) yield json(event)
+      },
+      status: async () => json(await events.status()),
+      deadLetters: async (options) => json(await events.deadLetters(options)),
+      redrive: (id) => events.redrive(id),
+      discard: (id) => events.discard(id),
     },
     importTarget: localTarget(cairn),
     place,

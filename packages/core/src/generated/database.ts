@@ -945,6 +945,7 @@ export interface TxDeadLetters {
   deliveries: number
   message_created_at: Date
   created_at: Generated<Date>
+  reason: string | null
 }
 
 export interface TxDeliveries {
@@ -1028,6 +1029,15 @@ export interface TxSagas {
   updated_at: Generated<Date>
 }
 
+export interface TxStateReaders {
+  tenant_id: Generated<string>
+  consumer: string
+  epoch: string
+  position: number
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
 export interface TxStreams {
   name: string
   subjects: string[]
@@ -1097,5 +1107,6 @@ export interface Database {
   'tx.outbox': TxOutbox
   'tx.saga_steps': TxSagaSteps
   'tx.sagas': TxSagas
+  'tx.state_readers': TxStateReaders
   'tx.streams': TxStreams
 }

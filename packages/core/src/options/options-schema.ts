@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { CacheOptions } from './cache-options.ts'
+import type { EventOptions } from './event-options.ts'
 import type { StateOptions } from '../state/index.ts'
 
 const text = z.string().min(1)
@@ -46,6 +47,11 @@ const state = z
   .partial()
 
 const cache = z.strictObject({ maxBytes: positive, sweepMs: ms, awayTtlMs: ms, leaseMs: ms, waitMs: ms } satisfies Record<keyof CacheOptions, z.ZodType>).partial()
+const events = z
+  .strictObject({
+    relay: z.boolean(), relayLeaseMs: z.int().min(300).max(600_000), captureState: z.enum(['on-demand', 'always', 'off']), messagesStorage: z.enum(['memory', 'file']),
+  } satisfies Record<keyof EventOptions, z.ZodType>)
+  .partial()
 
 /** Shape of `CairnOptions` without the functions. Unknown names are refused. */
 export const OPTIONS_SCHEMA = z
@@ -53,6 +59,6 @@ export const OPTIONS_SCHEMA = z
     dataDir: text, postgres, nats, tenant: text,
     actor: z.strictObject({ kind: z.enum(['user', 'agent', 'service', 'system']), id: text }),
     migrate: z.enum(['auto', 'check']),
-    state, cache,
+  cache, events, state,
   })
   .partial()

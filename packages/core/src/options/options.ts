@@ -2,6 +2,7 @@ import type { Actor } from '../identity/index.ts'
 import type { Logger } from '../observability/index.ts'
 import type { CacheOptions } from './cache-options.ts'
 import type { StateOptions } from '../state/index.ts'
+import type { EventOptions } from './event-options.ts'
 
 export type PoolOptionName = 'primary' | 'replica' | 'background' | 'analytics'
 
@@ -101,6 +102,7 @@ export interface CairnOptions {
   readonly migrate?: 'auto' | 'check'
   readonly state?: Partial<StateOptions>
   readonly cache?: Partial<CacheOptions>
+  readonly events?: Partial<EventOptions>
   /** A pino logger or anything of its shape. @default silent */
   readonly logger?: Logger
   /** Told what a slow first start is doing. */
@@ -118,6 +120,7 @@ export interface ResolvedOptions {
   readonly state: StateOptions
   /** Over the defaults of the cache. */
   readonly cache: Partial<CacheOptions>
+  readonly events: EventOptions
   readonly logger: Logger
   readonly onProgress: (step: string) => void
 }

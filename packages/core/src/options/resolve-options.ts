@@ -4,6 +4,7 @@ import { CairnError } from '../errors/index.ts'
 import { type Actor, DEFAULT_TENANT, checkTenant } from '../identity/index.ts'
 import { SILENT_LOGGER } from '../observability/index.ts'
 import { STATE_DEFAULTS } from '../state/index.ts'
+import { EVENT_DEFAULTS } from './event-options.ts'
 import { fromEnvironment } from './from-environment.ts'
 import { OPTIONS_FILE, fromFile } from './from-file.ts'
 import type { CairnOptions, NatsOptions, PostgresOptions, ResolvedOptions } from './options.ts'
@@ -31,6 +32,7 @@ export function resolveOptions(given: CairnOptions = {}, env: NodeJS.ProcessEnv 
     migrate: merged.migrate ?? 'auto',
     state: Object.freeze({ ...STATE_DEFAULTS, ...definedOnly(file.state ?? {}), ...definedOnly(plain.state ?? {}) }),
     cache: Object.freeze({ ...definedOnly(file.cache ?? {}), ...definedOnly(plain.cache ?? {}) }),
+    events: Object.freeze({ ...EVENT_DEFAULTS, ...definedOnly(file.events ?? {}), ...definedOnly(plain.events ?? {}) }),
     logger: logger ?? SILENT_LOGGER,
     onProgress: onProgress ?? (() => undefined),
   })

@@ -121,6 +121,9 @@ export class StateCore {
     this.lifecycle = new LifecycleCore(this)
   }
 
+  /** Readers of the change feed other than the flush: what comes after the number it returns stays in the feed (LMDB). */
+  holdChanges: (() => number) | undefined
+
   /** Opens the hot tier, replays what former processes left, and starts the upkeep. */
   async start(): Promise<void> {
     await this.conflicts.policies.start()
@@ -292,7 +295,7 @@ export class StateCore {
           this.#underWay.delete(hold)
         }
       }
-      if (!this.#kv.capabilities.shared) await this.hot.bucket.acknowledgeChanges(this.#watermark(this.flusher.oldestDirtyRevision()))
+      if (!this.#kv.capabilities.shared) await this.hot.bucket.acknowledgeChanges(Math.min(this.#watermark(this.flusher.oldestDirtyRevision()), this.holdChanges?.() ?? Number.POSITIVE_INFINITY))
     } catch (error) {
       if (!this.#closed) this.log.debug({ err: error }, 'state upkeep failed and will be tried again')
     }

@@ -19,6 +19,7 @@ import { checkpointHistoryRoutes } from './routes/checkpoint-history.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { documentRoutes } from './routes/documents.ts'
+import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/histories.ts'
 import { homeRoutes } from './routes/home.ts'
@@ -88,6 +89,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   taskRoutes(app)
   sagaRoutes(app)
   scheduleRoutes(app)
+  eventRoutes(app, { closing, keepAliveMs })
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app

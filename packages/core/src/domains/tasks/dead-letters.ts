@@ -5,7 +5,7 @@ import type { DomainContext } from '../domain-context.ts'
 import { check, text } from './checks.ts'
 import type { TaskRoom } from './task-room.ts'
 import { LIST_DEAD_LETTERS, REDRIVE, RESOLVE_DEAD_LETTER } from './tasks-queries.ts'
-import type { DeadLetter, DeadLetterFilter } from './types.ts'
+import type { TaskDeadLetter, DeadLetterFilter } from './types.ts'
 
 const filterSchema = z.strictObject({
   type: text(1, 100).optional(),
@@ -28,13 +28,13 @@ export class DeadLetters {
   }
 
   /** Oldest first. */
-  async list(filter: DeadLetterFilter = {}): Promise<Page<DeadLetter>> {
+  async list(filter: DeadLetterFilter = {}): Promise<Page<TaskDeadLetter>> {
     const checked = check(filterSchema, filter, 'filter')
     const limit = pageLimit(filter)
     const after = decodeCursor('dead-letters', filter.cursor, 1)?.[0] ?? 0
     const { identity, sql } = this.#context
     const values = [identity.tenant, after, checked.includeResolved ?? false, checked.type ?? null, checked.reason ?? null, limit + 1]
-    const { rows } = await sql.query<DeadLetter>(identity, LIST_DEAD_LETTERS, values)
+    const { rows } = await sql.query<TaskDeadLetter>(identity, LIST_DEAD_LETTERS, values)
     return toPage('dead-letters', rows, limit, ({ id }) => [id])
   }
 

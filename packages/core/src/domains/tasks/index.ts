@@ -5,7 +5,7 @@ export { closeTasks } from './task-room.ts'
 export { TasksService } from './tasks-service.ts'
 export type {
   Backoff,
-  DeadLetter,
+  TaskDeadLetter,
   DeadLetterFilter,
   DependsOn,
   EnqueueOptions,

@@ -182,7 +182,7 @@ export interface TaskAssignment {
   readonly assignedAt: Date
 }
 
-export interface DeadLetter {
+export interface TaskDeadLetter {
   readonly id: number
   readonly taskId: string
   readonly type: string

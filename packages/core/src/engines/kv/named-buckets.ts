@@ -1,5 +1,10 @@
 import type { KvBucketOptions } from './kv-engine.ts'
 
+/** Where a server republishes the changes of a bucket (its full name): this and the encoded key. */
+export function changesSubject(bucket: string): string {
+  return `cairn.kv.${bucket}.`
+}
+
 /**
  * The buckets that are shared by name, with their settings (S4 §11.2). AGENT_STATE has no time to live: its entries leave
  * only when SQL has them (docs/decisions/0004 says why it keeps one revision and not five).

@@ -1,7 +1,11 @@
 import { CairnError } from '../../errors/index.ts'
-import type { ConsumerOptions, StreamOptions } from './stream-engine.ts'
+import type { ConsumerOptions, StreamOptions, TailOptions } from './stream-engine.ts'
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/
+/** `=` is for the owner that a caller puts before the name. */
+const CONSUMER_NAME = /^[A-Za-z0-9_=-]{1,160}$/
+/** Unacknowledged messages of one consumer, over all processes. */
+const MAX_PENDING = 20_000
 const TOKEN = /^[^\s.*>\p{C}]+$/u
 const MESSAGE_ID = /^[\x21-\x7e]{1,255}$/
 const HEADER_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/
@@ -27,6 +31,10 @@ export function checkStreamName(field: string, name: string): void {
   if (typeof name !== 'string' || !NAME.test(name)) throw invalid(field, `${shown(name)} is not a name. Use 1 to 64 of A-Z a-z 0-9 _ -.`)
 }
 
+function checkConsumerName(name: string): void {
+  if (typeof name !== 'string' || !CONSUMER_NAME.test(name)) throw invalid('name', `${shown(name)} is not a name. Use 1 to 160 of A-Z a-z 0-9 _ - =.`)
+}
+
 /** Where to publish: tokens between dots, no wildcards. */
 export function checkSubject(subject: string): void {
   checkTokens('subject', subject, () => false)
@@ -48,6 +56,8 @@ export function checkStreamOptions(options: StreamOptions): void {
   if (options.maxAgeMs !== undefined && options.maxAgeMs !== 0) checkWholeIn('maxAgeMs', options.maxAgeMs, 100, Number.MAX_SAFE_INTEGER)
   if (options.maxMessages !== undefined) checkWholeIn('maxMessages', options.maxMessages, 1, Number.MAX_SAFE_INTEGER)
   if (options.maxBytes !== undefined) checkWholeIn('maxBytes', options.maxBytes, 1, Number.MAX_SAFE_INTEGER)
+  if (options.maxMessageBytes !== undefined) checkWholeIn('maxMessageBytes', options.maxMessageBytes, 1, 2 ** 31 - 1)
+  for (const subject of options.alsoSubjects ?? []) checkPattern('alsoSubjects', subject)
   if (options.replicas !== undefined) checkWholeIn('replicas', options.replicas, 1, 5)
   if (options.storage !== undefined && options.storage !== 'file' && options.storage !== 'memory') throw invalid('storage', `${shown(options.storage)} is neither 'file' nor 'memory'.`)
 }
@@ -60,13 +70,30 @@ export function resolveConsumer(options: ConsumerOptions): Required<ConsumerOpti
     ackWaitMs: options.ackWaitMs ?? 30_000,
     maxDeliver: options.maxDeliver ?? 3,
     from: options.from ?? 'all',
+    maxPending: options.maxPending ?? MAX_PENDING,
+    outside: options.outside ?? false,
   }
-  checkStreamName('name', resolved.name)
+  checkConsumerName(resolved.name)
+  checkWholeIn('maxPending', resolved.maxPending, 1, MAX_PENDING)
   checkPattern('filter', resolved.filter)
   checkWholeIn('ackWaitMs', resolved.ackWaitMs, 10, MAX_MS)
   checkWholeIn('maxDeliver', resolved.maxDeliver, 1, 1_000_000)
   if (resolved.from !== 'all' && resolved.from !== 'new') throw invalid('from', `${shown(resolved.from)} is neither 'all' nor 'new'.`)
   return resolved
+}
+
+/** Checked, with its defaults. */
+export function resolveTail(options: TailOptions): { filter: string; from: Exclude<TailOptions['from'], undefined>; outside: boolean } {
+  const { filter = '>', from = 'new', outside = false } = options
+  checkPattern('filter', filter)
+  const known = from === 'all' || from === 'last' || from === 'new' || (typeof from === 'object' && from !== null && typeof from.after === 'string')
+  if (!known) throw invalid('from', `${shown(from)} is neither 'all', 'last', 'new' nor { after: cursor }.`)
+  return { filter, from, outside }
+}
+
+/** INVALID_CURSOR for text that this engine did not make. */
+export function badTailCursor(cursor: string): CairnError {
+  return new CairnError('INVALID_CURSOR', `from.after: ${shown(cursor)} is not the cursor of a message of this stream.`, { details: { field: 'from' } })
 }
 
 export function checkMessageId(id: string): void {

@@ -10,6 +10,8 @@ export interface StreamMessage {
   readonly publishedAt: Date
   /** 1 for the first delivery. */
   readonly deliveries: number
+  /** Of a message that the server copied from another stream (`alsoSubjects`): its position there. */
+  readonly sourceSequence?: number
 }
 
 export interface PublishOptions {
@@ -29,6 +31,52 @@ export interface ConsumerOptions {
   readonly maxDeliver?: number
   /** Where a new consumer starts. @default 'all' */
   readonly from?: 'all' | 'new'
+  /** Messages handed out and neither acknowledged nor refused, over all processes; beyond it, new ones wait. @default 20000 */
+  readonly maxPending?: number
+  /** `filter` is one of `alsoSubjects`: it gets no prefix. @default false */
+  readonly outside?: boolean
+}
+
+export interface TailOptions {
+  /** @default '>' */
+  readonly filter?: string
+  /** `last`: the newest message of each subject, then what comes; a cursor: what came after the message that had it. @default 'new' */
+  readonly from?: 'all' | 'last' | 'new' | { readonly after: string }
+  readonly outside?: boolean
+  /** Ends the tail. */
+  readonly signal?: AbortSignal
+}
+
+export interface TailMessage extends StreamMessage {
+  /** Where to go on: `from: { after: cursor }`. */
+  readonly cursor: string
+}
+
+/** What the server made of a stream, and how full it is. */
+export interface StreamStatus {
+  readonly name: string
+  readonly subjects: readonly string[]
+  readonly messages: number
+  readonly bytes: number
+  readonly lastSequence: number
+  /** 0: never. */
+  readonly maxAgeMs: number
+  /** Null: no limit. */
+  readonly maxMessages: number | null
+  readonly maxBytes: number | null
+  readonly maxMessageBytes: number | null
+  readonly storage: 'file' | 'memory' | 'sql'
+  readonly replicas: number
+  readonly consumers: readonly ConsumerStatus[]
+}
+
+export interface ConsumerStatus {
+  readonly name: string
+  readonly filter: string
+  /** Not handed out yet; an estimate in SQL above 10000. */
+  readonly waiting: number
+  /** Handed out and not settled. */
+  readonly pending: number
 }
 
 export interface StreamDelivery extends StreamMessage {
@@ -56,6 +104,15 @@ export interface StreamOptions {
   readonly storage?: 'file' | 'memory'
   /** @default 3, at most the cluster's size */
   readonly replicas?: number
+  /** Largest message; SQL has one limit for all of its streams. */
+  readonly maxMessageBytes?: number
+  /** A message may replace all before it of its subject. JetStream only. @default false */
+  readonly allowRollup?: boolean
+  /**
+   * Subjects without prefix, to which the server itself copies messages of other streams. JetStream only.
+   * @default those that the stream has already
+   */
+  readonly alsoSubjects?: readonly string[]
 }
 
 /**
@@ -70,5 +127,11 @@ export interface StreamEngine {
   /** Resolves with the sequence once the message is durable. */
   publish(subject: string, payload: unknown, options?: PublishOptions): Promise<number>
   consumer(stream: string, options: ConsumerOptions): Promise<StreamConsumer>
+  /** Follows a stream from a place of its own, without acknowledgement; survives a lost connection. Ends with `signal` or the engine. */
+  tail(stream: string, options?: TailOptions): AsyncIterable<TailMessage>
+  /** A cursor for `tail` behind all that is in the stream now. NOT_FOUND without such a stream. */
+  end(stream: string): Promise<string>
+  /** NOT_FOUND without such a stream. */
+  status(stream: string): Promise<StreamStatus>
   close(): Promise<void>
 }

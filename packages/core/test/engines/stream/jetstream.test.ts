@@ -84,4 +84,45 @@ describe('JetStream streams only', () => {
     await connection.close()
     expect(await take(await engine.consumer('foreign', { name: 'c' }), 1)).toMatchObject([{ id: 'foreign:1', subject: 'foreign.a', payload: 'plain text', headers: {} }])
   })
+
+  it('capture what the server copies from another stream, with its position there', async () => {
+    const { url } = natsTarget()
+    const prefix = uniqueName('t')
+    const engine = await openJetStreamStreams({ servers: [url], prefix })
+    onTestFinished(() => engine.close())
+    const connection = await connect({ servers: url })
+    onTestFinished(() => connection.close())
+    const jsm = await jetstreamManager(connection)
+    await jsm.streams.add({ name: `${prefix}src`, subjects: [`${prefix}src.>`], republish: { src: `${prefix}src.>`, dest: `cairn.kv.${prefix}.>`, headers_only: true } })
+    onTestFinished(async () => void (await jsm.streams.delete(`${prefix}src`)))
+    const stream = { name: 'both', subjects: ['both.>'] }
+    await engine.ensureStream({ ...stream, alsoSubjects: [`cairn.kv.${prefix}.>`] })
+    // Said without it, it stays; said to have none, it goes.
+    await engine.ensureStream({ ...stream, maxAgeMs: 60_000 })
+    await jsm.jetstream().publish(`${prefix}src.a`, 'large')
+    await engine.publish('both.a', 1)
+    const consumer = await engine.consumer('both', { name: 'c', filter: `cairn.kv.${prefix}.>`, outside: true })
+    expect(await take(consumer, 1)).toMatchObject([{ subject: `cairn.kv.${prefix}.a`, payload: '', sourceSequence: 1 }])
+    expect(await take(await engine.consumer('both', { name: 'd', filter: 'both.>' }), 1)).toMatchObject([{ subject: 'both.a', payload: 1 }])
+    await engine.ensureStream({ ...stream, alsoSubjects: [] })
+    expect((await engine.status('both')).subjects).toEqual(['both.>'])
+  })
+
+  it('are followed across a restart of the server, each message once', { timeout: 60_000 }, async () => {
+    const server = await startNats()
+    onTestFinished(() => server.dispose())
+    const engine = await openJetStreamStreams({ servers: [server.url] })
+    onTestFinished(() => engine.close())
+    await engine.ensureStream({ name: 'load', subjects: ['load.>'] })
+    const seen: unknown[] = []
+    const following = (async () => {
+      for await (const { payload } of engine.tail('load', { from: 'all' })) if (seen.push(payload) === 300) return
+    })()
+    for (let n = 0; n < 300; n++) {
+      if (n === 100) await server.kill9().then(() => server.restart())
+      while ((await codeOf(engine.publish('load.a', n, { id: `m${n}` }))) !== 'no error') await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    await following
+    expect(seen).toEqual(Array.from({ length: 300 }, (_, n) => n))
+  })
 })

@@ -1,7 +1,7 @@
 // More than 400 lines would be no harm: the contract is one suite, so that nobody can run a part of it and call an engine conformant.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isCairnError } from '../../../src/errors/index.ts'
-import type { ConsumerOptions, StreamConsumer, StreamDelivery, StreamEngine, StreamOptions } from '../../../src/engines/stream/index.ts'
+import type { ConsumerOptions, StreamConsumer, StreamDelivery, StreamEngine, StreamOptions, TailMessage, TailOptions } from '../../../src/engines/stream/index.ts'
 import { until } from '../../harness/cairns.ts'
 
 export interface StreamTarget {
@@ -329,13 +329,13 @@ export function streamConformance(name: string, open: () => Promise<StreamTarget
         expect(await codeOf(engine.publish(subject, 1)), subject).toBe('INVALID_ARGUMENT')
       }
       for (const filter of ['', 'a.>.b', 'a..b', 'a b', '>a.', '$KV.>']) expect(await codeOf(consumerOf(stream, { filter })), filter).toBe('INVALID_ARGUMENT')
-      for (const name of ['', 'a b', 'a.b', '*', 'x'.repeat(65)]) {
+      for (const name of ['', 'a b', 'a.b', '*', 'x'.repeat(161)]) {
         expect(await codeOf(consumerOf(stream, { name })), name).toBe('INVALID_ARGUMENT')
         expect(await codeOf(engine.ensureStream({ name, subjects: ['q.>'] })), name).toBe('INVALID_ARGUMENT')
         expect(await codeOf(engine.consumer(name, { name: 'c' })), name).toBe('INVALID_ARGUMENT')
       }
       for (const subjects of [[], ['a b'], ['q.a', 'q.*']]) expect(await codeOf(engine.ensureStream({ name: 'q', subjects })), subjects.join()).toBe('INVALID_ARGUMENT')
-      for (const options of [{ ackWaitMs: 0 }, { maxDeliver: 0 }, { maxDeliver: 1.5 }, { from: 'then' as 'all' }]) expect(await codeOf(consumerOf(stream, options))).toBe('INVALID_ARGUMENT')
+      for (const options of [{ ackWaitMs: 0 }, { maxDeliver: 0 }, { maxPending: 0 }, { maxDeliver: 1.5 }, { from: 'then' as 'all' }]) expect(await codeOf(consumerOf(stream, options))).toBe('INVALID_ARGUMENT')
       for (const [limit, waitMs] of [[0, 0], [1, -1], [1.5, 0], [1, Number.NaN]] as const) expect(await codeOf(consumer.fetch(limit, waitMs))).toBe('INVALID_ARGUMENT')
       for (const id of ['', 'a b', 'é', 'x'.repeat(256)]) expect(await codeOf(engine.publish(`${stream}.a`, 1, { id })), id).toBe('INVALID_ARGUMENT')
       for (const headers of [{ 'a b': 'x' }, { 'Nats-Msg-Id': 'x' }, { a: 'x\r\ny: z' }, { a: ' x' }] as Record<string, string>[]) {
@@ -345,6 +345,82 @@ export function streamConformance(name: string, open: () => Promise<StreamTarget
       circle.push(circle)
       for (const payload of [undefined, 1n, circle, 'a\u0000b', { '\ud800': 1 }]) expect(await codeOf(engine.publish(`${stream}.a`, payload))).toBe('SERIALIZATION_ERROR')
       expect(await consumer.fetch(10, 0)).toEqual([])
+    })
+
+    describe('tail', () => {
+      async function tailed(stream: string, options: TailOptions, count: number): Promise<TailMessage[]> {
+        const messages: TailMessage[] = []
+        for await (const message of target.engine.tail(stream, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) })) if (messages.push(message) === count) break
+        return messages
+      }
+
+      it('begins with all, with the newest of each subject, with what is new, or behind a cursor', async () => {
+        const stream = await fresh()
+        for (const [subject, payload] of [['a', 1], ['b', 2], ['a', 3]] as const) await target.engine.publish(`${stream}.${subject}`, payload, { id: `t${payload}`, headers: { n: String(payload) } })
+        const all = await tailed(stream, { from: 'all' }, 3)
+        expect(all).toMatchObject([1, 2, 3].map((payload) => ({ payload, id: `t${payload}`, headers: { n: String(payload) }, deliveries: 1 })))
+        expect((await tailed(stream, { from: 'last' }, 2)).map(({ payload }) => payload)).toEqual([2, 3])
+        expect((await tailed(stream, { from: 'last', filter: `${stream}.b` }, 1)).map(({ payload }) => payload)).toEqual([2])
+        expect((await tailed(stream, { from: { after: all[0]?.cursor as string } }, 2)).map(({ payload }) => payload)).toEqual([2, 3])
+        const end = await target.engine.end(stream)
+        await target.engine.publish(`${stream}.a`, 4)
+        expect((await tailed(stream, { from: { after: end } }, 1)).map(({ payload }) => payload)).toEqual([4])
+        expect((await tailed(stream, { from: 'all', filter: `${stream}.*` }, 1)).map(({ payload }) => payload)).toEqual([1])
+      })
+
+      it('follows what many publish, each once and in order, without taking it from a consumer', async () => {
+        const stream = await fresh()
+        const following = tailed(stream, { from: 'all' }, 200)
+        await Promise.all(Array.from({ length: 8 }, async (_, publisher) => {
+          for (let n = 0; n < 25; n++) await target.engine.publish(`${stream}.p${publisher}`, n)
+        }))
+        const messages = await following
+        for (let publisher = 0; publisher < 8; publisher++) expect(messages.filter(({ subject }) => subject.endsWith(`.p${publisher}`)).map(({ payload }) => payload)).toEqual(Array.from({ length: 25 }, (_, n) => n))
+        expect(await take(await consumerOf(stream), 200)).toHaveLength(200)
+      })
+
+      it('ends with its signal and with the engine, and refuses what is malformed', async () => {
+        const stream = await fresh()
+        const engine = await target.another()
+        const stop = new AbortController()
+        const count = async (tail: AsyncIterable<unknown>): Promise<number> => {
+          let seen = 0
+          for await (const _ of tail) seen++
+          return seen
+        }
+        const stopped = count(engine.tail(stream, { signal: stop.signal }))
+        const closed = count(engine.tail(stream))
+        stop.abort()
+        expect(await stopped).toBe(0)
+        await engine.close()
+        expect(await closed).toBe(0)
+        const next = async (of: string, options: TailOptions): Promise<unknown> => target.engine.tail(of, options)[Symbol.asyncIterator]().next()
+        expect(await codeOf(next(stream, { from: { after: 'x' } }))).toBe('INVALID_CURSOR')
+        expect(await codeOf(next(stream, { from: 'then' as 'all' }))).toBe('INVALID_ARGUMENT')
+        expect(await codeOf(next(stream, { filter: 'a..b' }))).toBe('INVALID_ARGUMENT')
+      })
+    })
+
+    it('hands out no more than maxPending at a time, over all that use the name', async () => {
+      const stream = await fresh()
+      for (let n = 0; n < 10; n++) await target.engine.publish(`${stream}.a`, n)
+      const [one, two] = [await consumerOf(stream, { maxPending: 3 }), await consumerOf(stream, { maxPending: 3 })]
+      const held = [...(await one.fetch(2, 1_000)), ...(await two.fetch(10, 1_000))]
+      expect(payloads(held)).toEqual([0, 1, 2])
+      expect(await one.fetch(10, 200)).toEqual([])
+      await held[1]?.ack()
+      expect(payloads(await two.fetch(10, PATIENCE_MS))).toEqual([3])
+      expect((await target.engine.status(stream)).consumers).toEqual([{ name: 'c', filter: '>', waiting: 6, pending: 3 }])
+    })
+
+    it('reports a stream with its settings and what is in it', async () => {
+      const stream = await fresh({ maxAgeMs: 60_000, maxMessages: 1_000, maxBytes: 1_000_000, maxMessageBytes: 100_000 })
+      await target.engine.publish(`${stream}.a`, { a: 1 })
+      const status = await target.engine.status(stream)
+      expect(status).toMatchObject({ name: stream, subjects: [`${stream}.>`], messages: 1, maxAgeMs: 60_000, maxMessages: 1_000, maxBytes: 1_000_000, replicas: 1, consumers: [] })
+      expect(status.bytes).toBeGreaterThan(0)
+      expect(await codeOf(target.engine.status('nobody'))).toBe('NOT_FOUND')
+      expect(await codeOf(target.engine.end('nobody'))).toBe(target.engine.kind === 'sql' ? 'no error' : 'NOT_FOUND')
     })
 
     it('ends what waits when it is closed, twice if need be, and then refuses with CLOSED', async () => {

@@ -1,5 +1,5 @@
 import type {
-  DeadLetter as CoreDeadLetter, Enqueued as CoreEnqueued, Task as CoreTask, TaskAssignment as CoreAssignment, TaskDependency as CoreDependency,
+  TaskDeadLetter as CoreDeadLetter, Enqueued as CoreEnqueued, Task as CoreTask, TaskAssignment as CoreAssignment, TaskDependency as CoreDependency,
   TaskExecution as CoreExecution, TaskLimit as CoreLimit, TaskStats as CoreStats, TaskWorkerInfo as CoreWorker,
 } from '@cairn/core'
 import { FAILURE_POLICIES, TASK_DEPENDENCY_KINDS, TASK_PRIORITIES, TASK_STATUSES } from '@cairn/core'

@@ -1,5 +1,6 @@
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
 import type { KvBucketOptions } from '../kv-engine.ts'
+import { changesSubject } from '../named-buckets.ts'
 import { NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_FOUND, isApiError } from '../../nats/index.ts'
 
 const NANOS = 1_000_000
@@ -17,7 +18,7 @@ export interface BucketNames {
 
 export function bucketNames(prefix: string, name: string): BucketNames {
   const bucket = prefix + name
-  return { bucket, stream: `KV_${bucket}`, subjects: `$KV.${bucket}.`, changes: `cairn.kv.${bucket}.` }
+  return { bucket, stream: `KV_${bucket}`, subjects: `$KV.${bucket}.`, changes: changesSubject(bucket) }
 }
 
 /** Makes the stream of a bucket, or brings an existing one up to date; says what the server made of it. */

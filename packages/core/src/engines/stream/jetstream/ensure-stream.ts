@@ -5,6 +5,9 @@ import { NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_FOUND, SUBJECTS_O
 const NANOS = 1_000_000
 /** A message id is remembered this long. */
 const DUPLICATE_WINDOW_MS = 5 * 60_000
+/** Errors of the server that has too little left to set aside. */
+const NO_STORAGE = 10_047
+const NO_MEMORY = 10_028
 /** The server refuses a shorter one. */
 const LEAST_WINDOW_MS = 100
 
@@ -16,6 +19,11 @@ export interface WireStream {
   readonly maxBytes: number
   readonly storage: 'file' | 'memory'
   readonly replicas: number
+  /** -1: no limit. */
+  readonly maxMessageBytes: number
+  readonly allowRollup: boolean
+  /** Whether a subject that the stream has and that is not among `subjects` stays. */
+  keepSubjects(this: void, subject: string): boolean
 }
 
 /** Makes the stream or brings it up to date; returns what the server made of it. */
@@ -25,15 +33,27 @@ export async function ensureWireStream(jsm: JetStreamManager, stream: WireStream
     throw error
   })
   // More replicas than the cluster has servers are refused: one less is tried.
-  for (let replicas = clustered ? stream.replicas : 1; ; replicas--) {
-    const wanted = streamConfig(stream, replicas)
+  let maxBytes = stream.maxBytes
+  for (let replicas = clustered ? stream.replicas : 1; ; ) {
+    const wanted = { ...streamConfig(stream, replicas), max_bytes: maxBytes }
     try {
       if (existing === undefined) return await jsm.streams.add(wanted)
       // The server refuses to change where a stream is stored.
       const { storage: _, ...changeable } = wanted
+      // What the server itself copies here goes on until somebody says otherwise.
+      changeable.subjects = [...(changeable.subjects ?? []), ...existing.config.subjects.filter((subject) => stream.keepSubjects(subject) && changeable.subjects?.includes(subject) !== true)]
       return differs(existing.config, changeable) ? await jsm.streams.update(stream.name, changeable) : existing
     } catch (error) {
-      if (replicas > 1 && isApiError(error, REPLICAS_NOT_SUPPORTED, NO_SUITABLE_PEERS)) continue
+      if (replicas > 1 && isApiError(error, REPLICAS_NOT_SUPPORTED, NO_SUITABLE_PEERS)) {
+        replicas--
+        continue
+      }
+      // The server sets the whole size of a limited stream aside. Where it has less room, the stream has no limit of its own.
+      if (maxBytes > 0 && isApiError(error, NO_STORAGE, NO_MEMORY)) {
+        maxBytes = existing === undefined ? -1 : existing.config.max_bytes
+        if (maxBytes === stream.maxBytes) maxBytes = -1
+        continue
+      }
       if (isApiError(error, SUBJECTS_OVERLAP)) {
         throw new CairnError('INVALID_ARGUMENT', `subjects: another stream has some of ${stream.subjects.join(', ')} already. A subject belongs to one stream.`, { cause: error, details: { field: 'subjects' } })
       }
@@ -53,6 +73,8 @@ function streamConfig(stream: WireStream, replicas: number): Partial<StreamConfi
     max_age: maxAgeMs * NANOS,
     max_msgs: stream.maxMessages,
     max_bytes: stream.maxBytes,
+    max_msg_size: stream.maxMessageBytes,
+    allow_rollup_hdrs: stream.allowRollup,
     num_replicas: replicas,
     duplicate_window: (maxAgeMs > 0 ? Math.max(LEAST_WINDOW_MS, Math.min(maxAgeMs, DUPLICATE_WINDOW_MS)) : DUPLICATE_WINDOW_MS) * NANOS,
     allow_direct: true,
@@ -60,6 +82,6 @@ function streamConfig(stream: WireStream, replicas: number): Partial<StreamConfi
 }
 
 function differs(actual: StreamConfig, wanted: Partial<StreamConfig>): boolean {
-  const keys = ['max_age', 'max_msgs', 'max_bytes', 'num_replicas', 'duplicate_window'] as const
+  const keys = ['max_age', 'max_msgs', 'max_bytes', 'max_msg_size', 'allow_rollup_hdrs', 'num_replicas', 'duplicate_window'] as const
   return keys.some((key) => actual[key] !== wanted[key]) || JSON.stringify(actual.subjects) !== JSON.stringify(wanted.subjects)
 }

@@ -1,18 +1,15 @@
 import { AckPolicy, DeliverPolicy, ReplayPolicy } from '@nats-io/jetstream'
 import type { Msg } from '@nats-io/transport-node'
 import { CairnError } from '../../../errors/index.ts'
-import { CONSUMER_NOT_FOUND, isApiError, toNatsError } from '../../nats/index.ts'
+import { CONSUMER_NOT_FOUND, isApiError } from '../../nats/index.ts'
 import { checkDelay, checkFetch } from '../stream-checks.ts'
 import type { ConsumerOptions, StreamConsumer, StreamDelivery, StreamMessage } from '../stream-engine.ts'
 import type { StreamsOwner } from './jetstream-streams.ts'
 import { pull } from './pull.ts'
-import { deadLetterHeaders, readDeadLetter, readMessage } from './wire-message.ts'
+import { readDeadLetters } from './dead-letters.ts'
+import { deadLetterHeaders, readMessage } from './wire-message.ts'
 
 const NANOS = 1_000_000
-/** Unacknowledged messages of one consumer, over all processes. */
-const MAX_ACK_PENDING = 20_000
-/** The server forgets a reader of dead letters that nobody asks after this long. */
-const READER_IDLE_MS = 10_000
 
 /** Makes the durable consumer or brings it up to date. `from` counts only when it is new. */
 export async function openConsumer(owner: StreamsOwner, stream: string, options: Required<ConsumerOptions>): Promise<JetStreamConsumer> {
@@ -22,8 +19,8 @@ export async function openConsumer(owner: StreamsOwner, stream: string, options:
     ack_wait: options.ackWaitMs * NANOS,
     // The server drops a message silently after the last delivery, so the count is looked at here.
     max_deliver: -1,
-    max_ack_pending: MAX_ACK_PENDING,
-    filter_subject: names.subject(options.filter),
+    max_ack_pending: options.maxPending,
+    filter_subject: options.outside ? options.filter : names.subject(options.filter),
   }
   const existing = await jsm.consumers.info(wire, options.name).catch((error: unknown) => {
     if (isApiError(error, CONSUMER_NOT_FOUND)) return undefined
@@ -37,7 +34,7 @@ export async function openConsumer(owner: StreamsOwner, stream: string, options:
       replay_policy: ReplayPolicy.Instant,
       deliver_policy: options.from === 'new' ? DeliverPolicy.New : DeliverPolicy.All,
     })
-  } else if (existing.config.ack_wait !== settings.ack_wait || existing.config.filter_subject !== settings.filter_subject) {
+  } else if ((['ack_wait', 'filter_subject', 'max_ack_pending'] as const).some((key) => existing.config[key] !== settings[key])) {
     await jsm.consumers.update(wire, options.name, settings)
   }
   return new JetStreamConsumer(owner, stream, options)
@@ -75,24 +72,8 @@ export class JetStreamConsumer implements StreamConsumer {
   async deadLetters(limit: number): Promise<StreamMessage[]> {
     checkFetch(limit, 0)
     this.#assertOpen()
-    const { jsm, names } = this.#owner
-    const stream = names.deadLetterStream
-    try {
-      const { name, num_pending } = await jsm.consumers.add(stream, {
-        ack_policy: AckPolicy.None,
-        deliver_policy: DeliverPolicy.All,
-        replay_policy: ReplayPolicy.Instant,
-        filter_subject: names.deadLettersOf(this.#stream, this.#options.name),
-        inactive_threshold: READER_IDLE_MS * NANOS,
-        mem_storage: true,
-        num_replicas: 1,
-      })
-      const messages = num_pending === 0 ? [] : await pull(this.#owner.connection, { stream, consumer: name, batch: Math.min(limit, num_pending), waitMs: 0, ...this.#limits })
-      void jsm.consumers.delete(stream, name).catch(() => false)
-      return messages.map(readDeadLetter)
-    } catch (error) {
-      throw toNatsError(error, `reading the dead letters of ${this.#options.name}`)
-    }
+    const letters = await readDeadLetters({ ...this.#owner, signal: this.#limits.signal }, this.#owner.names.deadLettersOf(this.#stream, this.#options.name), { limit })
+    return letters.map(({ message }) => message)
   }
 
   async close(): Promise<void> {

@@ -3,17 +3,22 @@ import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
 import { v7 as uuidv7 } from 'uuid'
 import { CairnError } from '../../../errors/index.ts'
 import { type Logger, SILENT_LOGGER } from '../../../observability/index.ts'
-import { type JetStreamOptions, REQUEST_TIMEOUT_MS, RequestMux, STREAM_NOT_FOUND, connectNats, isApiError, toNatsError } from '../../nats/index.ts'
-import { checkHeaders, checkMessageId, checkStreamName, checkStreamOptions, checkSubject, encodePayload, resolveConsumer } from '../stream-checks.ts'
-import type { ConsumerOptions, PublishOptions, StreamConsumer, StreamEngine, StreamOptions } from '../stream-engine.ts'
+import { CONSUMER_NOT_FOUND, type JetStreamOptions, REQUEST_TIMEOUT_MS, RequestMux, STREAM_NOT_FOUND, connectNats, isApiError, toNatsError } from '../../nats/index.ts'
+import { checkHeaders, checkMessageId, checkStreamName, checkStreamOptions, checkSubject, encodePayload, resolveConsumer, resolveTail } from '../stream-checks.ts'
+import type { ConsumerOptions, PublishOptions, StreamConsumer, StreamEngine, StreamOptions, StreamStatus, TailMessage, TailOptions } from '../stream-engine.ts'
+import { type ReadDeadLetters, type StoredDeadLetter, readDeadLetters } from './dead-letters.ts'
 import { ensureWireStream } from './ensure-stream.ts'
 import { openConsumer } from './jetstream-consumer.ts'
+import { sequenceOf, tailJetStream } from './jetstream-tail.ts'
+import { streamStatus } from './stream-status.ts'
 import { WireNames } from './wire-names.ts'
 import { wireHeaders } from './wire-message.ts'
 
 /** Room within max_payload for our own headers, also for those that a dead letter gets. */
 const HEADER_ROOM = 2_048
 const DEFAULT_REPLICAS = 3
+const DEAD_LETTERS_KEPT_MS = 30 * 86_400_000
+const MESSAGE_NOT_FOUND = 10_043
 
 interface PubAck {
   readonly seq?: number
@@ -36,11 +41,25 @@ export interface StreamsOwner {
   store(subject: string, payload: string, headers: MsgHdrs): Promise<number>
 }
 
+export interface JetStreamStreamEngine extends StreamEngine {
+  /** False while the server cannot be reached. */
+  readonly connected: boolean
+  /** Most bytes of payload and headers that the server takes. */
+  readonly maxPayloadBytes: number
+  readonly serverVersion: string
+  /** Messages given up by the consumers whose names begin with `<owner>=`, oldest first. */
+  deadLetters(owner: string, read: ReadDeadLetters): Promise<StoredDeadLetter[]>
+  /** False when there is none at this position. */
+  removeDeadLetter(sequence: number): Promise<boolean>
+  /** Takes a durable consumer away; false when there is none. */
+  removeConsumer(stream: string, name: string): Promise<boolean>
+}
+
 /**
  * Connects to NATS. Errors: CONNECTION_FAILED (no server, or JetStream is off), AUTHENTICATION_FAILED, INVALID_OPTION.
  * With `prefix`, streams are named `<prefix><name>` and every subject begins with the token `<prefix>`.
  */
-export async function openJetStreamStreams(options: JetStreamOptions): Promise<StreamEngine> {
+export async function openJetStreamStreams(options: JetStreamOptions): Promise<JetStreamStreamEngine> {
   const connection = await connectNats(options, 'cairn-streams')
   try {
     const jsm = await jetstreamManager(connection, { timeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS })
@@ -51,7 +70,7 @@ export async function openJetStreamStreams(options: JetStreamOptions): Promise<S
   }
 }
 
-class JetStreamStreams implements StreamEngine {
+class JetStreamStreams implements JetStreamStreamEngine {
   readonly kind = 'jetstream'
   readonly #connection: NatsConnection
   readonly #jsm: JetStreamManager
@@ -59,6 +78,7 @@ class JetStreamStreams implements StreamEngine {
   readonly #mux: RequestMux
   readonly #names: WireNames
   readonly #timeoutMs: number
+  readonly #closed = new AbortController()
   #up = new AbortController()
   #deadLetters: Promise<unknown> | undefined
   #closing: Promise<void> | undefined
@@ -76,7 +96,8 @@ class JetStreamStreams implements StreamEngine {
   async ensureStream(options: StreamOptions): Promise<void> {
     checkStreamOptions(options)
     this.#assertUp()
-    await this.#ensure(this.#names.stream(options.name), { ...options, subjects: options.subjects.map((subject) => this.#names.subject(subject)) })
+    const subjects = [...options.subjects.map((subject) => this.#names.subject(subject)), ...(options.alsoSubjects ?? [])]
+    await this.#ensure(this.#names.stream(options.name), { ...options, subjects })
   }
 
   async publish(subject: string, payload: unknown, options: PublishOptions = {}): Promise<number> {
@@ -86,7 +107,7 @@ class JetStreamStreams implements StreamEngine {
     checkMessageId(id)
     checkHeaders(headers)
     this.#assertUp()
-    const text = encodePayload(payload, headers, (this.#connection.info?.max_payload ?? 1_048_576) - HEADER_ROOM)
+    const text = encodePayload(payload, headers, this.maxPayloadBytes)
     return this.#store(this.#names.subject(subject), text, wireHeaders(id, headers))
   }
 
@@ -103,8 +124,67 @@ class JetStreamStreams implements StreamEngine {
     }
   }
 
+  get connected(): boolean {
+    return this.#closing === undefined && !this.#up.signal.aborted
+  }
+
+  get maxPayloadBytes(): number {
+    return (this.#connection.info?.max_payload ?? 1_048_576) - HEADER_ROOM
+  }
+
+  get serverVersion(): string {
+    return this.#connection.info?.version ?? 'unknown'
+  }
+
+  tail(stream: string, options: TailOptions = {}): AsyncIterable<TailMessage> {
+    checkStreamName('stream', stream)
+    const resolved = resolveTail(options)
+    if (typeof resolved.from === 'object') sequenceOf(resolved.from.after)
+    this.#assertUp()
+    const signal = options.signal === undefined ? this.#closed.signal : AbortSignal.any([options.signal, this.#closed.signal])
+    return tailJetStream(this.#owner, stream, resolved, signal)
+  }
+
+  async end(stream: string): Promise<string> {
+    return String((await this.status(stream)).lastSequence)
+  }
+
+  async status(stream: string): Promise<StreamStatus> {
+    checkStreamName('stream', stream)
+    this.#assertUp()
+    return streamStatus(this.#owner, stream)
+  }
+
+  async deadLetters(owner: string, read: ReadDeadLetters): Promise<StoredDeadLetter[]> {
+    this.#assertUp()
+    await this.#ensureDeadLetters()
+    return readDeadLetters(this.#owner, this.#names.deadLettersOfOwner(owner), read)
+  }
+
+  async removeDeadLetter(sequence: number): Promise<boolean> {
+    this.#assertUp()
+    try {
+      return await this.#jsm.streams.deleteMessage(this.#names.deadLetterStream, sequence, false)
+    } catch (error) {
+      if (isApiError(error, MESSAGE_NOT_FOUND, STREAM_NOT_FOUND)) return false
+      throw toNatsError(error, 'removing a dead letter')
+    }
+  }
+
+  async removeConsumer(stream: string, name: string): Promise<boolean> {
+    checkStreamName('stream', stream)
+    this.#assertUp()
+    try {
+      return await this.#jsm.consumers.delete(this.#names.stream(stream), name)
+    } catch (error) {
+      if (isApiError(error, CONSUMER_NOT_FOUND, STREAM_NOT_FOUND)) return false
+      throw toNatsError(error, `removing the consumer ${name}`)
+    }
+  }
+
   close(): Promise<void> {
     this.#closing ??= (async () => {
+      this.#closed.abort()
       if (!this.#up.signal.aborted) await this.#mux.drain()
       this.#up.abort()
       this.#mux.close()
@@ -162,7 +242,7 @@ class JetStreamStreams implements StreamEngine {
   }
 
   #ensureDeadLetters(): Promise<unknown> {
-    this.#deadLetters ??= this.#ensure(this.#names.deadLetterStream, { subjects: [this.#names.deadLetters] }).catch((error: unknown) => {
+    this.#deadLetters ??= this.#ensure(this.#names.deadLetterStream, { subjects: [this.#names.deadLetters], maxAgeMs: DEAD_LETTERS_KEPT_MS }).catch((error: unknown) => {
       this.#deadLetters = undefined
       throw error
     })
@@ -170,9 +250,11 @@ class JetStreamStreams implements StreamEngine {
   }
 
   async #ensure(name: string, options: Omit<StreamOptions, 'name'>): Promise<void> {
-    const { subjects, maxAgeMs = 0, maxMessages = -1, maxBytes = -1, storage = 'file', replicas = this.#options.replicas ?? DEFAULT_REPLICAS } = options
+    const { subjects, maxAgeMs = 0, maxMessages = -1, maxBytes = -1, storage = 'file', replicas = this.#options.replicas ?? DEFAULT_REPLICAS, allowRollup = false } = options
+    // More than a message may have at all is no limit, and the server would only pretend to keep it.
+    const maxMessageBytes = options.maxMessageBytes === undefined ? -1 : Math.min(options.maxMessageBytes, this.#connection.info?.max_payload ?? options.maxMessageBytes)
     try {
-      const { config } = await ensureWireStream(this.#jsm, { name, subjects, maxAgeMs, maxMessages, maxBytes, storage, replicas }, this.#connection.info?.cluster !== undefined)
+      const { config } = await ensureWireStream(this.#jsm, { name, subjects, maxAgeMs, maxMessages, maxBytes, storage, replicas, maxMessageBytes, allowRollup, keepSubjects: (subject) => options.alsoSubjects === undefined && !this.#names.own(subject) }, this.#connection.info?.cluster !== undefined)
       if (config.num_replicas < replicas) this.#log.debug({ stream: name, wished: replicas, replicas: config.num_replicas }, 'the stream has fewer replicas than wished: the cluster is smaller')
       if (config.storage !== storage) this.#log.warn({ stream: name, wished: storage, storage: config.storage }, 'the storage of an existing stream cannot be changed')
     } catch (error) {

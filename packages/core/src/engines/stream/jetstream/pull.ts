@@ -34,7 +34,15 @@ export function pull(connection: NatsConnection, request: PullRequest): Promise<
       if (error !== undefined && messages.length === 0) reject(error)
       else resolve(messages)
     }
-    const onAbort = (): void => end()
+    let aborted = false
+    let given = 0
+    // The server still has the request. It keeps its reader until it ends, and what comes is given back: nats-server 2.9 counts
+    // wrongly when it finds a request without a reader, and hands messages out twice or only after their ack wait.
+    const onAbort = (): void => {
+      aborted = true
+      if (connection.isClosed()) end()
+      else resolve(messages)
+    }
     request.signal.addEventListener('abort', onAbort, { once: true })
     const timer = setTimeout(
       () => end(new CairnError('CONNECTION_FAILED', `NATS: the consumer ${request.consumer} did not answer in time.`)),
@@ -46,8 +54,19 @@ export function pull(connection: NatsConnection, request: PullRequest): Promise<
         () => undefined,
       )
     }, request.waitMs + QUIET_MS)
+    // Only for a request that nobody waits for any more: the others have the connection open.
+    timer.unref()
+    quiet.unref()
     const subscription = connection.subscribe(inbox, {
       callback: (error, message) => {
+        if (aborted && error === null) {
+          const code = message.headers?.code ?? 0
+          if (code === 0 || message.data.length > 0) {
+            message.respond('-NAK')
+            if (++given + messages.length >= request.batch) end()
+          } else if (code !== 100) end()
+          return
+        }
         if (error !== null) {
           end(new CairnError('CONNECTION_FAILED', `NATS: reading from the consumer ${request.consumer} failed: ${error.message}.`, { cause: error }))
           return

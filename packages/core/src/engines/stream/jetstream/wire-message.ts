@@ -12,7 +12,11 @@ const ORIGINAL = {
   id: 'Cairn-Original-Id',
   publishedAt: 'Cairn-Original-Time',
   deliveries: 'Cairn-Deliveries',
+  source: 'Cairn-Source-Sequence',
 } as const
+
+/** Set by the server on a message that it copies from another stream. */
+const SOURCE_SEQUENCE = 'Nats-Sequence'
 
 /** What the reply subject of a delivered message tells. */
 interface DeliveryFacts {
@@ -32,7 +36,22 @@ export function readMessage(message: Msg, stream: string, names: WireNames): Str
   const facts = deliveryFacts(message.reply ?? '')
   const id = message.headers?.get(MESSAGE_ID) ?? ''
   // A message that was not published by us may have no id.
-  return { id: id === '' ? `${stream}:${facts.sequence}` : id, subject: names.plain(message.subject), payload: readPayload(message), headers: userHeaders(message.headers), ...facts }
+  const source = message.headers?.get(SOURCE_SEQUENCE) ?? ''
+  return {
+    id: id === '' ? `${stream}:${facts.sequence}` : id,
+    subject: names.plain(message.subject),
+    payload: readPayload(message),
+    headers: userHeaders(message.headers),
+    ...facts,
+    ...(source === '' ? {} : { sourceSequence: Number(source) }),
+  }
+}
+
+/** Position of a delivered message in its stream and in the order of its consumer. */
+export function readPlace(message: Msg): { readonly sequence: number; readonly order: number } {
+  const tokens = (message.reply ?? '').split('.')
+  const at = tokens.length >= 11 ? 6 : 4
+  return { sequence: Number(tokens[at + 1]), order: Number(tokens[at + 2]) }
 }
 
 export function deadLetterHeaders(message: StreamMessage, stream: string, consumer: string): MsgHdrs {
@@ -42,6 +61,7 @@ export function deadLetterHeaders(message: StreamMessage, stream: string, consum
   wire.set(ORIGINAL.id, message.id)
   wire.set(ORIGINAL.publishedAt, message.publishedAt.toISOString())
   wire.set(ORIGINAL.deliveries, String(message.deliveries))
+  if (message.sourceSequence !== undefined) wire.set(ORIGINAL.source, String(message.sourceSequence))
   return wire
 }
 
@@ -56,7 +76,15 @@ export function readDeadLetter(message: Msg): StreamMessage {
     sequence: Number(of(ORIGINAL.sequence)),
     publishedAt: new Date(of(ORIGINAL.publishedAt)),
     deliveries: Number(of(ORIGINAL.deliveries)),
+    ...(of(ORIGINAL.source) === '' ? {} : { sourceSequence: Number(of(ORIGINAL.source)) }),
   }
+}
+
+/** Where a dead letter lies and whose it is. */
+export function deadLetterPlace(message: Msg, names: WireNames): { sequence: number; stream: string; consumer: string; buriedAt: Date } {
+  const { sequence, publishedAt } = deliveryFacts(message.reply ?? '')
+  const [, stream = '', ...consumer] = names.plain(message.subject).split('.')
+  return { sequence, stream, consumer: consumer.join('='), buriedAt: publishedAt }
 }
 
 /** `$JS.ACK.[domain.account.]stream.consumer.deliveries.stream seq.consumer seq.nanoseconds.pending[.token]` */

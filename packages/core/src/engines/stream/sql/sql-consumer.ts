@@ -94,13 +94,15 @@ export class SqlConsumer implements StreamConsumer {
   }
 
   async #lease(session: SqlSession, key: readonly string[], limit: number): Promise<{ messages: StreamMessage[]; place: string }> {
-    const { name, ackWaitMs, maxDeliver } = this.#options
+    const { name, ackWaitMs, maxDeliver, maxPending } = this.#options
     await session.query(BURY_SPENT, [...key, maxDeliver], { name: 'cairn_stream_bury' })
     const messages = (await session.query<StreamMessage>(CLAIM_AGAIN, [...key, limit, ackWaitMs], { name: 'cairn_stream_again' })).rows
-    const room = limit - messages.length
-    if (room === 0) return { messages, place: '' }
-    const place = (await session.query<{ cursorXid: string; cursorId: number }>(LOCK_CONSUMER, key, { name: 'cairn_stream_lock' })).rows[0]
+    if (messages.length === limit) return { messages, place: '' }
+    const place = (await session.query<{ cursorXid: string; cursorId: number; pending: number }>(LOCK_CONSUMER, [...key, maxPending], { name: 'cairn_stream_lock' })).rows[0]
     if (place === undefined) throw new CairnError('NOT_FOUND', `The consumer ${name} of ${this.#stream} has been deleted.`)
+    const room = Math.min(limit - messages.length, maxPending - place.pending)
+    // As if nothing had moved: what is pending has to be settled first.
+    if (room <= 0) return { messages, place: '' }
     // A statement of its own: its snapshot is taken when the lock is held.
     const fresh = await session.query<StreamMessage>(CLAIM_NEW, [...key, room, ackWaitMs, place.cursorXid, place.cursorId, Math.max(WINDOW, room)], { name: 'cairn_stream_claim' })
     return { messages: [...messages, ...fresh.rows], place: `${place.cursorXid}:${place.cursorId}` }

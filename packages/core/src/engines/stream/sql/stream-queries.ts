@@ -73,11 +73,12 @@ export const CLAIM_AGAIN = `WITH due AS (
 SELECT ${MESSAGE}, leased.deliveries FROM leased JOIN tx.outbox o ON o.outbox_id = leased.outbox_id ORDER BY o.xid, o.outbox_id`
 
 /**
- * $1 stream, $2 consumer. Consumers of one name take new messages one after the other.
+ * $1 stream, $2 consumer, $3 the most that matters of what is pending. Consumers of one name take new messages one after the other.
  * For the rest of the transaction the log is read through its index outbox_order: without fresh statistics, the planner
  * would sort the whole backlog (50,000 messages: 40 ms a claim). What is left to sort counts as costly, hence no JIT.
  */
-export const LOCK_CONSUMER = `SELECT cursor_xid::text AS "cursorXid", cursor_id AS "cursorId", 
+export const LOCK_CONSUMER = `SELECT cursor_xid::text AS "cursorXid", cursor_id AS "cursorId",
+  (SELECT count(*) FROM (SELECT FROM tx.deliveries WHERE stream = $1 AND consumer = $2 LIMIT $3) AS pending) AS pending,
   set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true)
 FROM tx.consumers WHERE stream = $1 AND name = $2 FOR UPDATE`
 
@@ -122,8 +123,46 @@ FROM tx.dead_letters WHERE stream = $1 AND consumer = $2 ORDER BY dead_letter_id
 /** $1 stream. */
 export const SELECT_LIMITS = `SELECT max_age_ms AS "maxAgeMs", max_messages AS "maxMessages", max_bytes AS "maxBytes" FROM tx.streams WHERE name = $1`
 
+/** $1 age in ms. */
+export const DROP_OLD_DEAD_LETTERS = `DELETE FROM tx.dead_letters WHERE created_at < now() - $1 * interval '1 millisecond'`
+
+/** $1 stream, $2 and $3 the place, $4 filter's regex, $5 limit. The log in the order of consumers, with the place of each message. */
+export const TAIL_AFTER = `SELECT o.xid::text AS xid, ${MESSAGE}, o.subject ~ $4 AS wanted FROM tx.outbox o
+WHERE o.stream = $1 AND (o.xid, o.outbox_id) > ($2::xid8, $3) AND o.xid < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY o.xid, o.outbox_id LIMIT $5`
+
+/** $1 stream, $2 and $3 the place, $4 filter's regex. The newest message of each subject up to there. */
+export const TAIL_LAST = `SELECT * FROM (
+  SELECT DISTINCT ON (o.subject) o.xid::text AS xid, o.xid AS place, ${MESSAGE} FROM tx.outbox o
+  WHERE o.stream = $1 AND (o.xid, o.outbox_id) <= ($2::xid8, $3) AND o.subject ~ $4
+  ORDER BY o.subject, o.xid DESC, o.outbox_id DESC
+) AS last ORDER BY last.place, last.sequence`
+
+/** $1 stream. The newest place that no late commit can come before. */
+export const TAIL_END = `SELECT o.xid::text AS xid, o.outbox_id AS sequence FROM tx.outbox o
+WHERE o.stream = $1 AND o.xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY o.xid DESC, o.outbox_id DESC LIMIT 1`
+
+/** $1 stream. */
+export const SELECT_STREAM_STATUS = `SELECT s.name, s.subjects, s.max_age_ms AS "maxAgeMs", s.max_messages AS "maxMessages", s.max_bytes AS "maxBytes",
+  (SELECT count(*) FROM (SELECT FROM tx.outbox o WHERE o.stream = $1 LIMIT 100000) AS counted) AS messages,
+  coalesce((SELECT sum(pg_column_size(payload)) FROM (SELECT o.payload FROM tx.outbox o WHERE o.stream = $1 LIMIT 100000) AS sized), 0) AS bytes,
+  coalesce((SELECT o.outbox_id FROM tx.outbox o WHERE o.stream = $1 ORDER BY o.xid DESC, o.outbox_id DESC LIMIT 1), 0) AS "lastSequence"
+FROM tx.streams s WHERE s.name = $1`
+
+/** $1 stream. */
+export const SELECT_CONSUMER_STATUS = `SELECT c.name, c.filter,
+  (SELECT count(*) FROM (SELECT o.subject FROM tx.outbox o WHERE o.stream = $1 AND (o.xid, o.outbox_id) > (c.cursor_xid, c.cursor_id)
+    ORDER BY o.xid, o.outbox_id LIMIT 10000) AS ahead WHERE ahead.subject ~ c.filter_regex) AS waiting,
+  (SELECT count(*) FROM tx.deliveries d WHERE d.stream = $1 AND d.consumer = c.name) AS pending
+FROM tx.consumers c WHERE c.stream = $1 ORDER BY c.name`
+
 /** $1 stream, $2 age. */
 export const DROP_OLD = `DELETE FROM tx.outbox WHERE stream = $1 AND created_at <= clock_timestamp() - $2 * interval '1 millisecond'`
+
+/** $1 stream. Ids of all streams come from one sequence: a stream has at most this many messages. Read from both ends of the index. */
+export const SELECT_SPAN = `SELECT coalesce(last.outbox_id - first.outbox_id + 1, 0) AS messages, pg_total_relation_size('tx.outbox') AS bytes
+FROM (SELECT outbox_id FROM tx.outbox WHERE stream = $1 ORDER BY xid, outbox_id LIMIT 1) AS first,
+  (SELECT outbox_id FROM tx.outbox WHERE stream = $1 ORDER BY xid DESC, outbox_id DESC LIMIT 1) AS last`
 
 /** $1 stream, $2 messages to keep. */
 export const DROP_SURPLUS = `DELETE FROM tx.outbox o USING (

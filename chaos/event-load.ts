@@ -1,0 +1,79 @@
+import { type Cairn, isCairnError } from '@cairn/core'
+
+/** Publishers that go on until they are stopped; each publishes 0, 1, 2, … to its own entity, again with the same id when in doubt. */
+export class EventLoad {
+  readonly #cairn: Cairn
+  readonly #publishers: Promise<void>[]
+  readonly acknowledged: number[]
+  readonly errors = new Map<string, number>()
+  #stopped = false
+
+  constructor(cairn: Cairn, publishers: number) {
+    this.#cairn = cairn
+    this.acknowledged = Array.from({ length: publishers }, () => 0)
+    this.#publishers = this.acknowledged.map((_, publisher) => this.#publish(publisher))
+  }
+
+  get total(): number {
+    return this.acknowledged.reduce((sum, count) => sum + count, 0)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await Promise.all(this.#publishers)
+  }
+
+  async #publish(publisher: number): Promise<void> {
+    for (let n = 0; !this.#stopped; ) {
+      try {
+        // Every third within a transaction of its own.
+        const options = { id: `p${publisher}-${n}` }
+        const { events, engines, identity } = this.#cairn
+        if (n % 3 > 0) await events.publish(`events.load.p${publisher}`, n, options)
+        else await engines.sql.transaction(identity, (tx) => events.publish(`events.load.p${publisher}`, n, { ...options, tx }))
+        this.acknowledged[publisher] = ++n
+      } catch (error) {
+        const code = isCairnError(error) ? error.code : String(error)
+        this.errors.set(code, (this.errors.get(code) ?? 0) + 1)
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    }
+  }
+}
+
+export interface Verdict {
+  readonly stored: number
+  readonly lost: number
+  readonly doubled: number
+  readonly outOfOrder: number
+}
+
+/** Reads the whole log of JetStream and compares: every acknowledged event once, in order per entity. */
+export async function checkLog(cairn: Cairn, load: EventLoad, patienceMs = 60_000): Promise<Verdict> {
+  const seen = load.acknowledged.map(() => new Set<number>())
+  const highest = load.acknowledged.map(() => -1)
+  let [stored, doubled, outOfOrder] = [0, 0, 0]
+  const missing = (): number => load.acknowledged.reduce((sum, count, publisher) => sum + Array.from({ length: count }, (_, n) => n).filter((n) => !(seen[publisher] as Set<number>).has(n)).length, 0)
+  const end = performance.now() + patienceMs
+  const patience = AbortSignal.timeout(patienceMs)
+  let left = load.total
+  let settling: NodeJS.Timeout | undefined
+  const settled = new AbortController()
+  for await (const { subject, payload } of cairn.events.tail({ stream: 'EVENTS', filter: 'events.load.>', from: 'all', signal: AbortSignal.any([patience, settled.signal]) })) {
+    const publisher = Number(subject.slice('events.load.p'.length))
+    const n = payload as number
+    stored++
+    const own = seen[publisher] as Set<number>
+    if (own.has(n)) doubled++
+    else {
+      if (n < (highest[publisher] as number)) outOfOrder++
+      highest[publisher] = Math.max(n, highest[publisher] as number)
+      own.add(n)
+      left--
+    }
+    // All is there: a moment more for what should not come.
+    if (left <= 0 && performance.now() < end) settling ??= setTimeout(() => settled.abort(), 2_000)
+  }
+  clearTimeout(settling)
+  return { stored, lost: missing(), doubled, outOfOrder }
+}

@@ -1,0 +1,6 @@
+export { mergeConsumers } from './merged-consumer.ts'
+export { type TailPart, mergeTails, splitCursor } from './merged-tail.ts'
+export { agentOfFilter, stateMessage } from './state-event.ts'
+export { StateFeed } from './state-feed.ts'
+export { StateFeedConsumer } from './state-feed-consumer.ts'
+export { endOfFeed, parseFeedCursor, tailFeed } from './state-feed-tail.ts'
