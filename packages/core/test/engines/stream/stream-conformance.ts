@@ -1,4 +1,4 @@
-// More than 400 lines would be no harm: the contract is one suite, so that nobody can run a part of it and call an engine conformant.
+// Over 400 lines in one file: the contract is one suite, so that nobody can run a part of it and call an engine conformant.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isCairnError } from '../../../src/errors/index.ts'
 import type { ConsumerOptions, StreamConsumer, StreamDelivery, StreamEngine, StreamOptions, TailMessage, TailOptions } from '../../../src/engines/stream/index.ts'
