@@ -26,7 +26,9 @@ export class SagaLease {
     this.fence = hold.fence
     this.#leaseMs = hold.leaseMs
     this.#renewedAt = hold.claimedAt
-    this.#timer = setInterval(() => (this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined))), hold.leaseMs / 3)
+    this.#timer = setInterval(() => {
+      this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined))
+    }, hold.leaseMs / 3)
     this.#timer.unref()
   }
 

@@ -65,7 +65,7 @@ async function commitFirst(work: SagaWork): Promise<void> {
       await runSql(work, sqlSteps, attempt, timeoutMs, {
         last: async (session, context) => {
           for (const step of definition.steps.filter(({ kind }) => isStateKind(kind))) {
-            const planned = await work.planState(step, { ...context, step: step.name, stepKey: work.stepKey(step), compensationKey: `${work.stepKey(step)}:undo` })
+            const planned = work.planState(step, { ...context, step: step.name, stepKey: work.stepKey(step), compensationKey: `${work.stepKey(step)}:undo` })
             await lease.write(RECORD_IMAGES, [step.number, targetOf(planned), '{}', canonicalJson(planned), false], session)
           }
           await lease.write(DECIDE_COMMIT, [], session)

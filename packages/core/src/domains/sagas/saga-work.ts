@@ -167,7 +167,7 @@ export class SagaWork {
         const row = this.row(step)
         const planned = row.after as Partial<StateWrite>
         const revision = await withinLimit(`Step ${JSON.stringify(step.name)}`, timeoutMs, this.lease.signal, async (signal) => {
-          const write = planned.agent === undefined ? await this.planState(step, this.context(step, attempt, signal)) : (planned as StateWrite)
+          const write = planned.agent === undefined ? this.planState(step, this.context(step, attempt, signal)) : (planned as StateWrite)
           return writeState({
             state: this.state,
             write,
@@ -185,10 +185,10 @@ export class SagaWork {
     )
   }
 
-  async planState(step: StepDefinition, context: SagaContext<never>): Promise<StateWrite> {
+  planState(step: StepDefinition, context: SagaContext<never>): StateWrite {
     const deletes = step.kind === 'state_delete'
     const given = deletes ? (step.step as DeleteStateStep<never>).deleteState : (step.step as SetStateStep<never>).setState
-    return checkStateWrite(typeof given === 'function' ? await given(context) : given, deletes)
+    return checkStateWrite(typeof given === 'function' ? given(context) : given, deletes)
   }
 
   async finish(step: StepDefinition, result: string, revision: number | null = null): Promise<void> {

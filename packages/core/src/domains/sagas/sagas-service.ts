@@ -22,7 +22,7 @@ const runSchema = z.strictObject({ leaseMs: whole(100, 3_600_000).optional(), po
 const listSchema = z.strictObject({ status: z.enum(SAGA_STATUSES).optional(), name: words.optional(), limit: z.number().optional(), cursor: z.string().optional() })
 const waitSchema = z.strictObject({ timeoutMs: whole(1, 86_400_000).default(60_000), signal: z.instanceof(AbortSignal).optional() })
 const resolveSchema = z.strictObject({ outcome: z.enum(['completed', 'compensated']), note: words.optional() })
-const ENDED: readonly SagaStatus[] = ['completed', 'compensated', 'manual_intervention']
+const ENDED: ReadonlySet<SagaStatus> = new Set(['completed', 'compensated', 'manual_intervention'])
 
 /**
  * Sagas: work in several steps over SQL, state and whatever else, that ends completed or compensated although any
@@ -45,7 +45,7 @@ export class SagasService {
    */
   define<Input = unknown>(name: string, steps: readonly SagaStep<Input>[], options: SagaDefinitionOptions<Input> = {}): void {
     // From here on the input is whatever was stored for this definition.
-    const definition = makeDefinition(name, steps as readonly unknown[] as readonly AnyStep[], options as unknown as SagaDefinitionOptions<never>)
+    const definition = makeDefinition(name, steps as readonly unknown[] as readonly AnyStep[], options)
     if (definition.strategy === 'two_phase_commit') assertTwoPhase(this.#context.sql)
     this.#runner.definitions.add(definition)
     if (definition.autoRun) this.#runner.start()
@@ -127,7 +127,7 @@ export class SagasService {
     for (let pause = 10; ; pause = Math.min(250, pause * 2)) {
       signal?.throwIfAborted()
       const saga = await this.get(id)
-      if (ENDED.includes(saga.status)) return saga
+      if (ENDED.has(saga.status)) return saga
       if (performance.now() + pause > end) throw new CairnError('TIMEOUT', `The saga ${id} is ${saga.status} after ${timeoutMs} ms. It goes on; wait again, or see that a process runs that has defined ${JSON.stringify(saga.name)}.`, { details: { id, status: saga.status } })
       await sleep(pause, undefined, signal === undefined ? {} : { signal }).catch(() => signal?.throwIfAborted())
     }

@@ -37,7 +37,7 @@ export interface StateStep {
   /** What an earlier attempt found, if it got that far. */
   readonly known: { readonly image: StateImage; readonly fresh: boolean } | undefined
   /** Stored before the write, so that a crash leaves the way back. */
-  keep(image: StateImage): Promise<void>
+  readonly keep: (image: StateImage) => Promise<void>
 }
 
 /**

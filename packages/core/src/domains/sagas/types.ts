@@ -111,7 +111,7 @@ export interface SagaDefinitionOptions<Input = unknown> {
   /** Names this form of the saga: define old and new side by side while sagas of the old one run. @default '1' */
   readonly version?: string
   /** Looks at what the SQL steps did, in their REPEATABLE READ transaction, before it commits. False or a throw fails the step: SAGA_CHECK_FAILED. */
-  check?(session: SqlSession, context: SagaContext<Input>): unknown
+  readonly check?: (session: SqlSession, context: SagaContext<Input>) => unknown
   /** Limits of one compensating action (S4 §5.4). @default { timeoutMs: 120000, retries: 3 } */
   readonly compensation?: SagaStepLimits
   /** Compensation as a whole; then an operator is asked. @default 300000 */

@@ -39,7 +39,9 @@ export function defineOrder(cairn: Cairn, strategy: SagaStrategy, pause = (): Pr
     // In one outcome with SQL, what cannot be written makes it fail; an agent that is missing will stay so.
     { name: 'erase', deleteState: ({ input }) => ({ agent: input.fail && strategy === 'two_phase_commit' ? 'nobody' : 'clerk', key: `erase ${input.key}` }) },
   ]
-  cairn.sagas.define<Order>('order', strategy === 'saga_pattern' ? [...code, ...steps, ...last] : steps, {
+  // As often as processes are killed, so that only what is told to fail is compensated.
+  const all = (strategy === 'saga_pattern' ? [...code, ...steps, ...last] : steps).map((step) => ({ ...step, retries: 50 }))
+  cairn.sagas.define<Order>('order', all, {
     strategy,
     compensation: { retries: 50 },
     ...(strategy === 'eventual_consistency' ? { check: (_session, { input }) => !input.fail } : {}),
