@@ -231,8 +231,8 @@ const nightly = { cron: '30 2 * * *', timeZone: 'Europe/Berlin', task: { type: '
 export const SCHEDULE_CASES: readonly RouteCase[] = [
   { name: 'POST /v1/schedules', json: () => ({ key: 'nightly/report', ...nightly }), status: 201, check: (answer, world) => { has({ key: 'nightly/report', status: 'active', catchUp: 'one', everyMs: null })(answer); world['schedule'] = id(answer) } },
   { name: 'POST /v1/schedules', json: () => ({ key: 'bad', ...nightly, cron: '61 * * * *' }), status: 400, intruder: 400 },
-  { name: 'PUT /v1/schedules/{schedule}', params: () => ({ schedule: 'nightly/report' }), json: () => ({ ...nightly, catchUp: 'all', startsAt: '2026-01-01T00:00:00Z' }), status: 200, intruder: 200, check: has({ catchUp: 'all', runCount: 0 }) },
   { name: 'GET /v1/schedules', query: () => '?status=active', status: 200, check: page(1) },
+  { name: 'PUT /v1/schedules/{schedule}', params: () => ({ schedule: 'nightly/report' }), json: () => ({ ...nightly, catchUp: 'all', startsAt: '2026-01-01T00:00:00Z' }), status: 200, intruder: 200, check: has({ catchUp: 'all', runCount: 0 }) },
   { name: 'GET /v1/schedules/{schedule}', params: schedule, status: 200, check: has({ key: 'nightly/report', timeZone: 'Europe/Berlin', task: nightly.task }) },
   { name: 'GET /v1/schedules/{schedule}/next', params: schedule, query: () => '?count=3', status: 200, check: (answer) => { if ((answer.body['items'] as unknown[]).length !== 3) throw new Error(answer.text) } },
   { name: 'POST /v1/schedules/{schedule}/pause', params: schedule, status: 200, check: has({ status: 'paused', nextRunAt: null }) },

@@ -15,7 +15,7 @@ const TASKS = 2000
 /** A leader that is frozen inside its transaction keeps others from leading until PostgreSQL ends it. */
 const IDLE_MS = 10_000
 /** What is wrong with one schedule, and would be wrong again. */
-const OF_THE_SCHEDULE: readonly ErrorCode[] = ['INVALID_ARGUMENT', 'AGENT_NOT_FOUND', 'TASK_NOT_FOUND', 'SERIALIZATION_ERROR', 'PAYLOAD_TOO_LARGE', 'CONSTRAINT_VIOLATION', 'DUPLICATE_KEY']
+const OF_THE_SCHEDULE: ReadonlySet<ErrorCode> = new Set(['INVALID_ARGUMENT', 'AGENT_NOT_FOUND', 'TASK_NOT_FOUND', 'SERIALIZATION_ERROR', 'PAYLOAD_TOO_LARGE', 'CONSTRAINT_VIOLATION', 'DUPLICATE_KEY'])
 
 interface Due extends Schedule {
   readonly tenant: string
@@ -65,7 +65,7 @@ async function makeTicksOf(ticker: Ticker, only: readonly string[] | null): Prom
       return rows.length === BATCH || moves.length < rows.length
     })
   } catch (error) {
-    if (!isCairnError(error) || !OF_THE_SCHEDULE.includes(error.code)) throw error
+    if (!isCairnError(error) || !OF_THE_SCHEDULE.has(error.code)) throw error
     if (ids.length === 1) await passOver(ticker, ids[0] as string, error.message)
     else {
       const half = Math.ceil(ids.length / 2)

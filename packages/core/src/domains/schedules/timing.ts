@@ -1,4 +1,5 @@
 import { Cron } from 'croner'
+import { CairnError } from '../../errors/index.ts'
 import type { Schedule } from './types.ts'
 
 /** What decides when ticks are. Times are in ms since 1970 below; a tick is a whole number of them. */
@@ -9,7 +10,7 @@ const crons = new Map<string, Cron>()
 
 /**
  * Times of day that a change of the clock leaves out come at its end; those that come twice count once. With a wildcard or a step
- * in hours, minutes or seconds, what is left out is left out, and what comes twice counts twice. Throws what croner throws for a bad expression.
+ * in hours, minutes or seconds, what is left out is left out, and what comes twice counts twice.
  */
 function cronOf(expression: string, timeZone: string): Cron {
   const name = `${timeZone} ${expression}`
@@ -32,12 +33,20 @@ export function cronProblem(expression: string, timeZone: string): string | unde
   }
 }
 
-/** The first tick after `after`; null when none is left. */
+function cronTickAfter(cron: string, timeZone: string, after: number): number | null {
+  try {
+    return cronOf(cron, timeZone).nextRun(new Date(after))?.getTime() ?? null
+  } catch (cause) {
+    throw new CairnError('INVALID_ARGUMENT', `cron: ${JSON.stringify(cron)} in the time zone ${JSON.stringify(timeZone)} cannot be read (any more): ${(cause as Error).message}`, { cause, details: { field: 'cron' } })
+  }
+}
+
+/** The first tick after `after`; null when none is left. INVALID_ARGUMENT when this runtime cannot read the expression or does not know the zone. */
 export function tickAfter(timing: Timing, after: number): number | null {
   const { cron, everyMs, at, timeZone, anchorAt, startsAt, endsAt } = timing
   const from = startsAt === null ? after : Math.max(after, startsAt.getTime() - 1)
   let tick: number | null
-  if (cron !== null) tick = cronOf(cron, timeZone).nextRun(new Date(from))?.getTime() ?? null
+  if (cron !== null) tick = cronTickAfter(cron, timeZone, from)
   else if (everyMs !== null) tick = anchorAt.getTime() + (Math.floor((from - anchorAt.getTime()) / everyMs) + 1) * everyMs
   else tick = at !== null && at.getTime() > from ? at.getTime() : null
   return tick === null || (endsAt !== null && tick > endsAt.getTime()) ? null : tick
