@@ -116,7 +116,7 @@ describe.each(cairnTargets)('cairn import langgraph ($name)', (target) => {
       expect(waiting.tasks.find(({ name }) => name === 'inner')?.interrupts[0]?.value).toBe('which way?')
       const done = await asking(saver).invoke(new Command({ resume: 'north' }), config)
       expect(done['answers']).toContain('north')
-      expect(done['answers']).toHaveLength(5)
+      expect(done['answers']).toHaveLength(6)
     }, { namespace: 'goes-on' })
   })
 

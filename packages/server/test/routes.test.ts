@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../src/index.ts'
 import { type Answer, type Call, type TestCairn, caller, openTestCairn } from './harness.ts'
 import { type OpenApi, ResponseSchemas } from './response-schemas.ts'
-import { AGENT_CASES, CONVERSATION_CASES, HISTORY_CASES, type RouteCase, STATE_CASES, type World, BREAKER_CASES, DOCUMENT_CASES, TASK_CASES } from './route-cases.ts'
+import { AGENT_CASES, CONVERSATION_CASES, HISTORY_CASES, type RouteCase, STATE_CASES, type World, BREAKER_CASES, DOCUMENT_CASES, LINEAGE_CASES, TASK_CASES } from './route-cases.ts'
 
 let opened: TestCairn
 let app: ReturnType<typeof createApp>
@@ -14,12 +14,16 @@ const world: World = {}
 beforeAll(async () => {
   opened = await openTestCairn()
   app = createApp(opened.cairn)
+  for (const step of [1, 2, 3]) {
+    const space = opened.cairn.as({ tenant: 'owner' }).lineages.space({ namespace: 'graphs' })
+    await space.append({ thread: 'ticket/17', id: `00${step}`, ...(step === 1 ? {} : { parentId: `00${step - 1}` }), body: Buffer.from('{}'), metadata: `{"step":${step}}`, versions: new Map(), changed: new Map() })
+  }
   call = caller(app)
   schemas = new ResponseSchemas((await call('GET', '/openapi.json')).body as unknown as OpenApi)
 })
 afterAll(() => opened?.dispose())
 
-const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES]
+const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...LINEAGE_CASES]
 
 function send({ name, params, query, json, lines }: RouteCase, tenant: string): Promise<Answer> {
   const [method = '', template = ''] = name.split(' ')

@@ -22,6 +22,7 @@ import { documentRoutes } from './routes/documents.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/histories.ts'
 import { homeRoutes } from './routes/home.ts'
+import { lineageRoutes } from './routes/lineages.ts'
 import { poolRoutes } from './routes/pools.ts'
 import { lifecycleRoutes } from './routes/lifecycle.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
@@ -80,6 +81,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   agentFileRoutes(app)
   conversationRoutes(app)
   historyRoutes(app)
+  lineageRoutes(app)
   poolRoutes(app)
   breakerRoutes(app)
   documentRoutes(app)
