@@ -40,7 +40,11 @@ afterAll(async () => {
 async function statement(text: string, values: unknown[] = []): Promise<void> {
   const client = new pg.Client({ connectionString: database.url })
   await client.connect()
-  await client.query(text, values).finally(() => client.end())
+  try {
+    await client.query(text, values)
+  } finally {
+    await client.end()
+  }
 }
 
 function flagsOf({ options }: CairnPlace): string[] {
