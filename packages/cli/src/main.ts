@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   cache: { summary: 'Show what the cache does, and end entries of it', load: async () => (await import('./commands/cache.ts')).registerCacheCommands },
   checkpoints: { summary: 'List, make, show, restore and fork checkpoints', load: async () => (await import('./commands/checkpoints.ts')).registerCheckpointsCommands },
   histories: { summary: 'List, show and clear the histories of sessions', load: async () => (await import('./commands/histories.ts')).registerHistoriesCommands },
+  lineages: { summary: 'List, show, prune, copy and delete threads of checkpoints', load: async () => (await import('./commands/lineages.ts')).registerLineagesCommands },
   pools: { summary: 'Connections: how they are, and how many there should be', load: async () => (await import('./commands/pools.ts')).registerPoolsCommands },
   breakers: { summary: 'Look at circuit breakers, hold them open or closed', load: async () => (await import('./commands/breakers.ts')).registerBreakersCommands },
   tasks: { summary: 'List, show, enqueue, retry, cancel and redrive tasks', load: async () => (await import('./commands/tasks.ts')).registerTasksCommands },

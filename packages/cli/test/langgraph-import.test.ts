@@ -40,7 +40,11 @@ afterAll(async () => {
 async function statement(text: string, values: unknown[] = []): Promise<void> {
   const client = new pg.Client({ connectionString: database.url })
   await client.connect()
-  await client.query(text, values).finally(() => client.end())
+  try {
+    await client.query(text, values)
+  } finally {
+    await client.end()
+  }
 }
 
 function flagsOf({ options }: CairnPlace): string[] {
@@ -116,7 +120,7 @@ describe.each(cairnTargets)('cairn import langgraph ($name)', (target) => {
       expect(waiting.tasks.find(({ name }) => name === 'inner')?.interrupts[0]?.value).toBe('which way?')
       const done = await asking(saver).invoke(new Command({ resume: 'north' }), config)
       expect(done['answers']).toContain('north')
-      expect(done['answers']).toHaveLength(5)
+      expect(done['answers']).toHaveLength(6)
     }, { namespace: 'goes-on' })
   })
 

@@ -241,3 +241,19 @@ export const SCHEDULE_CASES: readonly RouteCase[] = [
   { name: 'POST /v1/schedules/{schedule}/resume', params: schedule, status: 200, check: has({ status: 'active' }) },
   { name: 'DELETE /v1/schedules/{schedule}', params: schedule, status: 200, intruder: 200, check: has({ deleted: true }) },
 ]
+
+const lineage = (): Record<string, string> => ({ thread: 'ticket/17' })
+const inGraphs = (): string => '?namespace=graphs'
+
+/** The thread `ticket/17` of namespace `graphs`, with three checkpoints, is there before. */
+export const LINEAGE_CASES: readonly RouteCase[] = [
+  { name: 'GET /v1/lineages', query: () => '?namespace=graphs&prefix=ticket', status: 200, check: page(1) },
+  { name: 'GET /v1/lineages/{thread}/checkpoints', params: lineage, query: () => '?namespace=graphs&path=', status: 200, check: page(3) },
+  { name: 'GET /v1/lineages/{thread}/checkpoints', params: lineage, status: 404 },
+  { name: 'POST /v1/lineages/{thread}/copy', params: lineage, json: () => ({ namespace: 'graphs', to: 'copy' }), status: 201, check: has({ thread: 'copy' }) },
+  { name: 'POST /v1/lineages/{thread}/copy', params: lineage, json: () => ({ namespace: 'graphs', to: 'copy' }), status: 409, intruder: 404 },
+  { name: 'POST /v1/lineages/prune', json: () => ({ namespace: 'graphs', threads: ['copy'], keepLast: 1, olderThan: '2999-01-01T00:00:00Z' }), status: 200, intruder: 200, check: has({ removed: 2, rewritten: 1 }) },
+  { name: 'POST /v1/lineages/prune', json: () => ({ namespace: 'graphs', threads: ['copy'] }), status: 400, intruder: 400 },
+  { name: 'DELETE /v1/lineages/{thread}', params: lineage, query: inGraphs, status: 200, intruder: 200, check: has({ deleted: true }) },
+  { name: 'DELETE /v1/lineages/{thread}', params: lineage, query: inGraphs, status: 200, intruder: 200, check: has({ deleted: false }) },
+]

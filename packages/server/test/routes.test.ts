@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../src/index.ts'
 import { type Answer, type Call, type TestCairn, caller, openTestCairn } from './harness.ts'
 import { type OpenApi, ResponseSchemas } from './response-schemas.ts'
-import { AGENT_CASES, CONVERSATION_CASES, HISTORY_CASES, type RouteCase, STATE_CASES, type World, BREAKER_CASES, DOCUMENT_CASES, TASK_CASES, SCHEDULE_CASES } from './route-cases.ts'
+import { AGENT_CASES, CONVERSATION_CASES, HISTORY_CASES, type RouteCase, STATE_CASES, type World, BREAKER_CASES, DOCUMENT_CASES, TASK_CASES, SCHEDULE_CASES, LINEAGE_CASES } from './route-cases.ts'
 import { SAGA_CASES, makeStuckSagas } from './saga-cases.ts'
 import { EVENT_CASES, buryEvents } from './event-cases.ts'
 
@@ -18,12 +18,16 @@ beforeAll(async () => {
   await makeStuckSagas(opened.cairn.as({ tenant: 'owner' }))
   Object.assign(world, await buryEvents(opened.cairn.as({ tenant: 'owner' })))
   app = createApp(opened.cairn)
+  for (const step of [1, 2, 3]) {
+    const space = opened.cairn.as({ tenant: 'owner' }).lineages.space({ namespace: 'graphs' })
+    await space.append({ thread: 'ticket/17', id: `00${step}`, ...(step === 1 ? {} : { parentId: `00${step - 1}` }), body: Buffer.from('{}'), metadata: `{"step":${step}}`, versions: new Map(), changed: new Map() })
+  }
   call = caller(app)
   schemas = new ResponseSchemas((await call('GET', '/openapi.json')).body as unknown as OpenApi)
 })
 afterAll(() => opened?.dispose())
 
-const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...SAGA_CASES, ...SCHEDULE_CASES, ...EVENT_CASES]
+const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...SAGA_CASES, ...SCHEDULE_CASES, ...EVENT_CASES, ...LINEAGE_CASES]
 
 function send({ name, params, query, json, lines }: RouteCase, tenant: string): Promise<Answer> {
   const [method = '', template = ''] = name.split(' ')

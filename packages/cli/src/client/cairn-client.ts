@@ -9,6 +9,7 @@ import type {
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 import type { DocumentsClient } from './documents-client.ts'
+import type { LineagesClient } from './lineages-client.ts'
 
 /** `T` as it comes out of JSON: times are ISO texts. */
 export type Json<T> = T extends Date ? string : T extends readonly (infer Item)[] ? Json<Item>[] : T extends object ? { [Key in keyof T]: Json<T[Key]> } : T
@@ -101,6 +102,7 @@ export interface CairnClient {
     move(service: string, to: 'open' | 'close' | 'reset', reason: string | undefined): Promise<Json<Breaker>>
   }
   readonly documents: DocumentsClient
+  readonly lineages: LineagesClient
   readonly tasks: {
     list(filter: TaskFilter): Promise<Json<Page<Task>>>
     get(task: string): Promise<Json<Task>>

@@ -23,6 +23,7 @@ import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/histories.ts'
 import { homeRoutes } from './routes/home.ts'
+import { lineageRoutes } from './routes/lineages.ts'
 import { poolRoutes } from './routes/pools.ts'
 import { lifecycleRoutes } from './routes/lifecycle.ts'
 import { sagaRoutes } from './routes/sagas.ts'
@@ -83,6 +84,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   agentFileRoutes(app)
   conversationRoutes(app)
   historyRoutes(app)
+  lineageRoutes(app)
   poolRoutes(app)
   breakerRoutes(app)
   documentRoutes(app)

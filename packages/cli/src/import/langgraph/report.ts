@@ -25,7 +25,7 @@ export interface ImportCount {
 
 const MOST_PROBLEMS = 1_000
 /** Of one checkpoint; anything else ends the run. */
-const OF_ONE: readonly string[] = ['IMPORT_MALFORMED', 'INVALID_ARGUMENT', 'PAYLOAD_TOO_LARGE', 'SERIALIZATION_ERROR', 'CONSISTENCY_VIOLATION', 'VERSION_CONFLICT']
+const OF_ONE: ReadonlySet<string> = new Set(['IMPORT_MALFORMED', 'INVALID_ARGUMENT', 'PAYLOAD_TOO_LARGE', 'SERIALIZATION_ERROR', 'CONSISTENCY_VIOLATION', 'VERSION_CONFLICT'])
 
 /** Counts, and what went wrong: all of it is counted, the first thousand are kept. */
 export class ImportReport {
@@ -48,7 +48,7 @@ export class ImportReport {
 
   /** Notes it and goes on; throws it when strict, or when it is not of one checkpoint. */
   fail(kind: 'checkpoints' | 'items', where: Omit<ImportProblem, 'code' | 'message'>, error: unknown): void {
-    if (!isCairnError(error) || !OF_ONE.includes(error.code)) throw error
+    if (!isCairnError(error) || !OF_ONE.has(error.code)) throw error
     if (this.#strict) throw new CairnError('IMPORT_MALFORMED', error.message, { cause: error, details: { ...error.details, ...where } })
     this[kind].failed++
     if (this.problems.length < MOST_PROBLEMS) this.problems.push({ ...where, code: error.code, message: error.message })
