@@ -59,7 +59,7 @@ test('the script of "Going back" gives PostgresSaver what Cairn has', { timeout:
   await asking(saver).invoke({ answers: [] }, { configurable: { thread_id: 'asks' } })
   await cairn.close()
   const [script = ''] = blocks('ts script')
-  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', '--input-type=module-typescript', '-e', script, 'new', 'asks'], {
+  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', '--input-type=module-typescript', '-e', script, 'go-back.ts', 'new', 'asks'], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'], CAIRN_DATA_DIR: dataDir, LANGGRAPH_URL: database.url },
     stdio: ['ignore', 'ignore', 'inherit'],
