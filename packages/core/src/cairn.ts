@@ -1,6 +1,7 @@
 import { AgentsService } from './domains/agents/index.ts'
 import { ConversationsService } from './domains/conversations/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
+import { MessagesService, closeMessages } from './domains/messages/index.ts'
 import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
 import { type Actor, type TenantIdentity, checkTenant } from './identity/index.ts'
@@ -26,6 +27,7 @@ export class Cairn implements AsyncDisposable {
   readonly state: StateService
   readonly checkpoints: CheckpointsService
   readonly conversations: ConversationsService
+  readonly messages: MessagesService
   readonly health: HealthService
   readonly identity: TenantIdentity
   readonly #engines: Engines
@@ -39,6 +41,7 @@ export class Cairn implements AsyncDisposable {
     const context: DomainContext = { sql: engines.sql, identity: this.identity, log: engines.options.logger }
     this.agents = new AgentsService(context)
     this.conversations = new ConversationsService(context)
+    this.messages = new MessagesService(context)
     this.state = new StateService(engines.core, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
     this.health = new HealthService(engines)
@@ -69,6 +72,7 @@ export class Cairn implements AsyncDisposable {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
       const { core, kv, sql } = this.#engines
+      await closeMessages(sql)
       await core.close()
       await kv.close()
       await sql.close()

@@ -24,5 +24,7 @@ export type {
 } from './state/index.ts'
 export type * from './domains/agents/index.ts'
 export type * from './domains/conversations/index.ts'
+export type * from './domains/messages/index.ts'
 export { AGENT_STATUSES, DEPENDENCY_KINDS, HEALTH_STATUSES, INSTANCE_STATUSES } from './domains/agents/index.ts'
 export { AUTHOR_KINDS, CHAT_SESSION_KINDS, CHAT_STATUSES, PARTICIPANT_KINDS, THREAD_KINDS, THREAD_STATUSES } from './domains/conversations/index.ts'
+export { CHANNEL_PATTERNS, CHANNEL_PURPOSES, DELIVERY_STATUSES, MESSAGE_KINDS, QUEUE_KINDS } from './domains/messages/index.ts'
