@@ -106,8 +106,7 @@ async function reply({ room, context, agentId }: Holder, row: ClaimedRow, payloa
       ...(row.subject === null ? {} : { subject: row.subject }),
       ...(headers === undefined ? {} : { headers }),
     },
-    'reply.',
-    awaited,
+    { field: 'reply.', replyTo: awaited },
   )
   const sent = await room.sql.transaction(
     room.identity,

@@ -12,7 +12,7 @@ import { SWEEP_EXPIRED, SWEEP_SPENT } from './inbox-queries.ts'
 import { Queues } from './queues.ts'
 import { awaitReply, request } from './request.ts'
 import { type MessageRoom, roomOf } from './room.ts'
-import { MAX_BATCH_MESSAGES, draft, sendAll, sendOne } from './send.ts'
+import { type Draft, MAX_BATCH_MESSAGES, draft, sendAll, sendOne } from './send.ts'
 import { ENSURE_PARTITIONS } from './send-queries.ts'
 import { Subscriptions } from './subscriptions.ts'
 import type { AgentMessage, InboxMessage, InboxOptions, MaintenanceResult, MessageListOptions, MessageWithDeliveries, RequestInput, RequestOptions, SendInput, SendOptions, Sent } from './types.ts'
@@ -51,7 +51,7 @@ export class MessagesService {
    */
   async send(input: SendInput, options: SendOptions = {}): Promise<Sent> {
     this.#room.assertOpen()
-    return sendOne(this.#room, await draft(this.#room, this.#context, input), options)
+    return sendOne(this.#room, await draft(this.#room, this.#context, input, options), options)
   }
 
   /** Up to 1000 messages, all or none, in one statement. Errors as of `send`. */
@@ -59,7 +59,9 @@ export class MessagesService {
     this.#room.assertOpen()
     check(z.array(z.unknown()).max(MAX_BATCH_MESSAGES), inputs, 'messages')
     if (inputs.length === 0) return []
-    return sendAll(this.#room, await Promise.all(inputs.map((input, index) => draft(this.#room, this.#context, input, `messages[${index}].`))), options)
+    const drafts: Draft[] = []
+    for (const [index, input] of inputs.entries()) drafts.push(await draft(this.#room, this.#context, input, { ...options, field: `messages[${index}].` }))
+    return sendAll(this.#room, drafts, options)
   }
 
   /**

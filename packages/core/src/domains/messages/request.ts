@@ -12,7 +12,7 @@ import type { AgentMessage, RequestInput, RequestOptions } from './types.ts'
 export async function request(room: MessageRoom, context: DomainContext, input: RequestInput, options: RequestOptions): Promise<AgentMessage> {
   check(requestOptionsInput, options, 'options')
   const correlationId = input?.correlationId ?? uuidv4()
-  const prepared = await draft(room, context, { kind: 'query', ...input, correlationId }, '', 'request')
+  const prepared = await draft(room, context, { kind: 'query', ...input, correlationId }, { replyTo: 'request' })
   if (prepared.row.from === undefined) {
     throw new CairnError('INVALID_ARGUMENT', 'from: a request needs an agent that the reply goes to. Give `from`, or act as an agent.', { details: { field: 'from' } })
   }

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { SqlEngine } from '../../engines/sql/index.ts'
+import type { SqlEngine, SqlSession } from '../../engines/sql/index.ts'
 import { CairnError } from '../../errors/index.ts'
 import { OWNER, type TenantIdentity } from '../../identity/index.ts'
 import type { Logger } from '../../observability/index.ts'
@@ -44,15 +44,20 @@ export class MessageRoom {
     if (this.closing.signal.aborted) throw new CairnError('CLOSED', 'Cairn has been closed.')
   }
 
-  /** The agent's id from its id or key; an id need not exist, so that the statement that uses it must tell. AGENT_NOT_FOUND. */
-  async agentId(idOrKey: string): Promise<string> {
+  /**
+   * The agent's id from its id or key; an id need not exist, so that the statement that uses it must tell. In a caller's transaction
+   * it is asked there: an engine with one connection has no other. AGENT_NOT_FOUND.
+   */
+  async agentId(idOrKey: string, tx?: SqlSession): Promise<string> {
     if (isUuid(idOrKey)) return idOrKey.toLowerCase()
     const known = this.#agentIds.get(idOrKey)
     if (known !== undefined) return known
-    const { rows } = await this.sql.query<{ id: string }>(this.identity, AGENT_ID, [this.tenant, idOrKey], { name: 'messages_agent' })
+    const values = [this.tenant, idOrKey]
+    const { rows } = await (tx === undefined ? this.sql.query<{ id: string }>(this.identity, AGENT_ID, values, { name: 'messages_agent' }) : tx.query<{ id: string }>(AGENT_ID, values))
     const found = rows[0]?.id
     if (found === undefined) throw this.noAgent(idOrKey)
-    this.#agentIds.set(idOrKey, found)
+    // What a transaction sees may be rolled back.
+    if (tx === undefined) this.#agentIds.set(idOrKey, found)
     return found
   }
 

@@ -57,7 +57,7 @@ export const SEND = `WITH input AS MATERIALIZED (
   ${outboxRowOfEachMessage()}
 ), targets AS (
   SELECT a.ord, a."to" AS agent_id, NULL::uuid AS queue_id, NULL::uuid AS subscription_id FROM admitted a
-  WHERE a."to" IS NOT NULL AND NOT (a.kind IN ('response', 'error') AND a.reply_to = 'request')
+  WHERE a."to" IS NOT NULL AND (a.reply_to IS NULL OR a.kind NOT IN ('response', 'error'))
   UNION ALL
   SELECT a.ord, NULL, a.queue_id, NULL FROM admitted a WHERE a.queue_id IS NOT NULL
   UNION ALL

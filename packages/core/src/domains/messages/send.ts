@@ -18,8 +18,14 @@ export interface Draft {
   readonly bytes: number
 }
 
-/** Checked, with its agents resolved. `field` stands before the names of fields in errors. */
-export async function draft(room: MessageRoom, context: DomainContext, input: SendInput, field = '', replyTo?: 'request'): Promise<Draft> {
+interface DraftOptions extends SendOptions {
+  /** Stands before the names of fields in errors. */
+  readonly field?: string
+  readonly replyTo?: 'request' | undefined
+}
+
+/** Checked, with its agents resolved. */
+export async function draft(room: MessageRoom, context: DomainContext, input: SendInput, { field = '', replyTo, tx }: DraftOptions = {}): Promise<Draft> {
   const given = check(sendInput, input, `${field}message`)
   const payload = given.payload === undefined ? {} : given.payload
   const headers = given.headers ?? {}
@@ -45,8 +51,8 @@ export async function draft(room: MessageRoom, context: DomainContext, input: Se
     correlation: given.correlationId,
     parent: given.parentId,
     reply_to: replyTo,
-    from: sender === undefined ? undefined : await room.agentId(sender),
-    to: given.to === undefined ? undefined : await room.agentId(given.to),
+    from: sender === undefined ? undefined : await room.agentId(sender, tx),
+    to: given.to === undefined ? undefined : await room.agentId(given.to, tx),
     to_type: given.toType,
     channel: given.channel,
     queue: given.queue,
