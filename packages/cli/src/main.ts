@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   agents: { summary: 'List, show, register and retire agents', load: async () => (await import('./commands/agents.ts')).registerAgentsCommands },
   state: { summary: "Read and write an agent's state", load: async () => (await import('./commands/state.ts')).registerStateCommands },
   checkpoints: { summary: 'List, make, show, restore and fork checkpoints', load: async () => (await import('./commands/checkpoints.ts')).registerCheckpointsCommands },
+  messages: { summary: 'Send and take messages between agents', load: async () => (await import('./commands/messages.ts')).registerMessagesCommands },
   conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
 }
 

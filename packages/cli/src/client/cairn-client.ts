@@ -1,5 +1,5 @@
 import type {
-  Agent, AgentFilter, ChatSession, Checkpoint, CheckpointWithState, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
+  Agent, AgentDeadLetter, AgentFilter, AgentMessage, MessageListOptions, MessageWithDeliveries, SendInput, Sent, Settlement, ChatSession, Checkpoint, CheckpointWithState, ForkResult, ListMessagesOptions, ListSessionsOptions, ListThreadsOptions,
   Message, Page, PageOptions, RegisterAgent, RestoreResult, StateEntry, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
@@ -39,6 +39,15 @@ export interface CairnClient {
     session(idOrKey: string): Promise<Json<ChatSession>>
     threads(options: ListThreadsOptions): Promise<Json<Page<Thread>>>
     messages(options: ListMessagesOptions): Promise<Json<Page<Message>>>
+  }
+  readonly messages: {
+    send(input: SendInput): Promise<Json<Sent>>
+    receive(agent: string, options: { limit?: number; waitMs?: number; queues?: string[] }): Promise<(Json<AgentMessage> & { deliveryId: number; leaseNo: number })[]>
+    settle(settlement: Settlement): Promise<void>
+    list(options: MessageListOptions): Promise<Json<Page<AgentMessage>>>
+    get(id: string): Promise<Json<MessageWithDeliveries>>
+    deadLetters(options: PageOptions): Promise<Json<Page<AgentDeadLetter>>>
+    redrive(ids: readonly string[]): Promise<{ id: string; messageId: string }[]>
   }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */

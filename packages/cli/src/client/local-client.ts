@@ -4,7 +4,7 @@ import type { CairnClient, Json } from './cairn-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
-  const { agents, state, checkpoints, conversations } = cairn
+  const { agents, state, checkpoints, conversations, messages } = cairn
   return {
     agents: {
       list: async (filter) => json(await agents.list(filter)),
@@ -33,6 +33,15 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       session: async (idOrKey) => json(await conversations.getSession(idOrKey)),
       threads: async (options) => json(await conversations.listThreads(options)),
       messages: async (options) => json(await conversations.messages(options)),
+    },
+    messages: {
+      send: async (input) => json(await messages.send(input)),
+      receive: async (agent, options) => json(await messages.receive(agent, options)) as Awaited<ReturnType<CairnClient['messages']['receive']>>,
+      settle: (settlement) => messages.settle(settlement),
+      list: async (options) => json(await messages.list(options)),
+      get: async (id) => json(await messages.get(id)),
+      deadLetters: async (options) => json(await messages.deadLetters.list(options)),
+      redrive: (ids) => messages.deadLetters.redrive(ids),
     },
     importTarget: localTarget(cairn),
     place,

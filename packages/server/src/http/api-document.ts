@@ -31,6 +31,7 @@ export function apiDocument(app: App): () => ApiDocument {
         { name: 'state', description: 'The keyed, versioned state of agents.' },
         { name: 'checkpoints', description: 'Points to come back to.' },
         { name: 'conversations', description: 'Chat sessions, threads and messages.' },
+        { name: 'messages', description: 'Messages between agents: channels, queues, inboxes.' },
         { name: 'operations', description: 'Health and numbers of the server.' },
       ],
     })

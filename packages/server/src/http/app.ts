@@ -14,6 +14,7 @@ import { agentRelationRoutes } from './routes/agent-relations.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { messageRoutes } from './routes/messages.ts'
 import { healthRoutes } from './routes/health.ts'
 import { homeRoutes } from './routes/home.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
@@ -64,6 +65,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   stateEventRoutes(app, { closing, keepAliveMs })
   checkpointRoutes(app)
   conversationRoutes(app)
+  messageRoutes(app, { closing, keepAliveMs })
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app

@@ -63,6 +63,7 @@ export function heldMessage(holder: Holder, row: ClaimedRow): InboxMessage {
   return {
     ...message,
     deliveryId,
+    leaseNo,
     ack: () =>
       settle('ack', async () => {
         if (!(await room.acks.ack(deliveryId, leaseNo))) throw lost()

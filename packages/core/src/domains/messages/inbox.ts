@@ -6,9 +6,9 @@ import { check } from './checks.ts'
 import { filterConditions } from './filter.ts'
 import { type ClaimedRow, type Holder, heldMessage } from './held-message.ts'
 import { CLAIM, CLAIM_SOME, EXTEND, FINISH, GIVE_BACK, QUEUES_OF_AGENT } from './inbox-queries.ts'
-import { inboxInput, nameText } from './input.ts'
+import { inboxInput, nameText, waitInput } from './input.ts'
 import type { MessageRoom } from './room.ts'
-import type { InboxMessage, InboxOptions, MessageFilter } from './types.ts'
+import type { InboxMessage, InboxOptions, MessageFilter, ReceiveOptions } from './types.ts'
 
 /** How often the queues that an agent is subscribed to are read again. */
 const QUEUES_EVERY_MS = 2_000
@@ -60,6 +60,25 @@ export async function* readInbox(room: MessageRoom, context: DomainContext, agen
     await giveBack(room, buffer.map(({ row }) => row))
     end()
     room.inboxes.delete(ended)
+  }
+}
+
+/** Takes what there is, up to `limit`, waiting for the first; see MessagesService.receive. */
+export async function receive(room: MessageRoom, context: DomainContext, agent: string, { limit = 16, waitMs, ...options }: ReceiveOptions): Promise<InboxMessage[]> {
+  const end = performance.now() + check(waitInput, waitMs, 'waitMs')
+  const wanted = await resolve(room, context, agent, { ...options, prefetch: limit })
+  const inboxIds = await inboxesOf(wanted)
+  for (;;) {
+    const wakeUp = new AbortController()
+    const forget = room.waiters.onInbox(inboxIds, () => wakeUp.abort())
+    try {
+      const rows = await claim(wanted, inboxIds)
+      const left = end - performance.now()
+      if (rows.length > 0 || left <= 0 || wanted.signal.aborted) return rows.map((row) => heldMessage(wanted, row))
+      await sleep(left, undefined, { signal: AbortSignal.any([wakeUp.signal, wanted.signal]) }).catch(() => undefined)
+    } finally {
+      forget()
+    }
   }
 }
 

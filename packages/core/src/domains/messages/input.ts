@@ -80,3 +80,11 @@ export const listInput = z.object({
   correlationId: uuidText.optional(),
   kind: z.enum(MESSAGE_KINDS).optional(),
 })
+export const settleInput = z.strictObject({
+  deliveryId: z.number().int().min(1),
+  leaseNo: z.number().int().min(1).max(2_147_483_647),
+  outcome: z.enum(['ack', 'nack', 'fail']),
+  delayMs: wholeMs(0).default(1_000),
+  error: text(0, 10_000).optional(),
+})
+export const waitInput = wholeMs(0, 600_000).default(0)

@@ -7,15 +7,16 @@ import { check, wholeMs } from './checks.ts'
 import { MessageDeadLetters } from './dead-letters.ts'
 import { getMessage, listMessages } from './history.ts'
 import { FORGET_KEYS, PURGE_DEAD_LETTERS, PURGE_LOG, PURGE_RECEIPTS } from './history-queries.ts'
-import { readInbox } from './inbox.ts'
+import { readInbox, receive } from './inbox.ts'
 import { SWEEP_EXPIRED, SWEEP_SPENT } from './inbox-queries.ts'
 import { Queues } from './queues.ts'
 import { awaitReply, request } from './request.ts'
 import { type MessageRoom, roomOf } from './room.ts'
 import { type Draft, MAX_BATCH_MESSAGES, draft, sendAll, sendOne } from './send.ts'
 import { ENSURE_PARTITIONS } from './send-queries.ts'
+import { settle } from './settle.ts'
 import { Subscriptions } from './subscriptions.ts'
-import type { AgentMessage, InboxMessage, InboxOptions, MaintenanceResult, MessageListOptions, MessageWithDeliveries, RequestInput, RequestOptions, SendInput, SendOptions, Sent } from './types.ts'
+import type { AgentMessage, InboxMessage, InboxOptions, MaintenanceResult, MessageListOptions, MessageWithDeliveries, ReceiveOptions, RequestInput, RequestOptions, SendInput, SendOptions, Sent, Settlement } from './types.ts'
 
 const SWEEP_ROWS = 1_000
 const KEYS_KEPT_MS = 7 * 86_400_000
@@ -71,6 +72,16 @@ export class MessagesService {
    */
   inbox(agent: string, options: InboxOptions = {}): AsyncGenerator<InboxMessage, void, undefined> {
     return readInbox(this.#room, this.#context, agent, options)
+  }
+
+  /** One look into the inbox, for consumers that ask now and then. Each message is to be settled within the lease. Errors as of `inbox`. */
+  receive(agent: string, options: ReceiveOptions = {}): Promise<InboxMessage[]> {
+    return receive(this.#room, this.#context, agent, options)
+  }
+
+  /** What a message's own `ack`, `nack` and `fail` do, by the numbers of its lease. DELIVERY_LOST */
+  settle(settlement: Settlement): Promise<void> {
+    return settle(this.#room, settlement)
   }
 
   /** Sends a query and resolves with its first reply. TIMEOUT with `details.correlationId`: the reply can be collected later. */

@@ -189,6 +189,8 @@ export interface AgentMessage {
 /** One hand-out of a message. Without `ack` within the lease it is handed out again, also to others. */
 export interface InboxMessage extends AgentMessage {
   readonly deliveryId: number
+  /** With `deliveryId` the proof of the lease, for `settle`. */
+  readonly leaseNo: number
   /** 1 for the first. */
   readonly attempt: number
   /** Done; resolves when it is stored. DELIVERY_LOST when the lease was over and another has it. */
@@ -221,6 +223,23 @@ export interface InboxOptions {
   readonly prefetch?: number
   /** Time to acknowledge in. @default 60000 */
   readonly leaseMs?: number
+}
+
+export interface ReceiveOptions extends Omit<InboxOptions, 'prefetch'> {
+  /** Messages at most, 1 to 1000. @default 16 */
+  readonly limit?: number
+  /** Waits for the first message as long. @default 0 */
+  readonly waitMs?: number
+}
+
+/** What a consumer says of a delivery by its numbers, where the message itself is not at hand (another process, HTTP). */
+export interface Settlement {
+  readonly deliveryId: number
+  readonly leaseNo: number
+  readonly outcome: 'ack' | 'nack' | 'fail'
+  /** Of `nack`. @default 1000 */
+  readonly delayMs?: number
+  readonly error?: string
 }
 
 export interface RequestInput extends Omit<SendInput, 'correlationId'> {
