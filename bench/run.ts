@@ -3,6 +3,7 @@ import { printRecord, saveRecord, type BenchRecord } from './record.ts'
 
 const SCENARIOS: Readonly<Record<string, () => Promise<{ run(options: { quick: boolean; say(line: string): void }): Promise<BenchRecord> }>>> = {
   state: () => import('./state/state-bench.ts'),
+  messages: () => import('./messages/messages-bench.ts'),
 }
 
 const parameters = process.argv.slice(2)

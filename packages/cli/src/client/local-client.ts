@@ -36,7 +36,7 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
     },
     messages: {
       send: async (input) => json(await messages.send(input)),
-      receive: async (agent, options) => json(await messages.receive(agent, options)) as Awaited<ReturnType<CairnClient['messages']['receive']>>,
+      receive: async (agent, options) => json(await messages.receive(agent, options)),
       settle: (settlement) => messages.settle(settlement),
       list: async (options) => json(await messages.list(options)),
       get: async (id) => json(await messages.get(id)),

@@ -194,15 +194,15 @@ export interface InboxMessage extends AgentMessage {
   /** 1 for the first. */
   readonly attempt: number
   /** Done; resolves when it is stored. DELIVERY_LOST when the lease was over and another has it. */
-  ack(): Promise<void>
+  readonly ack: () => Promise<void>
   /** Hand it out again after `delayMs` (by default the backoff); on the last delivery it becomes a dead letter. */
-  nack(options?: { readonly delayMs?: number; readonly error?: string }): Promise<void>
+  readonly nack: (options?: { readonly delayMs?: number; readonly error?: string }) => Promise<void>
   /** It can never succeed: a dead letter at once. */
-  fail(error: string): Promise<void>
+  readonly fail: (error: string) => Promise<void>
   /** Answers the sender and acknowledges, both or neither. */
-  reply(payload: unknown, options?: ReplyOptions): Promise<Sent>
+  readonly reply: (payload: unknown, options?: ReplyOptions) => Promise<Sent>
   /** Makes the lease end `leaseMs` from now. DELIVERY_LOST when it is over. */
-  extend(leaseMs?: number): Promise<void>
+  readonly extend: (leaseMs?: number) => Promise<void>
 }
 
 export interface ReplyOptions {
