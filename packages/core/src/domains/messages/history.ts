@@ -1,5 +1,5 @@
 import { sql as raw } from 'kysely'
-import { compose, runComposed } from '../../engines/sql/index.ts'
+import { compose } from '../../engines/sql/index.ts'
 import { CairnError } from '../../errors/index.ts'
 import { type Page, decodeCursor, pageLimit, toPage } from '../../paging/index.ts'
 import { channelIds } from './channel-ids.ts'
@@ -29,7 +29,7 @@ export async function listMessages(room: MessageRoom, options: MessageListOption
   const [from, to, one, other] = await Promise.all([agent(given.from), agent(given.to), agent(given.between?.[0]), agent(given.between?.[1])])
   const [channel] = given.channel === undefined ? [] : await channelIds(room, [given.channel])
 
-  let query = compose.selectFrom('messages.log as l').select(raw<string>`l.message_id`.as('id')).select(raw<unknown>`${raw.raw(`${LOG_COLUMNS}, (extract(epoch FROM l.created_at) * 1000000)::bigint`)}`.as('micros')).where('l.tenant_id', '=', room.tenant)
+  let query = compose.selectFrom('messages.log as l').select(raw<string>`l.message_id`.as('id')).select(raw`${raw.raw(`${LOG_COLUMNS}, (extract(epoch FROM l.created_at) * 1000000)::bigint`)}`.as('micros')).where('l.tenant_id', '=', room.tenant)
   if (channel !== undefined) query = query.where('l.channel_id', '=', channel)
   if (from !== undefined) query = query.where('l.from_agent_id', '=', from)
   if (to !== undefined) query = query.where('l.to_agent_id', '=', to)
@@ -44,7 +44,8 @@ export async function listMessages(room: MessageRoom, options: MessageListOption
     query = query.where(raw<boolean>`(l.created_at, l.message_id) < (timestamptz 'epoch' + ${micros}::bigint * interval '1 microsecond', ${id}::uuid)`)
   }
   const page = query.orderBy(raw`l.created_at`, 'desc').orderBy(raw`l.message_id`, 'desc').limit(limit + 1)
-  const { rows } = await runComposed<AgentMessage & { micros: number }>({ query: (text, values) => room.sql.query(room.identity, text, values) }, page as unknown as Parameters<typeof runComposed<AgentMessage & { micros: number }>>[1])
+  const { sql: text, parameters } = page.compile()
+  const { rows } = await room.sql.query<AgentMessage & { micros: number }>(room.identity, text, parameters)
   const { items, nextCursor } = toPage('agent messages', rows, limit, ({ micros, id }) => [micros, id])
   return { items: items.map(({ micros: _, ...message }) => message), nextCursor }
 }

@@ -1,4 +1,3 @@
-import type { MessageFilter } from '@cairn/core'
 import { createRoute, z } from '@hono/zod-openapi'
 import type { App } from '../app-env.ts'
 import { exact } from '../exact.ts'
@@ -62,7 +61,7 @@ function subscriptionRoutes(app: App): void {
     createRoute({ method: 'post', path: '/v1/subscriptions', tags, summary: 'Subscribe an agent to a channel', request: { headers, body: body(NewSubscription, 'Who, to what.') }, responses: { 201: json(Subscription, 'The subscription.'), ...problems('NOT_FOUND', 'AGENT_NOT_FOUND') } }),
     async (c) => {
       const { filter, ...input } = exact(c.req.valid('json'))
-      return c.json(await c.get('cairn').messages.subscriptions.add({ ...input, ...(filter === undefined ? {} : { filter: filter as MessageFilter }) }), 201)
+      return c.json(await c.get('cairn').messages.subscriptions.add({ ...input, ...(filter === undefined ? {} : { filter }) }), 201)
     },
   )
   app.openapi(

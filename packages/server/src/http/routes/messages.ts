@@ -1,4 +1,4 @@
-import type { InboxMessage as CoreInboxMessage, MessageFilter } from '@cairn/core'
+import type { InboxMessage as CoreInboxMessage } from '@cairn/core'
 import { createRoute, z } from '@hono/zod-openapi'
 import { setImmediate } from 'node:timers/promises'
 import type { App } from '../app-env.ts'
@@ -64,7 +64,7 @@ function inboxRoutes(app: App, { closing, keepAliveMs }: StateEventsOptions): vo
     createRoute({ method: 'post', path: '/v1/agents/{agent}/inbox', tags, summary: "Take messages from an agent's inbox under a lease", request: { headers, params: AgentParam, body: body(Receive, 'How many, and which.', false) }, responses: { 200: json(Received, 'What there was; settle each within the lease.'), ...problems('AGENT_NOT_FOUND', 'NOT_FOUND') } }),
     async (c) => {
       const { filter, ...options } = exact(c.req.valid('json'))
-      const messages = await c.get('cairn').messages.receive(c.req.valid('param').agent, { ...options, ...(filter === undefined ? {} : { filter: filter as MessageFilter }), signal: c.req.raw.signal })
+      const messages = await c.get('cairn').messages.receive(c.req.valid('param').agent, { ...options, ...(filter === undefined ? {} : { filter }), signal: c.req.raw.signal })
       return c.json({ messages: messages.map(wire) }, 200)
     },
   )
