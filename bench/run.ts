@@ -6,6 +6,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<{ run(options: { quick: b
   state: () => import('./state/state-bench.ts'),
   tasks: () => import('./tasks/tasks-bench.ts'),
   checkpoints: () => import('./checkpoints/checkpoints-bench.ts'),
+  messages: () => import('./messages/messages-bench.ts'),
 }
 
 const parameters = process.argv.slice(2)

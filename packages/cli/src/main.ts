@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   tasks: { summary: 'List, show, enqueue, retry, cancel and redrive tasks', load: async () => (await import('./commands/tasks.ts')).registerTasksCommands },
   schedules: { summary: 'List, add, pause, resume, trigger and remove schedules of tasks', load: async () => (await import('./commands/schedules.ts')).registerSchedulesCommands },
   events: { summary: 'Publish and follow events, look at the streams and what was given up', load: async () => (await import('./commands/events.ts')).registerEventsCommands },
+  messages: { summary: 'Send and take messages between agents', load: async () => (await import('./commands/messages.ts')).registerMessagesCommands },
   conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
   documents: { summary: 'Store and find JSON documents', load: async () => (await import('./commands/documents.ts')).registerDocumentsCommands },
   sagas: { summary: 'List sagas and help on those that wait for an operator', load: async () => (await import('./commands/sagas.ts')).registerSagasCommands },

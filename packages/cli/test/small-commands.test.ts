@@ -187,3 +187,17 @@ test('events: publish, tail, status, dead letters', async () => {
   expect((await run('events', 'publish', 'events.cli.a', 'hello')).stderr).toContain(`A text needs quotes of its own`)
   expect((await run('events', 'tail', 'NOBODY')).stderr).toMatch(/^error \[INVALID_ARGUMENT\]/)
 })
+
+test('messages: send, list, show, inbox, dead, redrive', async () => {
+  await json('agents', 'register', 'teller', '--type', 'analyst')
+  await json('agents', 'register', 'listener', '--type', 'analyst')
+  const sent = await json<{ id: string }>('messages', 'send', '{"n":1}', 'listener', '--from', 'teller', '--priority', '2', '--key', 'k1')
+  expect(await json('messages', 'send', '{"n":1}', 'listener', '--from', 'teller', '--priority', '2', '--key', 'k1')).toMatchObject({ id: sent.id, duplicate: true })
+  expect((await json<{ items: unknown[] }>('messages', 'list', '--to', 'listener')).items).toHaveLength(1)
+  expect(await json('messages', 'inbox', 'listener')).toMatchObject({ messages: [{ id: sent.id, payload: { n: 1 }, priority: 2 }] })
+  expect((await run('messages', 'inbox', 'listener')).stdout).toContain('The inbox is empty.')
+  expect(await json('messages', 'show', sent.id)).toMatchObject({ deliveries: [{ status: 'acknowledged' }] })
+  expect(await json('messages', 'dead')).toEqual({ items: [], nextCursor: null })
+  expect(await json('messages', 'redrive', sent.id, '--yes')).toEqual({ messages: [] })
+  expect((await run('messages', 'send', 'hello', 'listener')).stderr).toContain('is not JSON')
+})

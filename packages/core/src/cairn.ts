@@ -10,6 +10,7 @@ import { HistoriesService } from './domains/histories/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
 import { SagaRunner, SagasService } from './domains/sagas/index.ts'
 import { EventCore, EventsService } from './domains/events/index.ts'
+import { MessagesService, closeMessages } from './domains/messages/index.ts'
 import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
 import { type Actor, type TenantIdentity, checkTenant } from './identity/index.ts'
@@ -59,6 +60,7 @@ export class Cairn implements AsyncDisposable {
   readonly sagas: SagasService
   readonly schedules: SchedulesService
   readonly events: EventsService
+  readonly messages: MessagesService
   readonly health: HealthService
   readonly pools: PoolsService
   readonly identity: TenantIdentity
@@ -79,6 +81,7 @@ export class Cairn implements AsyncDisposable {
     this.documents = new DocumentsService(context)
     this.tasks = new TasksService(context)
     this.schedules = new SchedulesService(context, engines.scheduler)
+    this.messages = new MessagesService(context)
     this.state = new StateService(engines.core, this.identity)
     this.lifecycle = new StateLifecycleService(engines.core, this.identity)
     this.storage = new StorageService({ ...engines, state: this.state, domains: { message: ({ thread }) => new MessageStorage(this.conversations, thread) } }, this.identity)
@@ -138,6 +141,7 @@ export class Cairn implements AsyncDisposable {
       await lineages.close()
       await sagas.stop()
       await events.close()
+      await closeMessages(sql)
       await core.close()
       await cache.close()
       await kv.close()

@@ -257,3 +257,41 @@ export const LINEAGE_CASES: readonly RouteCase[] = [
   { name: 'DELETE /v1/lineages/{thread}', params: lineage, query: inGraphs, status: 200, intruder: 200, check: has({ deleted: true }) },
   { name: 'DELETE /v1/lineages/{thread}', params: lineage, query: inGraphs, status: 200, intruder: 200, check: has({ deleted: false }) },
 ]
+
+const named = (value: string) => (answer: Answer): void => has({ name: value })(answer)
+export const MESSAGE_CASES: readonly RouteCase[] = [
+  { name: 'POST /v1/agents', json: () => ({ name: 'sender', type: 'analyst' }), status: 201, check: (answer, world) => void (world['sender'] = id(answer)) },
+  { name: 'POST /v1/agents', json: () => ({ name: 'reader', type: 'operator' }), status: 201, check: (answer, world) => void (world['reader'] = id(answer)) },
+  { name: 'POST /v1/channels', json: () => ({ name: 'news', pattern: 'topic', configuration: { ttlMs: 60_000 } }), status: 201, check: named('news') },
+  { name: 'GET /v1/channels', status: 200, check: page(1) },
+  { name: 'GET /v1/channels/{channel}', params: () => ({ channel: 'news' }), status: 200, check: has({ pattern: 'topic' }) },
+  { name: 'PATCH /v1/channels/{channel}', params: () => ({ channel: 'news' }), json: () => ({ description: 'what is new' }), status: 200, check: has({ description: 'what is new' }) },
+  { name: 'POST /v1/message-queues', json: () => ({ name: 'jobs', type: 'fifo', maxSize: 5 }), status: 201, check: has({ maxSize: 5, currentSize: 0 }) },
+  { name: 'GET /v1/message-queues', status: 200, check: page(1) },
+  { name: 'GET /v1/message-queues/{queue}', params: () => ({ queue: 'jobs' }), status: 200 },
+  { name: 'PATCH /v1/message-queues/{queue}', params: () => ({ queue: 'jobs' }), json: () => ({ maxSize: 6 }), status: 200, check: has({ maxSize: 6 }) },
+  { name: 'POST /v1/subscriptions', json: () => ({ agent: 'reader', channel: 'news', pattern: 'a.*', filter: { payload: { n: { gt: 1 } } } }), status: 201, intruder: 404, check: (answer, world) => void (world['subscription'] = id(answer)) },
+  { name: 'GET /v1/subscriptions', status: 200, check: page(1) },
+  { name: 'POST /v1/agent-messages', json: () => ({ from: 'sender', channel: 'news', subject: 'a.b', payload: { n: 2 } }), status: 201, intruder: 404, check: (answer, world) => { has({ recipients: 1, duplicate: false })(answer); world['sent'] = id(answer) } },
+  { name: 'POST /v1/agent-messages/batch', json: () => ({ messages: [{ from: 'sender', to: 'reader', payload: null, maxRetries: 0 }, { queue: 'jobs' }] }), status: 201, intruder: 404 },
+  { name: 'GET /v1/agent-messages', query: (world) => `?between=${world['sender']},${world['reader']}&limit=5`, status: 200, check: page(1) },
+  { name: 'GET /v1/agent-messages/{message}', params: (world) => ({ message: world['sent'] ?? '' }), status: 200, check: has({ payload: { n: 2 } }) },
+  { name: 'POST /v1/agents/{agent}/inbox', params: () => ({ agent: 'reader' }), json: () => ({ limit: 1, channels: ['news'] }), status: 200, check: (answer, world) => {
+    const [message] = answer.body['messages'] as { deliveryId: number; leaseNo: number }[]
+    world['delivery'] = String(message?.deliveryId)
+    world['lease'] = String(message?.leaseNo)
+  } },
+  { name: 'POST /v1/inbox-settlements', params: () => ({}), json: (world) => ({ deliveryId: Number(world['delivery']), leaseNo: Number(world['lease']), outcome: 'ack' }), status: 200, intruder: 409, check: has({ settled: true }) },
+  { name: 'POST /v1/agents/{agent}/inbox', params: () => ({ agent: 'reader' }), json: () => ({}), status: 200, check: (answer, world) => {
+    const [message] = answer.body['messages'] as { deliveryId: number; leaseNo: number }[]
+    world['delivery'] = String(message?.deliveryId)
+    world['lease'] = String(message?.leaseNo)
+  } },
+  { name: 'POST /v1/inbox-settlements', params: () => ({}), json: (world) => ({ deliveryId: Number(world['delivery']), leaseNo: Number(world['lease']), outcome: 'nack', error: 'no' }), status: 200, intruder: 409 },
+  { name: 'GET /v1/message-dead-letters', status: 200, check: (answer, world) => { page(1)(answer); world['letter'] = (answer.body['items'] as { id: string }[])[0]?.id ?? '' } },
+  { name: 'POST /v1/message-dead-letters/redrive', json: (world) => ({ ids: [world['letter']] }), status: 200 },
+  { name: 'POST /v1/agent-requests', params: () => ({}), json: () => ({ from: 'sender', to: 'reader', correlationId: '0198f7a4-0000-7000-8000-00000000000a', timeoutMs: 30 }), status: 504, intruder: 404 },
+  { name: 'GET /v1/agent-requests/{correlation}/reply', params: () => ({ correlation: '0198f7a4-0000-7000-8000-00000000000a' }), query: () => '?timeoutMs=20', status: 504, intruder: 504 },
+  { name: 'GET /v1/channels/{channel}/stats', params: () => ({ channel: 'news' }), status: 200, check: has({ messages: 1, subscribers: 1 }) },
+  { name: 'DELETE /v1/subscriptions/{subscription}', params: (world) => ({ subscription: world['subscription'] ?? '' }), status: 200, intruder: 404, check: has({ cancelled: 0 }) },
+]

@@ -1,11 +1,12 @@
 import type {
-  Agent, AgentFilter, AgentLifecycle, Breaker, BreakerEvent, BreakerState, CacheInvalidation, CacheStats, CairnEvent, ChatSession, Checkpoint,
-  CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, TaskDeadLetter, EventDeadLetter, DeadLetterFilter, DeadLetterOptions, Enqueued, EventsStatus,
-  FileSource, FlushResult, ForkResult, History, HistoryChange, HistoryItem, HydrateResult, ImportAgentOptions, ImportAgentResult,
-  ListHistoriesOptions, ListHistoryItemsOptions, ListMessagesOptions, ListSagasOptions, ListSessionsOptions, ListThreadsOptions, Message, NewEvent,
-  NewSchedule, NewTask, Page, PageOptions, PoolsReport, PruneResult, PublishedEvent, RegisterAgent, RepairResult, ResolveSaga, RestoreOptions,
-  RestoreResult, RetentionPolicy, Saga, SagaWithSteps, Schedule, ScheduleFilter, SetConflictPolicy, SetResult, StateDiff, StateEntry, TagOptions,
-  TailEventsOptions, Task, TaskExecution, TaskFilter, Thread,
+  Agent, AgentDeadLetter, AgentFilter, AgentLifecycle, AgentMessage, Breaker, BreakerEvent, BreakerState, CacheInvalidation, CacheStats, CairnEvent,
+  ChatSession, Checkpoint, CheckpointWithState, ConflictPolicy, ConflictPolicyListOptions, DeadLetterFilter, DeadLetterOptions, Enqueued,
+  EventDeadLetter, EventsStatus, FileSource, FlushResult, ForkResult, History, HistoryChange, HistoryItem, HydrateResult, ImportAgentOptions,
+  ImportAgentResult, ListHistoriesOptions, ListHistoryItemsOptions, ListMessagesOptions, ListSagasOptions, ListSessionsOptions, ListThreadsOptions,
+  Message, MessageListOptions, MessageWithDeliveries, NewEvent, NewSchedule, NewTask, Page, PageOptions, PoolsReport, PruneResult, PublishedEvent,
+  RegisterAgent, RepairResult, ResolveSaga, RestoreOptions, RestoreResult, RetentionPolicy, Saga, SagaWithSteps, Schedule, ScheduleFilter, SendInput,
+  Sent, SetConflictPolicy, SetResult, Settlement, StateDiff, StateEntry, TagOptions, TailEventsOptions, Task, TaskDeadLetter, TaskExecution,
+  TaskFilter, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 import type { DocumentsClient } from './documents-client.ts'
@@ -138,6 +139,15 @@ export interface CairnClient {
     deadLetters(options: DeadLetterOptions): Promise<Json<Page<EventDeadLetter>>>
     redrive(id: string): Promise<PublishedEvent>
     discard(id: string): Promise<boolean>
+  }
+  readonly messages: {
+    send(input: SendInput): Promise<Json<Sent>>
+    receive(agent: string, options: { limit?: number; waitMs?: number; queues?: string[] }): Promise<(Json<AgentMessage> & { deliveryId: number; leaseNo: number })[]>
+    settle(settlement: Settlement): Promise<void>
+    list(options: MessageListOptions): Promise<Json<Page<AgentMessage>>>
+    get(id: string): Promise<Json<MessageWithDeliveries>>
+    deadLetters(options: PageOptions): Promise<Json<Page<AgentDeadLetter>>>
+    redrive(ids: readonly string[]): Promise<{ id: string; messageId: string }[]>
   }
   readonly importTarget: ImportTarget
   /** Where it works, for people. */

@@ -6,7 +6,7 @@ import { localLineages } from './lineages-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
-  const { agents, state, checkpoints, conversations, histories, resilience, lifecycle, cache, agentFiles, tasks, sagas, schedules, events } = cairn
+  const { agents, state, checkpoints, conversations, histories, resilience, lifecycle, cache, agentFiles, tasks, sagas, schedules, events, messages } = cairn
   return {
     agents: {
       list: async (filter) => json(await agents.list(filter)),
@@ -116,6 +116,15 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       deadLetters: async (options) => json(await events.deadLetters(options)),
       redrive: (id) => events.redrive(id),
       discard: (id) => events.discard(id),
+    },
+    messages: {
+      send: async (input) => json(await messages.send(input)),
+      receive: async (agent, options) => json(await messages.receive(agent, options)),
+      settle: (settlement) => messages.settle(settlement),
+      list: async (options) => json(await messages.list(options)),
+      get: async (id) => json(await messages.get(id)),
+      deadLetters: async (options) => json(await messages.deadLetters.list(options)),
+      redrive: (ids) => messages.deadLetters.redrive(ids),
     },
     importTarget: localTarget(cairn),
     place,

@@ -28,6 +28,18 @@ export type BreakerState =
   | 'open'
   | 'half_open'
 
+export type ChannelPattern =
+  | 'broadcast'
+  | 'direct'
+  | 'topic'
+  | 'queue'
+
+export type ChannelPurpose =
+  | 'agent_to_agent'
+  | 'broadcast'
+  | 'system'
+  | 'monitoring'
+
 export type ChatParticipantKind =
   | 'user'
   | 'agent'
@@ -54,6 +66,15 @@ export type CrdtType =
   | 'set'
   | 'map'
 
+export type DeliveryStatus =
+  | 'pending'
+  | 'delivered'
+  | 'acknowledged'
+  | 'failed'
+  | 'expired'
+  | 'dead'
+  | 'cancelled'
+
 export type DependencyFailurePolicy =
   | 'fail'
   | 'skip'
@@ -78,6 +99,20 @@ export type InstanceStatus =
   | 'stopped'
   | 'error'
   | 'crashed'
+
+export type MessageKind =
+  | 'command'
+  | 'query'
+  | 'response'
+  | 'notification'
+  | 'heartbeat'
+  | 'error'
+
+export type QueueKind =
+  | 'fifo'
+  | 'priority'
+  | 'delayed'
+  | 'retry'
 
 export type SagaStatus =
   | 'pending'
@@ -579,6 +614,149 @@ export interface LineagesWrites {
   slot: number
   task_path: string
   pack: Uint8Array
+}
+
+export interface MessagesChannels {
+  tenant_id: Generated<string>
+  channel_id: string
+  channel_name: string
+  pattern: ChannelPattern
+  purpose: Generated<ChannelPurpose>
+  description: string | null
+  configuration: Generated<unknown>
+  is_active: Generated<boolean>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface MessagesDeadLetters {
+  tenant_id: Generated<string>
+  dead_letter_id: Generated<string>
+  delivery_id: number
+  message_id: string
+  agent_id: string | null
+  queue_id: string | null
+  channel_id: string | null
+  from_agent_id: string | null
+  message_kind: MessageKind
+  message_type: string
+  subject: string | null
+  payload: unknown
+  headers: Generated<unknown>
+  priority: number
+  correlation_id: string | null
+  reply_to: string | null
+  max_retries: number
+  reason: string
+  attempts: number
+  message_created_at: Date
+  created_at: Generated<Date>
+  resolved_at: Date | null
+  redriven_as: string | null
+}
+
+export interface MessagesDeliveries {
+  tenant_id: Generated<string>
+  delivery_id: GeneratedAlways<number>
+  message_id: string
+  message_created_at: Date
+  agent_id: string | null
+  queue_id: string | null
+  inbox_id: GeneratedAlways<string>
+  channel_id: string | null
+  subscription_id: string | null
+  limited: Generated<boolean>
+  rank: number
+  status: Generated<DeliveryStatus>
+  delayed: Generated<boolean>
+  available_at: Date
+  lease_no: Generated<number>
+  attempts: Generated<number>
+  max_retries: number
+  backoff_ms: Generated<number>
+  expires_at: Date | null
+  consumer: string | null
+  created_at: Date
+  delivered_at: Date | null
+  last_error: string | null
+}
+
+export interface MessagesLog {
+  tenant_id: Generated<string>
+  message_id: string
+  created_at: Generated<Date>
+  routing: ChannelPattern | null
+  channel_id: string | null
+  queue_id: string | null
+  from_agent_id: string | null
+  to_agent_id: string | null
+  broadcast_to_type: string | null
+  message_kind: MessageKind
+  message_type: string
+  subject: string | null
+  payload: Generated<unknown>
+  headers: Generated<unknown>
+  claude_cli_context: Generated<unknown>
+  priority: Generated<number>
+  correlation_id: string | null
+  parent_message_id: string | null
+  reply_to: string | null
+  max_retries: Generated<number>
+  is_persistent: Generated<boolean>
+  sent_at: Date
+  expires_at: Date | null
+}
+
+export interface MessagesMessageKeys {
+  tenant_id: Generated<string>
+  message_key: string
+  message_id: string
+  digest: string
+  created_at: Date
+}
+
+export interface MessagesQueues {
+  tenant_id: Generated<string>
+  queue_id: string
+  name: string
+  queue_type: QueueKind
+  max_size: Generated<number | null>
+  current_size: Generated<number>
+  admitted: Generated<number>
+  configuration: Generated<unknown>
+  is_active: Generated<boolean>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface MessagesReceipts {
+  tenant_id: Generated<string>
+  delivery_id: number
+  finished_at: Date
+  message_id: string
+  message_created_at: Date
+  agent_id: string | null
+  queue_id: string | null
+  channel_id: string | null
+  status: DeliveryStatus
+  lease_no: number
+  attempts: number
+  consumer: string | null
+  created_at: Date
+  delivered_at: Date | null
+  error_message: string | null
+}
+
+export interface MessagesSubscriptions {
+  tenant_id: Generated<string>
+  subscription_id: string
+  agent_id: string
+  channel_id: string
+  message_pattern: string | null
+  pattern_regex: string | null
+  filters: Generated<unknown>
+  is_active: Generated<boolean>
+  created_at: Generated<Date>
 }
 
 export interface MonitoringConnectionStats {
@@ -1083,6 +1261,14 @@ export interface Database {
   'lineages.checkpoints': LineagesCheckpoints
   'lineages.threads': LineagesThreads
   'lineages.writes': LineagesWrites
+  'messages.channels': MessagesChannels
+  'messages.dead_letters': MessagesDeadLetters
+  'messages.deliveries': MessagesDeliveries
+  'messages.log': MessagesLog
+  'messages.message_keys': MessagesMessageKeys
+  'messages.queues': MessagesQueues
+  'messages.receipts': MessagesReceipts
+  'messages.subscriptions': MessagesSubscriptions
   'monitoring.connection_stats': MonitoringConnectionStats
   'resilience.breaker_events': ResilienceBreakerEvents
   'resilience.breaker_probes': ResilienceBreakerProbes

@@ -32,6 +32,7 @@ export function apiDocument(app: App): () => ApiDocument {
         { name: 'checkpoints', description: 'Points to come back to.' },
         { name: 'conversations', description: 'Chat sessions, threads and messages.' },
         { name: 'histories', description: 'The ordered items of sessions, such as those of the OpenAI Agents SDK.' },
+        { name: 'messages', description: 'Messages between agents: channels, queues, inboxes.' },
         { name: 'operations', description: 'Health and numbers of the server.' },
       ],
     })

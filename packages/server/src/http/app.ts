@@ -20,6 +20,7 @@ import { checkpointRoutes } from './routes/checkpoints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { eventRoutes } from './routes/events.ts'
+import { messageRoutes } from './routes/messages.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/histories.ts'
 import { homeRoutes } from './routes/home.ts'
@@ -92,6 +93,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   sagaRoutes(app)
   scheduleRoutes(app)
   eventRoutes(app, { closing, keepAliveMs })
+  messageRoutes(app, { closing, keepAliveMs })
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app

@@ -1,0 +1,50 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { v4 as uuidv4 } from 'uuid'
+import { CairnError } from '../../errors/index.ts'
+import type { DomainContext } from '../domain-context.ts'
+import { check, uuidText } from './checks.ts'
+import { requestOptionsInput } from './input.ts'
+import type { MessageRoom } from './room.ts'
+import { draft, sendOne } from './send.ts'
+import type { AgentMessage, RequestInput, RequestOptions } from './types.ts'
+
+/** Sends and waits for the first reply; see MessagesService.request. */
+export async function request(room: MessageRoom, context: DomainContext, input: RequestInput, options: RequestOptions): Promise<AgentMessage> {
+  check(requestOptionsInput, options, 'options')
+  const correlationId = input?.correlationId ?? uuidv4()
+  const prepared = await draft(room, context, { kind: 'query', ...input, correlationId }, { replyTo: 'request' })
+  if (prepared.row.from === undefined) {
+    throw new CairnError('INVALID_ARGUMENT', 'from: a request needs an agent that the reply goes to. Give `from`, or act as an agent.', { details: { field: 'from' } })
+  }
+  // The time runs from the call, and the reply may come before the sender hears that the request is stored.
+  const waiting = awaitReply(room, correlationId, options)
+  waiting.catch(() => undefined)
+  await sendOne(room, prepared)
+  return waiting
+}
+
+/** Waits for the reply to a request, also to one that another process sent. TIMEOUT, CLOSED. */
+export async function awaitReply(room: MessageRoom, correlation: string, options: RequestOptions): Promise<AgentMessage> {
+  const correlationId = check(uuidText, correlation, 'correlationId')
+  const { timeoutMs, signal } = check(requestOptionsInput, options, 'options')
+  room.assertOpen()
+  const found = new AbortController()
+  let reply: AgentMessage | undefined
+  const forget = room.waiters.onReply(correlationId, (message) => {
+    reply ??= message
+    found.abort()
+  })
+  room.waiters.lookNow()
+  try {
+    const signals = [found.signal, room.closing.signal, ...(signal === undefined ? [] : [signal])]
+    await sleep(timeoutMs, undefined, { signal: AbortSignal.any(signals) }).catch(() => undefined)
+  } finally {
+    forget()
+  }
+  if (reply !== undefined) return reply
+  room.assertOpen()
+  const why = signal?.aborted === true ? 'was given up by the caller' : `had no reply within ${timeoutMs} ms`
+  throw new CairnError('TIMEOUT', `The request ${correlationId} ${why}. A later reply is kept: messages.awaitReply(${JSON.stringify(correlationId)}) gives it.`, {
+    details: { correlationId, timeoutMs },
+  })
+}

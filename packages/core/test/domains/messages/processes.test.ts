@@ -1,0 +1,127 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from 'vitest'
+import { open } from '../../../src/index.ts'
+import { type CairnPlace, cairnTargets, until } from '../../harness/cairns.ts'
+import { startPostgres } from '../../harness/postgres-server.ts'
+import { take, world } from './messages-world.ts'
+
+const PROGRAM = fileURLToPath(new URL('./consumer-process.ts', import.meta.url))
+const [, servers] = cairnTargets as [(typeof cairnTargets)[number], (typeof cairnTargets)[number]]
+
+const cleanups: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+async function consumer(place: CairnPlace, setup: object): Promise<{ lines: string[]; kill(): Promise<void> }> {
+  const child: ChildProcess = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify({ options: place.options, ...setup })], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const exited = once(child, 'exit')
+  const lines: string[] = []
+  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => lines.push(line))
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await exited
+  }
+  cleanups.push(kill)
+  await until('the consumer is ready', () => lines.includes('ready'), 30_000)
+  return { lines, kill }
+}
+
+const numbers = (lines: readonly string[], letter: string): number[] => lines.filter((line) => line.startsWith(`${letter} `)).map((line) => Number(line.slice(2)))
+
+describe('messages between processes', () => {
+  it('a consumer killed with a message in hand: that one comes once more, what it had acknowledged does not', { timeout: 60_000 }, async () => {
+    const place = await servers.place()
+    cleanups.push(() => place.dispose())
+    const root = await open(place.options)
+    cleanups.push(() => root.close())
+    const { cairn } = await world(root, 'a', 'b')
+    const victim = await consumer(place, { tenant: cairn.identity.tenant, agent: 'b', queues: [], hang: 5 })
+    await cairn.messages.sendMany(Array.from({ length: 10 }, (_, payload) => ({ to: 'b', payload })))
+    await until('the victim holds message 5', () => victim.lines.includes('H 5'), 20_000)
+    await victim.kill()
+    expect(numbers(victim.lines, 'A')).toEqual([0, 1, 2, 3, 4])
+    const rest = await take(cairn, 'b', 5, { prefetch: 1 })
+    // The victim had taken 0 to 7 ahead; 8 and 9 were never in its hands.
+    expect(rest.map(({ payload, attempt }) => [payload, attempt]).sort()).toEqual([[5, 2], [6, 2], [7, 2], [8, 1], [9, 1]])
+    expect((await cairn.messages.list()).items.map(({ payload }) => payload)).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0])
+    expect((await cairn.messages.list()).items).toHaveLength(10)
+  })
+
+  it('three consumers in processes of their own: each message is handled once', { timeout: 90_000 }, async () => {
+    const place = await servers.place()
+    cleanups.push(() => place.dispose())
+    const root = await open(place.options)
+    cleanups.push(() => root.close())
+    const { cairn } = await world(root, 'w1', 'w2', 'w3')
+    await cairn.messages.queues.create({ name: 'jobs', type: 'fifo' })
+    const consumers = await Promise.all(['w1', 'w2', 'w3'].map((agent) => consumer(place, { tenant: cairn.identity.tenant, agent, queues: ['jobs'] })))
+    for (let batch = 0; batch < 6; batch++) await cairn.messages.sendMany(Array.from({ length: 50 }, (_, n) => ({ queue: 'jobs', payload: batch * 50 + n })))
+    await until('all are handled', async () => (await cairn.messages.queues.get('jobs')).currentSize === 0, 40_000)
+    const handled = consumers.flatMap(({ lines }) => numbers(lines, 'H'))
+    await until('the last lines came', () => consumers.flatMap(({ lines }) => numbers(lines, 'A')).length === 300)
+    expect(handled.sort((x, y) => x - y)).toEqual(Array.from({ length: 300 }, (_, n) => n))
+    expect(consumers.filter(({ lines }) => numbers(lines, 'H').length > 0)).toHaveLength(3)
+  })
+
+  it('PostgreSQL restarted again and again during 2000 messages: each is stored once and handled, none twice in the end', { timeout: 240_000 }, async () => {
+    const postgres = await startPostgres()
+    cleanups.push(() => postgres.dispose())
+    const place = await servers.place({ postgresUrl: postgres.url })
+    const root = await open(place.options)
+    cleanups.push(() => root.close())
+    const { cairn } = await world(root, 'a', 'b', 'c')
+    const total = 2_000
+    const handled = new Map<number, Set<string>>()
+    const stop = new AbortController()
+    await cairn.messages.queues.create({ name: 'jobs', maxSize: total })
+    const consumers = ['b', 'c'].map(async (agent) => {
+      for await (const message of cairn.messages.inbox(agent, { queues: ['jobs'], signal: stop.signal, prefetch: 20, leaseMs: 3_000 })) {
+        const n = message.payload as number
+        handled.set(n, (handled.get(n) ?? new Set()).add(message.id))
+        message.ack().catch(() => undefined)
+      }
+    })
+    let retries = 0
+    const sender = async (from: number): Promise<void> => {
+      for (let n = from; n < total; n += 8) {
+        for (;;) {
+          try {
+            await cairn.messages.send({ from: 'a', queue: 'jobs', payload: n, idempotencyKey: `job-${n}`, maxRetries: 50 })
+            break
+          } catch {
+            retries++
+            await new Promise((resolve) => setTimeout(resolve, 50))
+          }
+        }
+        await new Promise((resolve) => setTimeout(resolve, 30))
+      }
+    }
+    const sending = Promise.all(Array.from({ length: 8 }, (_, from) => sender(from)))
+    let restarts = 0
+    let done = false
+    void sending.then(() => (done = true))
+    while (!done) {
+      await new Promise((resolve) => setTimeout(resolve, 2_000))
+      if (done) break
+      if (restarts++ % 2 === 0) await postgres.kill9()
+      await postgres.restart()
+    }
+    await sending
+    await until('the queue is empty', async () => (await cairn.messages.queues.get('jobs').catch(() => ({ currentSize: 1 }))).currentSize === 0, 60_000)
+    stop.abort()
+    await Promise.all(consumers)
+    const { rows } = await cairn.engines.sql.query<{ messages: number; receipts: number; acknowledged: number }>(
+      cairn.identity,
+      `SELECT (SELECT count(*) FROM messages.log) AS messages, (SELECT count(*) FROM messages.receipts) AS receipts, (SELECT count(DISTINCT message_id) FROM messages.receipts WHERE status = 'acknowledged') AS acknowledged`,
+    )
+    console.log(`${total} messages, ${restarts} restarts, ${retries} sends repeated: ${JSON.stringify(rows[0])}, handled ${handled.size}`)
+    expect(restarts).toBeGreaterThan(1)
+    expect(rows[0]).toEqual({ messages: total, receipts: total, acknowledged: total })
+    expect(handled.size).toBe(total)
+    expect([...handled.values()].filter((ids) => ids.size !== 1)).toEqual([])
+  })
+})
