@@ -390,7 +390,7 @@ BEGIN
       SELECT p_tenant, c.task_id, 'running' FROM claimed c WHERE c.relations & 2 <> 0
     ), told AS (
       INSERT INTO tx.outbox (tenant_id, stream, msg_id, subject, payload)
-      SELECT p_tenant, 'TASK_EXECUTION', c.task_id || ':started:' || c.attempts, 'tasks.started.' || c.task_id, tasks.event_of(c.task_id, c.task_type, 'running', 'queued', c.assigned_agent_id, c.priority, c.metadata)
+      SELECT p_tenant, 'TASK_EXECUTION', c.task_id || ':started:' || c.attempts, 'tasks.started.' || p_tenant || '.' || c.task_id, tasks.event_of(c.task_id, c.task_type, 'running', 'queued', c.assigned_agent_id, c.priority, c.metadata)
       FROM claimed c WHERE c.publish_events
     )
     SELECT c.task_id, c.lease_token, c.task_type::text, c.task_name::text, c.task_key, c.payload, c.configuration, c.metadata,
@@ -534,7 +534,7 @@ BEGIN
       SELECT p_tenant, e.task_id, e.task_type, e.payload, coalesce(e.reason, 'error'), e.error, e.attempts FROM ended e WHERE e.final = 'failed'
     ), told_outside AS (
       INSERT INTO tx.outbox (tenant_id, stream, msg_id, subject, payload)
-      SELECT p_tenant, 'TASK_EXECUTION', e.task_id || ':' || e.final || ':' || e.attempts, 'tasks.' || e.final || '.' || e.task_id,
+      SELECT p_tenant, 'TASK_EXECUTION', e.task_id || ':' || e.final || ':' || e.attempts, 'tasks.' || e.final || '.' || p_tenant || '.' || e.task_id,
         tasks.event_of(e.task_id, e.task_type, e.final, e.status, e.assigned_agent_id, e.priority, e.metadata)
       FROM ended e WHERE e.publish_events
     ), counted AS (
@@ -587,7 +587,7 @@ BEGIN
       SELECT p_tenant, b.task_id, b.attempts, 'failed', b.began, ts, b.assigned_agent_id, b.duration_ms, b.error, coalesce(b.details, '{}') FROM back b
     ), told_outside AS (
       INSERT INTO tx.outbox (tenant_id, stream, msg_id, subject, payload)
-      SELECT p_tenant, 'TASK_EXECUTION', b.task_id || ':updated:' || b.attempts, 'tasks.updated.' || b.task_id,
+      SELECT p_tenant, 'TASK_EXECUTION', b.task_id || ':updated:' || b.attempts, 'tasks.updated.' || p_tenant || '.' || b.task_id,
         tasks.event_of(b.task_id, b.task_type, b.status, 'running', b.assigned_agent_id, b.priority, b.metadata)
       FROM back b WHERE b.publish_events
     )

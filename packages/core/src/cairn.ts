@@ -10,7 +10,7 @@ import { HistoriesService } from './domains/histories/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
 import { SagaRunner, SagasService } from './domains/sagas/index.ts'
 import { EventCore, EventsService } from './domains/events/index.ts'
-import { MessagesService, closeMessages } from './domains/messages/index.ts'
+import { MessageUpkeep, MessagesService, closeMessages } from './domains/messages/index.ts'
 import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
 import { type Actor, type TenantIdentity, checkTenant } from './identity/index.ts'
@@ -35,6 +35,7 @@ interface Engines {
   readonly lineages: LineageCore
   readonly sagas: SagaRunner
   readonly scheduler: Scheduler
+  readonly messageUpkeep: MessageUpkeep
   readonly events: EventCore
 }
 
@@ -133,7 +134,9 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, events } = this.#engines
+      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, events } = this.#engines
+      // First, so that readers end before what they stand on does.
+      await Promise.all([messageUpkeep.stop(), closeMessages(sql)])
       await scheduler.close()
       await sweeper.close()
       await checkpointUpkeep.stop()
@@ -141,7 +144,6 @@ export class Cairn implements AsyncDisposable {
       await lineages.close()
       await sagas.stop()
       await events.close()
-      await closeMessages(sql)
       await core.close()
       await cache.close()
       await kv.close()
@@ -187,9 +189,11 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const sagas = new SagaRunner(sql, core, options.logger)
     const scheduler = new Scheduler(sql, options.logger)
     scheduler.start()
+    const messageUpkeep = new MessageUpkeep(sql, options.logger)
+    messageUpkeep.start()
     const events = new EventCore({ sql, state: core, log: options.logger, events: options.events, identity: { role: 'application', tenant: options.tenant, actor: options.actor }, ...eventLog(options) })
     events.start()
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, events })
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, events })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

@@ -55,3 +55,15 @@ export const PURGE_LOG = `DELETE FROM messages.log l WHERE l.tenant_id = $1 AND 
   AND NOT EXISTS (SELECT FROM messages.deliveries d WHERE d.tenant_id = $1 AND d.message_id = l.message_id)`
 export const PURGE_RECEIPTS = `DELETE FROM messages.receipts WHERE tenant_id = $1 AND finished_at < clock_timestamp() - $2::bigint * interval '1 millisecond'`
 export const PURGE_DEAD_LETTERS = `DELETE FROM messages.dead_letters WHERE tenant_id = $1 AND resolved_at < clock_timestamp() - $2::bigint * interval '1 millisecond'`
+
+/** Tenants with messages to deliver or keys to forget: one look at an index a tenant, however many rows each has. */
+export const SELECT_TENANTS_TO_KEEP_UP = `WITH RECURSIVE waiting AS (
+  (SELECT tenant_id FROM messages.deliveries ORDER BY tenant_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT d.tenant_id FROM messages.deliveries d WHERE d.tenant_id > w.tenant_id ORDER BY d.tenant_id LIMIT 1) FROM waiting w WHERE w.tenant_id IS NOT NULL
+), keyed AS (
+  (SELECT tenant_id FROM messages.message_keys ORDER BY tenant_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT k.tenant_id FROM messages.message_keys k WHERE k.tenant_id > y.tenant_id ORDER BY k.tenant_id LIMIT 1) FROM keyed y WHERE y.tenant_id IS NOT NULL
+)
+SELECT tenant_id AS tenant FROM waiting WHERE tenant_id IS NOT NULL UNION SELECT tenant_id FROM keyed WHERE tenant_id IS NOT NULL`

@@ -1,5 +1,6 @@
 export { closeMessages } from './room.ts'
 export { MessagesService } from './messages-service.ts'
+export { MessageUpkeep } from './upkeep.ts'
 export type {
   AgentDeadLetter,
   AgentMessage,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { SqlEngine, SqlSession } from '../../engines/sql/index.ts'
 import { CairnError } from '../../errors/index.ts'
@@ -11,6 +12,7 @@ import { isUuid } from './checks.ts'
 import { Waiters } from './waiters.ts'
 
 const PARTITIONS_EVERY_MS = 3_600_000
+const READERS_END_MS = 5_000
 
 /** What the message services of one tenant share on one engine, however many `cairn.as` made. */
 export class MessageRoom {
@@ -78,7 +80,8 @@ export class MessageRoom {
     this.closing.abort()
     await this.sends.settled()
     await this.waiters.close()
-    await Promise.allSettled(this.inboxes)
+    // A reader that never asks again would hold up the end: what it has taken is handed out again when the lease is over.
+    await Promise.race([Promise.allSettled(this.inboxes), sleep(READERS_END_MS, undefined, { ref: false })])
     await this.acks.settled()
   }
 }

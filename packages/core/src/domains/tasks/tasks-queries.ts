@@ -41,7 +41,7 @@ WITH given AS (
   RETURNING task_id, task_type, status, assigned_agent_id, priority, metadata, publish_events
 ), told AS (
   INSERT INTO tx.outbox (tenant_id, stream, msg_id, subject, payload)
-  SELECT $1, 'TASK_EXECUTION', p.task_id || ':created', 'tasks.created.' || p.task_id,
+  SELECT $1, 'TASK_EXECUTION', p.task_id || ':created', 'tasks.created.' || $1 || '.' || p.task_id,
     tasks.event_of(p.task_id, p.task_type, p.status, NULL, p.assigned_agent_id, p.priority, p.metadata)
   FROM put p WHERE p.publish_events
 )

@@ -4,10 +4,12 @@ import { world } from './messages-world.ts'
 
 describe.each(cairnTargets)('messages as events ($name)', (target) => {
   it('are written to the outbox in the send statement once the stream exists, and not before', async () => {
-    const { cairn: root, dispose } = await openCairn(target)
+    // Without the relay, which takes the rows away.
+    const { cairn: root, dispose } = await openCairn(target, { events: { relay: false } })
     const { cairn, ids } = await world(root, 'a', 'b')
     const { sql } = cairn.engines
-    const kept = async () => (await sql.query<{ subject: string; id: string }>(cairn.identity, 'SELECT subject, msg_id AS id FROM tx.outbox WHERE tenant_id = $1 ORDER BY outbox_id', [cairn.identity.tenant])).rows
+    const kept = async () => (await sql.query<{ subject: string; id: string }>(cairn.identity, 'SELECT subject, msg_id AS id FROM tx.outbox WHERE tenant_id = $1 AND stream = $$AGENT_MESSAGES$$ ORDER BY outbox_id', [cairn.identity.tenant])).rows
+    await sql.query({ role: 'maintenance' }, `DELETE FROM tx.streams WHERE name = 'AGENT_MESSAGES'`)
     await cairn.messages.send({ to: 'b', kind: 'command' })
     expect(await kept()).toEqual([])
     await sql.query({ role: 'maintenance' }, `INSERT INTO tx.streams (name, subjects, subject_regex) VALUES ('AGENT_MESSAGES', '{messages.>}', '^messages\\..+$')`)

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Cairn } from '../../../src/index.ts'
-import { cairnTargets, openCairn } from '../../harness/cairns.ts'
+import { MessageUpkeep } from '../../../src/domains/messages/index.ts'
+import { SILENT_LOGGER } from '../../../src/observability/index.ts'
+import { cairnTargets, openCairn, until } from '../../harness/cairns.ts'
 import { drain, refusal, take, world } from './messages-world.ts'
 
 describe.each(cairnTargets)('sending messages ($name)', (target) => {
@@ -137,7 +139,7 @@ describe.each(cairnTargets)('sending messages ($name)', (target) => {
       cairn.messages.send({ to: 'b', payload: 2 }),
     ])
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled'])
-    expect((await drain(cairn, 'b')).map(({ payload }) => payload)).toEqual([1, 2])
+    expect((await drain(cairn, 'b')).map(({ payload }) => payload).sort()).toEqual([1, 2])
   })
 
   it('a message waits for its delay, and is never delivered after its time', async () => {
@@ -152,12 +154,28 @@ describe.each(cairnTargets)('sending messages ($name)', (target) => {
     expect((await cairn.messages.get(brief.id)).deliveries).toMatchObject([{ status: 'expired' }])
   })
 
+  it('upkeep runs by itself, for every tenant, in one process at a time', async () => {
+    const tenants = [await world(root, 'a', 'b'), await world(root, 'a', 'b')]
+    const { sql } = root.engines
+    const upkeep = new MessageUpkeep(sql, SILENT_LOGGER, 50)
+    const sent = await Promise.all(tenants.map(({ cairn }) => cairn.messages.send({ to: 'b', ttlMs: 1 })))
+    // The Cairn that is open holds the duty and would look in a minute: this one takes its place.
+    await sql.query({ role: 'maintenance' }, `UPDATE tx.leaders SET lease_until = clock_timestamp() WHERE duty = 'message-upkeep'`)
+    upkeep.start()
+    try {
+      const statusOf = async (index: number): Promise<string | undefined> => (await tenants[index]?.cairn.messages.get(sent[index]?.id ?? ''))?.deliveries[0]?.status
+      await until('both have expired', async () => (await statusOf(0)) === 'expired' && (await statusOf(1)) === 'expired')
+    } finally {
+      await upkeep.stop()
+    }
+  })
+
   it('what expires in an inbox that nobody reads is ended by upkeep', async () => {
     const { cairn } = await world(root, 'a', 'b')
     const { id } = await cairn.messages.send({ to: 'b', ttlMs: 1 })
     await cairn.messages.send({ to: 'b', idempotencyKey: 'k' })
     await new Promise((resolve) => setTimeout(resolve, 5))
-    expect(await cairn.messages.maintain({ keysKeptMs: 0 })).toEqual({ expired: 1, dead: 0, keysForgotten: 1 })
+    expect(await cairn.messages.maintain({ keysKeptMs: 0 })).toMatchObject({ dead: 0, keysForgotten: 1 })
     expect((await cairn.messages.get(id)).deliveries).toMatchObject([{ status: 'expired', attempts: 0 }])
     expect(await cairn.messages.send({ to: 'b', idempotencyKey: 'k' })).toMatchObject({ duplicate: false })
   })

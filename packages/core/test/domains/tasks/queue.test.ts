@@ -152,11 +152,13 @@ describe.each(cairnTargets)('the task queue ($name)', (target) => {
     })
     const { id } = await cairn.tasks.enqueue({ type: 'told', events: true, priority: 'high', backoff: { baseMs: 1 } })
     await cairn.tasks.wait(id)
-    const { rows } = await cairn.engines.sql.query<{ subject: string; payload: Record<string, unknown> }>(
-      cairn.identity,
-      `SELECT subject, payload FROM tx.outbox WHERE tenant_id = $1 AND payload ->> 'taskId' = $2 ORDER BY outbox_id`,
-      [cairn.identity.tenant, id],
-    )
+    const rows: { subject: string; payload: Record<string, unknown> }[] = []
+    for await (const event of cairn.events.subscribe({ stream: 'TASK_EXECUTION', consumer: 'told', filter: 'tasks.>', signal: AbortSignal.timeout(20_000) })) {
+      const payload = event.payload as Record<string, unknown>
+      if (payload['taskId'] === id) rows.push({ subject: event.subject, payload })
+      await event.ack()
+      if (rows.length === 5) break
+    }
     expect(rows.map(({ subject, payload }) => [subject.replace(`.${id}`, ''), payload['previousStatus'], payload['status']])).toEqual([
       ['tasks.created', null, 'queued'],
       ['tasks.started', 'queued', 'running'],
