@@ -1,14 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CairnError, isCairnError } from '../../errors/index.ts'
+import { longestWait } from '../../resilience/index.ts'
 
-const BACKOFF_BASE_MS = 100
-const BACKOFF_CAP_MS = 5_000
 const MAX_MESSAGE = 2_000
 
-/** Full jitter, from 100 ms doubling to 5 s; `failed` counts the attempts that failed, from 1. Rejects when `signal` aborts. */
+/** Waits as `withRetry` does: full jitter, from 100 ms doubling to 5 s. `failed` counts the attempts that failed, from 1. Rejects when `signal` aborts. */
 export async function backoff(failed: number, signal: AbortSignal): Promise<void> {
-  const most = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(failed - 1, 10))
-  await sleep(Math.random() * most, undefined, { signal }).catch(() => signal.throwIfAborted())
+  await sleep(Math.random() * longestWait(failed), undefined, { signal }).catch(() => signal.throwIfAborted())
 }
 
 /** Errors without a code are taken for passing ones; a step that must not be repeated throws a CairnError that is not retryable. */

@@ -265,8 +265,10 @@ describe.each(cairnTargets)('conflict strategies ($name)', (target) => {
       bucket.get = get
     }
     // The flush, and what runs by the clock meanwhile: nothing that grows with the hundred writes.
-    expect(asked).toContain('flush_state')
-    expect(asked.filter((name) => name !== 'flush_state').length, asked.join('\n')).toBeLessThan(20)
+    // A batch that also holds keys of the tests before, which have clocks, goes by another name.
+    const isFlush = (name: string): boolean => name.startsWith('flush_state')
+    expect(asked.some(isFlush), asked.join('\n')).toBe(true)
+    expect(asked.filter((name) => !isFlush(name)).length, asked.join('\n')).toBeLessThan(20)
   })
 
   it('a time far in the future that got in is not believed', async () => {
