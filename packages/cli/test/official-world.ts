@@ -115,12 +115,17 @@ function withoutBuffers(tuple: CheckpointTuple): CheckpointTuple {
 
 const keyOf = ({ config }: CheckpointTuple): string => JSON.stringify(config.configurable)
 
-/** Every checkpoint of the thread, deep: config, checkpoint, metadata, parent and pending writes in order. Returns how many. */
-export async function expectSame(official: BaseCheckpointSaver, ours: BaseCheckpointSaver, thread: string): Promise<number> {
-  const [theirs, mine] = [await tuplesOf(official, thread), await tuplesOf(ours, thread)]
+/**
+ * Every checkpoint of the thread, deep: config, checkpoint, metadata, parent and pending writes in order. Returns how many.
+ * With `byTask`, the tasks of a step may come in another order: the official tables do not keep the path that tells it.
+ */
+export async function expectSame(official: BaseCheckpointSaver, ours: BaseCheckpointSaver, thread: string, byTask = false): Promise<number> {
+  const arranged = (tuple: CheckpointTuple): CheckpointTuple =>
+    byTask ? { ...tuple, pendingWrites: (tuple.pendingWrites ?? []).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)) } : tuple
+  const [theirs, mine] = [(await tuplesOf(official, thread)).map(arranged), (await tuplesOf(ours, thread)).map(arranged)]
   expect(mine.map(keyOf)).toEqual(theirs.map(keyOf))
   for (const [index, tuple] of theirs.entries()) expect(withoutBuffers(mine[index] as CheckpointTuple), keyOf(tuple)).toEqual(withoutBuffers(tuple))
   const newest = await ours.getTuple(configOf(thread))
-  expect(newest).toEqual(await official.getTuple(configOf(thread)))
+  expect(newest && arranged(newest)).toEqual(arranged((await official.getTuple(configOf(thread))) as CheckpointTuple))
   return theirs.length
 }
