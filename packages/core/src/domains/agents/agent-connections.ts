@@ -4,7 +4,7 @@ import { CairnError, isCairnError } from '../../errors/index.ts'
 import { decodeCursor, pageLimit, toPage, type Page, type PageOptions } from '../../paging/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { requireAgent, resolveAgentId } from './agent-ids.ts'
-import { check, text } from './checks.ts'
+import { check, text } from '../../checks/index.ts'
 import { ADD_CONNECTION, LIST_CONNECTIONS, SET_CONNECTION_ACTIVE, USE_CONNECTION } from './relations-queries.ts'
 import { SSL_MODES, type AgentConnection } from './types.ts'
 

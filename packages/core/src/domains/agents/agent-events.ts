@@ -2,7 +2,7 @@ import { decodeCursor, pageLimit, toPage, type Page, type PageOptions } from '..
 import type { DomainContext } from '../domain-context.ts'
 import { requireAgent, resolveAgentId } from './agent-ids.ts'
 import { LIST_EVENTS } from './agents-queries.ts'
-import { check, text } from './checks.ts'
+import { check, text } from '../../checks/index.ts'
 import type { LifecycleEvent } from './types.ts'
 
 /** What happened to agents. The database writes each event in the transaction of the change itself. */

@@ -1,7 +1,7 @@
 import { CairnError } from '../../errors/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { AGENT_ID_BY_KEY, EXISTING_AGENTS } from './agents-queries.ts'
-import { check, checkUuid, isUuid, text } from './checks.ts'
+import { check, checkUuid, isUuid, text } from '../../checks/index.ts'
 
 const idOrKeyText = text(1, 255)
 

@@ -5,7 +5,7 @@ import { decodeCursor, pageLimit, toPage, type Page, type PageOptions } from '..
 import type { DomainContext } from '../domain-context.ts'
 import { requireAgent, resolveAgentId } from './agent-ids.ts'
 import { retiredOrAbsent } from './agent-status.ts'
-import { check, checkMs, checkUuid, jsonObject, jsonText, text } from './checks.ts'
+import { check, checkUuid, jsonObject, jsonText, text } from '../../checks/index.ts'
 import {
   INSTANCE_BY_ID,
   INSTANCE_HEARTBEAT,
@@ -18,6 +18,8 @@ import {
 } from './relations-queries.ts'
 import type { AgentInstance, JsonObject } from './types.ts'
 import { instanceStatus, type InstanceStatus } from './words.ts'
+
+const spanMs = z.number().positive().max(1e15)
 
 export interface StartInstance {
   /** Id or key. */
@@ -125,14 +127,14 @@ export class AgentInstances {
   async stale(options: PageOptions & { readonly olderThanMs: number }): Promise<Page<AgentInstance>> {
     const limit = pageLimit(options)
     const after = decodeCursor('stale-instances', options.cursor, 1)?.[0] ?? null
-    const rows = await this.#rows(STALE_INSTANCES, [checkMs(options.olderThanMs, 'olderThanMs'), after, limit + 1])
+    const rows = await this.#rows(STALE_INSTANCES, [check(spanMs, options.olderThanMs, 'olderThanMs'), after, limit + 1])
     return toPage('stale-instances', rows, limit, (instance) => [instance.id])
   }
 
   /** Declares stale instances crashed, at most `limit` a call, and writes `heartbeat_lost`; returns those it changed. */
   async markCrashed(options: { readonly olderThanMs: number; readonly limit?: number }): Promise<AgentInstance[]> {
     const limit = pageLimit(options.limit === undefined ? {} : { limit: options.limit })
-    const rows = await this.#rows(MARK_CRASHED, [checkMs(options.olderThanMs, 'olderThanMs'), limit])
+    const rows = await this.#rows(MARK_CRASHED, [check(spanMs, options.olderThanMs, 'olderThanMs'), limit])
     return rows.map((row) => {
       const { told: _told, ...instance } = row as AgentInstance & { told: unknown }
       return instance

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import type { DomainContext } from '../domain-context.ts'
 import { agentNotFound, resolveAgentId } from './agent-ids.ts'
 import { PERFORMANCE_SUMMARY, RECORD_INTERACTION, RECORD_TASK } from './agents-queries.ts'
-import { check } from './checks.ts'
+import { check } from '../../checks/index.ts'
 import type { PerformanceSummary } from './types.ts'
 
 export interface TaskOutcome {

@@ -2,7 +2,7 @@ import { CairnError, isCairnError } from '../../errors/index.ts'
 import { decodeCursor, pageLimit, toPage, type Page, type PageOptions } from '../../paging/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { DELETE_TYPE, INSERT_TYPE, LIST_TYPES } from './agents-queries.ts'
-import { check, text } from './checks.ts'
+import { check, text } from '../../checks/index.ts'
 import type { AgentType } from './types.ts'
 
 const typeText = text(1, 100)

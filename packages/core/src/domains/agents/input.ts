@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { check, jsonObject, jsonText, text, uuidText } from './checks.ts'
+import { check, jsonObject, jsonText, text, uuidText } from '../../checks/index.ts'
 import type { AgentFields, RegisterAgent } from './types.ts'
 import { agentStatus } from './words.ts'
 

@@ -3,7 +3,7 @@ import { decodeCursor, pageLimit, toPage, type Page, type PageOptions } from '..
 import type { DomainContext } from '../domain-context.ts'
 import { resolveAgentId } from './agent-ids.ts'
 import { ACTIVE_WITH_INSTANCES, LIST_AGENTS } from './agents-queries.ts'
-import { check, text } from './checks.ts'
+import { check, text } from '../../checks/index.ts'
 import type { Agent, AgentFilter, AgentWithInstances } from './types.ts'
 import { AGENT_STATUSES, agentStatus, healthStatus } from './words.ts'
 

@@ -1,6 +1,6 @@
 import { type Page, type PageOptions, decodeCursor, pageLimit, toPage } from '../../paging/index.ts'
 import * as z from 'zod'
-import { check, uuidText } from './checks.ts'
+import { check, uuidText } from '../../checks/index.ts'
 import { LIST_DEAD_LETTERS, REDRIVE } from './history-queries.ts'
 import type { MessageRoom } from './room.ts'
 import type { AgentDeadLetter } from './types.ts'

@@ -1,5 +1,5 @@
 import { CairnError } from '../../errors/index.ts'
-import { jsonText } from './checks.ts'
+import { jsonText } from '../../checks/index.ts'
 import type { FilterTest, MessageFilter } from './types.ts'
 
 const OPERATORS = new Set(['eq', 'ne', 'in', 'gt', 'gte', 'lt', 'lte', 'prefix', 'exists'])

@@ -1,6 +1,6 @@
 import { CairnError } from '../../errors/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { check, wholeMs } from './checks.ts'
+import { check, wholeMs } from '../../checks/index.ts'
 import { ACKNOWLEDGE, EXTEND, FINISH, RETRY_LATER } from './inbox-queries.ts'
 import { nackInput, replyInput } from './input.ts'
 import type { MessageRoom } from './room.ts'

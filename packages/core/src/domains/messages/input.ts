@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { text, uuidText, wholeMs } from './checks.ts'
+import { text, uuidText, wholeMs } from '../../checks/index.ts'
 import { CHANNEL_PATTERNS, CHANNEL_PURPOSES, MESSAGE_KINDS, QUEUE_KINDS } from './words.ts'
 
 export const nameText = text(1, 255)

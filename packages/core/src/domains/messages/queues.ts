@@ -4,7 +4,7 @@ import { type Page, type PageOptions, decodeCursor, pageLimit, toPage } from '..
 import { notFound } from './channel-ids.ts'
 import { INSERT_QUEUE, LIST_QUEUES, SELECT_QUEUE, UPDATE_QUEUE } from './channel-queries.ts'
 import { duplicates } from './channels.ts'
-import { check, jsonText } from './checks.ts'
+import { check, jsonText } from '../../checks/index.ts'
 import { createQueueInput, nameText, updateQueueInput } from './input.ts'
 import type { MessageRoom } from './room.ts'
 import type { CreateQueue, Queue, UpdateQueue } from './types.ts'

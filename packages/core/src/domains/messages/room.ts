@@ -8,7 +8,7 @@ import type { DomainContext } from '../domain-context.ts'
 import { AckBatch } from './ack-batch.ts'
 import { SendBatch } from './send-batch.ts'
 import { AGENT_ID, ENSURE_PARTITIONS } from './send-queries.ts'
-import { isUuid } from './checks.ts'
+import { isUuid } from '../../checks/index.ts'
 import { Waiters } from './waiters.ts'
 
 const PARTITIONS_EVERY_MS = 3_600_000

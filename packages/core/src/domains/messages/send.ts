@@ -3,13 +3,16 @@ import { v7 as uuidv7 } from 'uuid'
 import { CairnError } from '../../errors/index.ts'
 import { canonicalJson } from '../../state/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { MAX_MESSAGE_BYTES, check, jsonText } from './checks.ts'
+import { check, jsonText } from '../../checks/index.ts'
 import { sendInput } from './input.ts'
 import type { MessageRoom } from './room.ts'
 import { COUNT_RECIPIENTS } from './send-queries.ts'
 import { type SendRow, type StoredRow, isReply, storeRows } from './store-rows.ts'
 import { checkSubject } from './subject.ts'
 import type { SendInput, SendOptions, Sent } from './types.ts'
+
+/** Payload and headers of a message, in bytes of UTF-8: with its envelope it fits the 256 KiB of the stream (S4 §11.1). */
+const MAX_MESSAGE_BYTES = 258_048
 
 export const MAX_BATCH_MESSAGES = 1_000
 
@@ -29,7 +32,7 @@ export async function draft(room: MessageRoom, context: DomainContext, input: Se
   const given = check(sendInput, input, `${field}message`)
   const payload = given.payload === undefined ? {} : given.payload
   const headers = given.headers ?? {}
-  const bytes = Buffer.byteLength(jsonText(`${field}payload`, payload)) + Buffer.byteLength(jsonText(`${field}headers`, headers))
+  const bytes = Buffer.byteLength(jsonText(`${field}payload`, payload, MAX_MESSAGE_BYTES)) + Buffer.byteLength(jsonText(`${field}headers`, headers, MAX_MESSAGE_BYTES))
   if (bytes > MAX_MESSAGE_BYTES) {
     throw new CairnError('PAYLOAD_TOO_LARGE', `${field}payload: ${bytes} bytes with the headers are more than the limit of ${MAX_MESSAGE_BYTES}. Store the large part elsewhere and send a reference.`, {
       details: { field: `${field}payload`, bytes, limit: MAX_MESSAGE_BYTES },

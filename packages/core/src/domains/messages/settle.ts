@@ -1,5 +1,5 @@
 import { CairnError } from '../../errors/index.ts'
-import { check } from './checks.ts'
+import { check } from '../../checks/index.ts'
 import { FINISH, RETRY_LATER } from './inbox-queries.ts'
 import { settleInput } from './input.ts'
 import type { MessageRoom } from './room.ts'

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import { checkTask } from '../tasks/index.ts'
-import { check, invalid, isUuid, text } from './checks.ts'
+import { check, invalid, isUuid, text } from '../../checks/index.ts'
 import { cronProblem } from './timing.ts'
 import type { NewSchedule, ScheduledTask } from './types.ts'
 import { CATCH_UP_POLICIES, SCHEDULE_STATUSES } from './words.ts'

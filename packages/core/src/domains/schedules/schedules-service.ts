@@ -5,7 +5,7 @@ import { type Page, decodeCursor, pageLimit, toPage } from '../../paging/index.t
 import { agentNotFound, existingAgents, resolveAgentId } from '../agents/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { type Enqueued, TasksService } from '../tasks/index.ts'
-import { check, isUuid } from './checks.ts'
+import { check, isUuid } from '../../checks/index.ts'
 import { type CheckedSchedule, checkSchedule, countSchema, filterSchema, idOrKey } from './input.ts'
 import type { Scheduler } from './scheduler.ts'
 import { CLOCK, GET_SCHEDULE, INSERT_SCHEDULE, LIST_SCHEDULES, LOCK_SCHEDULE, REMOVE_SCHEDULE, REPLACE_SCHEDULE, SET_ENABLED } from './schedules-queries.ts'

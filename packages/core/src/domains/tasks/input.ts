@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { CairnError } from '../../errors/index.ts'
-import { check, isUuid, jsonText, text, uuidText } from './checks.ts'
+import { check, isUuid, jsonText, text, uuidText } from '../../checks/index.ts'
 import type { NewTask } from './types.ts'
 import { FAILURE_POLICIES, TASK_DEPENDENCY_KINDS, type TaskPriority, taskPriority } from './words.ts'
 

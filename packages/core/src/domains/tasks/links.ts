@@ -1,7 +1,7 @@
 import type { SqlSession } from '../../engines/sql/index.ts'
 import { CairnError } from '../../errors/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { isUuid } from './checks.ts'
+import { isUuid } from '../../checks/index.ts'
 import type { Draft } from './draft.ts'
 import { taskNotFound } from './failures.ts'
 import { refuseCycles } from './task-graph.ts'

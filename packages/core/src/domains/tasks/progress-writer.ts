@@ -1,6 +1,6 @@
 import { CairnError } from '../../errors/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { jsonText } from './checks.ts'
+import { jsonText } from '../../checks/index.ts'
 import type { RunningTask } from './running-task.ts'
 import { SET_PROGRESS } from './worker-queries.ts'
 

@@ -1,7 +1,7 @@
 import { type Page, type PageOptions, decodeCursor, pageLimit, toPage } from '../../paging/index.ts'
 import { resolveAgentId } from '../agents/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { check, jsonText } from './checks.ts'
+import { check, jsonText } from '../../checks/index.ts'
 import { agentMissing } from './failures.ts'
 import { assignmentSchema } from './input.ts'
 import { DEMOTE_PRIMARY, INSERT_ASSIGNMENTS, LIST_ASSIGNMENTS, REMOVE_ASSIGNMENT, SET_TASK_AGENT } from './tasks-queries.ts'
