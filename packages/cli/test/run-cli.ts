@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inject } from 'vitest'
+import { CliHost } from './run-in-host.ts'
 import { MIGRATED_TEMPLATE, copyFolder } from '../../core/test/harness/templates.ts'
 
 const BIN = fileURLToPath(new URL('../bin/cairn.ts', import.meta.url))
@@ -29,6 +30,7 @@ export interface RunningCli {
 export class CliSandbox {
   readonly root: string
   readonly #children = new Set<ChildProcess>()
+  #host: CliHost | undefined
 
   private constructor(root: string) {
     this.root = root
@@ -92,7 +94,14 @@ export class CliSandbox {
     }
   }
 
-  run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
+  /** What a command does, without the time to load the program again: commands run one after the other in one process. */
+  run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+    this.#host ??= new CliHost(this.root, cleanEnvironment())
+    return this.#host.run(args, env)
+  }
+
+  /** The same in a process of its own, which must end by itself. */
+  runAlone(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
     return this.spawn(args, env).done
   }
 
@@ -111,6 +120,7 @@ export class CliSandbox {
   }
 
   async dispose(): Promise<void> {
+    this.#host?.end()
     for (const child of this.#children) child.kill('SIGKILL')
     await rm(this.root, { recursive: true, force: true })
   }

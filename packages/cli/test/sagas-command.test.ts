@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CairnError, open } from '@cairn/core'
-import { CliSandbox } from './run-cli.ts'
+import { CliSandbox, type RunningCli } from './run-cli.ts'
 
 let sandbox: CliSandbox
-let dataDir: string
+let server: RunningCli & { readonly url: string }
 beforeAll(async () => {
   sandbox = await CliSandbox.make()
-  dataDir = await sandbox.dataDir('sagas')
+  const dataDir = await sandbox.dataDir('sagas')
   const cairn = await open({ dataDir })
   const refuse = (): never => {
     throw new CairnError('INVALID_ARGUMENT', 'refused')
@@ -17,11 +17,12 @@ beforeAll(async () => {
     await cairn.sagas.wait(id)
   }
   await cairn.close()
-})
+  server = await sandbox.start(['--data-dir', dataDir])
+}, 60_000)
 afterAll(() => sandbox?.dispose())
 
-const run = (...args: string[]) => sandbox.run([...args, '--data-dir', dataDir])
-const json = <T = Record<string, unknown>>(...args: string[]): Promise<T> => sandbox.json<T>([...args, '--data-dir', dataDir])
+const run = (...args: string[]) => sandbox.run([...args, '--server', server.url])
+const json = <T = Record<string, unknown>>(...args: string[]): Promise<T> => sandbox.json<T>([...args, '--server', server.url])
 
 test('sagas: list, show, retry, skip and resolve what waits for an operator', { timeout: 120_000 }, async () => {
   expect((await json<{ items: unknown[] }>('sagas', 'list', '--status', 'manual_intervention')).items).toHaveLength(2)

@@ -201,3 +201,9 @@ test('messages: send, list, show, inbox, dead, redrive', async () => {
   expect(await json('messages', 'redrive', sent.id, '--yes')).toEqual({ messages: [] })
   expect((await run('messages', 'send', 'hello', 'listener')).stderr).toContain('is not JSON')
 })
+
+test('every command ends by itself when its work is done', async () => {
+  await json('agents', 'register', 'ender', '--type', 'analyst')
+  const lists = [['agents', 'list'], ['state', 'list', 'ender'], ['checkpoints', 'list', 'ender'], ['conversations', 'list'], ['histories', 'list'], ['lineages', 'list'], ['documents', 'list'], ['tasks', 'list'], ['schedules', 'list'], ['sagas', 'list'], ['breakers', 'list'], ['pools', 'status'], ['events', 'status'], ['messages', 'list']]
+  for (const args of lists) expect(await sandbox.runAlone([...args, '--server', server.url]), args.join(' ')).toMatchObject({ code: 0, signal: null })
+}, 60_000)

@@ -36,7 +36,7 @@ test('the first start on an empty directory tells what it does, serves, flushes 
   expect(await (await fetch(`${second.url}/v1/agents/scout/state/plan`)).json()).toMatchObject({ value: { step: 1 }, revision: 1 })
 
   // Another process may not open the same directory.
-  const locked = await sandbox.run(['start', '--port', '0', '--data-dir', dataDir])
+  const locked = await sandbox.runAlone(['start', '--port', '0', '--data-dir', dataDir])
   expect(locked.code).toBe(1)
   expect(locked.stderr).toMatch(new RegExp(`^error \\[DATA_DIR_LOCKED\\] The data directory .* is in use by process ${second.pid}\\.`))
   expect(locked.stderr).not.toContain('    at ')
@@ -47,7 +47,7 @@ test('a taken port is told before anything is opened', async () => {
   const blocker = createServer((socket) => socket.destroy())
   const port = await freePort()
   await new Promise<void>((resolve) => blocker.listen(port, '127.0.0.1', resolve))
-  const result = await sandbox.run(['start', '--port', String(port), '--data-dir', sandbox.path('untouched')])
+  const result = await sandbox.runAlone(['start', '--port', String(port), '--data-dir', sandbox.path('untouched')])
   await new Promise((resolve) => blocker.close(resolve))
   expect(result.code).toBe(1)
   expect(result.stderr).toBe(`error [PORT_IN_USE] Port ${port} on 127.0.0.1 is taken by another process.\nStop that process, or choose another port with --port.\n`)
@@ -70,7 +70,7 @@ describe('wrong usage ends with 2 and says what would be right', () => {
   })
 
   test('a malformed environment variable is named', async () => {
-    expect(await sandbox.run(['start'], { CAIRN_PORT: 'abc' })).toMatchObject({ code: 2, stderr: expect.stringContaining('CAIRN_PORT') as string })
+    expect(await sandbox.runAlone(['start'], { CAIRN_PORT: 'abc' })).toMatchObject({ code: 2, stderr: expect.stringContaining('CAIRN_PORT') as string })
   })
 })
 
@@ -78,17 +78,17 @@ test('a directory that holds something else is refused, with the stack only when
   const dataDir = sandbox.path('corrupt')
   await mkdir(join(dataDir, 'pg'), { recursive: true })
   await writeFile(join(dataDir, 'pg', 'notes.txt'), 'not a database')
-  const plain = await sandbox.run(['start', '--port', '0', '--data-dir', dataDir])
+  const plain = await sandbox.runAlone(['start', '--port', '0', '--data-dir', dataDir])
   expect(plain.code).toBe(1)
   expect(plain.stderr).toMatch(/^error \[DATA_DIR_CORRUPT\] .*corrupt\/pg cannot be opened: .*PG_VERSION.*\n.*\n$/)
-  const verbose = await sandbox.run(['start', '--port', '0', '--data-dir', dataDir, '--verbose'])
+  const verbose = await sandbox.runAlone(['start', '--port', '0', '--data-dir', dataDir, '--verbose'])
   expect(verbose.stderr).toContain('    at ')
 })
 
 test('a data file that is damaged is told as such', async () => {
   const dataDir = await sandbox.dataDir('damaged')
   await writeFile(join(dataDir, 'pg', 'global', 'pg_control'), 'x'.repeat(100))
-  const result = await sandbox.run(['start', '--port', '0', '--data-dir', dataDir])
+  const result = await sandbox.runAlone(['start', '--port', '0', '--data-dir', dataDir])
   expect(result.code).toBe(1)
   expect(result.stderr).toMatch(/^error \[DATA_DIR_CORRUPT\]/)
 })

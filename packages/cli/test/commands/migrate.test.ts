@@ -3,8 +3,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { sqlTargets, type SqlTestDatabase } from '../../../core/test/harness/engines.ts'
+import { EMPTY_TEMPLATE, copyFolder } from '../../../core/test/harness/templates.ts'
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/migrate-program.ts', import.meta.url))
 
@@ -31,8 +32,11 @@ describe.each(sqlTargets)('cairn migrate on $name', (target) => {
   let root: string
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'cairn-cli-'))
-    if (target.name === 'pglite') where = ['--data-dir', join(root, 'data')]
-    else {
+    if (target.name === 'pglite') {
+      // Making a database takes seconds; two are used.
+      for (const name of ['data', 'other']) await copyFolder(join(inject('pgliteTemplate'), EMPTY_TEMPLATE), join(root, name, 'pg'))
+      where = ['--data-dir', join(root, 'data')]
+    } else {
       database = await target.open({ migrated: false })
       where = []
       env = { DATABASE_URL: database.url ?? '' }
