@@ -8,6 +8,7 @@ import {
   type SerializerProtocol,
   WRITES_IDX_MAP,
 } from '@langchain/langgraph-checkpoint'
+import { FastJsonPlusSerializer } from './fast-json-plus.ts'
 
 const ENCODER = new TextEncoder()
 const DECODER = new TextDecoder()
@@ -49,7 +50,7 @@ export async function writesOf(serde: SerializerProtocol, writes: readonly Pendi
 export async function loadCheckpoint(serde: SerializerProtocol, stored: LineageCheckpoint): Promise<Checkpoint> {
   const body = JSON.parse(DECODER.decode(stored.body)) as Omit<Checkpoint, 'id' | 'channel_values'>
   const names = [...stored.channels.keys()]
-  const values = await Promise.all([...stored.channels.values()].map(({ type, bytes }) => serde.loadsTyped(type, bytes) as Promise<unknown>))
+  const values = await loadAll(serde, [...stored.channels.values()])
   return {
     ...body,
     id: stored.id,
@@ -60,13 +61,21 @@ export async function loadCheckpoint(serde: SerializerProtocol, stored: LineageC
 }
 
 export async function loadMetadata(serde: SerializerProtocol, stored: LineageCheckpoint): Promise<CheckpointMetadata> {
-  return (await serde.loadsTyped('json', stored.metadata)) as CheckpointMetadata
+  const [metadata] = await loadAll(serde, [{ type: 'json', bytes: stored.metadata }])
+  return metadata as CheckpointMetadata
 }
 
-export function loadWrites(serde: SerializerProtocol, stored: LineageCheckpoint): Promise<CheckpointPendingWrite[]> {
-  return Promise.all(
-    stored.writes.map(async ({ taskId, channel, type, bytes }): Promise<CheckpointPendingWrite> => [taskId, channel, await serde.loadsTyped(type, bytes)]),
-  )
+export async function loadWrites(serde: SerializerProtocol, stored: LineageCheckpoint): Promise<CheckpointPendingWrite[]> {
+  const values = await loadAll(serde, stored.writes)
+  return stored.writes.map(({ taskId, channel }, index) => [taskId, channel, values[index]])
+}
+
+/** The values in their order; a promise only where the serialiser needs one, as a checkpoint has dozens of small values. */
+async function loadAll(serde: SerializerProtocol, stored: readonly { readonly type: string; readonly bytes: Uint8Array | string }[]): Promise<unknown[]> {
+  if (!(serde instanceof FastJsonPlusSerializer)) return Promise.all(stored.map(({ type, bytes }) => serde.loadsTyped(type, bytes) as Promise<unknown>))
+  const values = stored.map(({ type, bytes }) => serde.loadsNow(type, bytes))
+  for (const [index, { type, bytes }] of stored.entries()) values[index] ??= await serde.loadsTyped(type, bytes)
+  return values
 }
 
 /** As Object.fromEntries: a channel named `__proto__` becomes a property and nothing else. */

@@ -16,11 +16,17 @@ export class FastJsonPlusSerializer extends JsonPlusSerializer {
     return super.dumpsTyped(value)
   }
 
+  /** What `loadsTyped` resolves with, where nothing has to be waited for; undefined where something may have to be (JSON has no undefined). */
+  loadsNow(type: string, data: Uint8Array | string): unknown {
+    if (type !== 'json') return undefined
+    const text = typeof data === 'string' ? data : DECODER.decode(data)
+    return isUnmarked(text) ? (JSON.parse(text) as unknown) : undefined
+  }
+
   override async loadsTyped(type: string, data: Uint8Array | string): Promise<unknown> {
     if (type !== 'json') return super.loadsTyped(type, data) as Promise<unknown>
     const text = typeof data === 'string' ? data : DECODER.decode(data)
-    // An escaped letter of `lc` or `__proto__` would hide it: \u006c \u0063 \u005f and so on.
-    if (text.includes('__proto__') || text.includes('\\u006') || text.includes('\\u005') || text.includes('\\u007')) return super.loadsTyped(type, text) as Promise<unknown>
+    if (hidesMarks(text)) return super.loadsTyped(type, text) as Promise<unknown>
     if (!text.includes('"lc"')) return JSON.parse(text) as unknown
     const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null || isMarked(value)) return super.loadsTyped(type, text) as Promise<unknown>
@@ -41,6 +47,15 @@ export class FastJsonPlusSerializer extends JsonPlusSerializer {
       } else this.#revive(child as Record<string, unknown>, pending)
     }
   }
+}
+
+/** An escaped letter of `lc` or `__proto__` would hide it: \u006c \u0063 \u005f and so on. */
+function hidesMarks(text: string): boolean {
+  return text.includes('__proto__') || text.includes('\\u006') || text.includes('\\u005') || text.includes('\\u007')
+}
+
+function isUnmarked(text: string): boolean {
+  return !text.includes('"lc"') && !hidesMarks(text)
 }
 
 function isMarked(value: object): boolean {

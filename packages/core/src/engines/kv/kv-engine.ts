@@ -55,6 +55,8 @@ export interface KvBucket {
   delete(key: KvKey, options?: KvWriteOptions): Promise<number>
   /** Drops the entries of `key` up to and including `revision`, leaving no trace; a newer one stays. */
   purge(key: KvKey, revision: number): Promise<void>
+  /** As `purge`, of all keys under `prefix`, in one request; cost: what lies under the prefix. The prefix has a segment at least. */
+  purgeUnder(prefix: KvKey, revision: number): Promise<void>
   /** Latest entries under `prefix`, deletions left out. */
   list(prefix: KvKey): AsyncIterable<KvEntry>
   /** Live changes of this and of other processes, from now until the returned function is called. */

@@ -25,9 +25,9 @@ export function checkKey(key: KvKey): void {
   if (!text.isWellFormed()) throw invalidKey(key, 'The last segment contains a lone surrogate, which has no UTF-8 form.')
 }
 
-/** A prefix is a list, possibly empty, of plain segments. */
-export function checkPrefix(prefix: KvKey): void {
-  if (!Array.isArray(prefix)) throw invalidKey(prefix, 'A prefix is a list of segments.')
+/** A prefix is a list, possibly empty unless it has to have `least` of them, of plain segments. */
+export function checkPrefix(prefix: KvKey, least = 0): void {
+  if (!Array.isArray(prefix) || prefix.length < least) throw invalidKey(prefix, `A prefix is a list of segments${least > 0 ? `, ${least} at least` : ''}.`)
   for (const segment of prefix) checkPlain(prefix, segment)
 }
 

@@ -53,14 +53,19 @@ export class GroupQueue<Op, Result> {
     if (this.busy) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
-  /** At the end of this turn of the event loop, so that what is submitted together goes together. */
+  /**
+   * When the promises that are settled now have run on, or, while others are on their way, at the end of this turn of the
+   * event loop: what is submitted together goes together, and a caller that is alone does not wait for a turn.
+   */
   #schedule(): void {
     if (this.#scheduled || this.#running >= this.#options.lanes) return
     this.#scheduled = true
-    setImmediate(() => {
+    const begin = (): void => {
       this.#scheduled = false
       while (this.#running < this.#options.lanes && this.#waiting.length > 0) void this.#run(this.#take())
-    })
+    }
+    if (this.#running === 0) process.nextTick(begin)
+    else setImmediate(begin)
   }
 
   #take(): Waiting<Op, Result>[] {

@@ -4,7 +4,9 @@ import { CairnError, isCairnError } from '../../errors/index.ts'
 import type { Logger } from '../../observability/index.ts'
 import type { AppendOp, AppendOutcome } from './append-batch.ts'
 import { decodeEntry, encodeEntry } from './journal-entry.ts'
+import { entryKey, markKey, parseEntryKey } from './journal-keys.ts'
 import { PendingLineage } from './pending-lineage.ts'
+import { type OpenEntry, StoredMark } from './stored-mark.ts'
 
 const BUCKET = 'LINEAGE_JOURNAL'
 const MAX_VALUE_BYTES = 900_000
@@ -12,6 +14,20 @@ const MAX_VALUE_BYTES = 900_000
 const MOST_PENDING = 5_000
 /** An entry of another process that is older belongs to one that died, or that SQL is lost to. */
 const STALE_MS = 3_000
+/** So often others are told what SQL has, and so often it is taken out: a request for many entries costs as one for one. */
+const TELL_EVERY_MS = 50
+const PURGE_EVERY_MS = 1_000
+/** The mark of a process that was killed is kept so long. */
+const MARK_KEPT_MS = 24 * 3_600_000
+
+interface Foreign {
+  readonly key: KvKey
+  readonly writer: string
+  readonly revision: number
+  readonly seenAt: number
+  /** Of this process: an entry whose answer was lost. */
+  readonly open: OpenEntry | undefined
+}
 
 export interface JournalDeps {
   readonly kv: KvEngine
@@ -21,18 +37,26 @@ export interface JournalDeps {
 }
 
 /**
- * Appends that the hot tier has acknowledged and SQL has not: each an entry of a bucket, which leaves when SQL has it.
- * The process that wrote it carries it over within milliseconds. What a killed process left is carried over by whoever
- * opens the journal next, or reads the thread, or by any other process after three seconds. SQL takes an entry once
- * only, so that doing it twice is harmless.
+ * Appends that the hot tier has acknowledged and SQL has not: each an entry of a bucket. The process that wrote it carries
+ * it over within milliseconds, says up to which revision SQL has its entries, and takes them out together a little later.
+ * What a killed process left is carried over by whoever opens the journal next, or reads the thread, or by any other
+ * process after three seconds. SQL takes an entry once only, so that doing it twice is harmless.
  */
 export class LineageJournal {
   readonly #deps: JournalDeps
   readonly #writer = uuidv7()
   readonly #own = new Map<string, PendingLineage>()
-  /** Entries of other processes, by tenant and lineage: keys and when they were seen. */
-  readonly #foreign = new Map<string, Map<string, { key: KvKey; seenAt: number }>>()
+  readonly #mark = new StoredMark()
+  #told = 0
+  #purged = 0
+  #purgedAt = 0
+  #telling: NodeJS.Timeout | undefined
+  /** Other processes that have said how far SQL has their entries. */
+  readonly #writers = new Set<string>()
+  /** Entries of other processes, by tenant and lineage, and then by the text of their keys. */
+  readonly #foreign = new Map<string, Map<string, Foreign>>()
   #pending = 0
+  #count = 0
   #bucket: KvBucket | undefined
   #opening: Promise<void> | undefined
   #stopWatching: (() => Promise<void>) | undefined
@@ -56,27 +80,29 @@ export class LineageJournal {
       await settle(outcome as AppendOutcome)
       return
     }
-    const key = [tenant, op.lineage.id, `${this.#writer}.${uuidv7()}`]
+    const key = entryKey(this.#writer, tenant, op.lineage.id, (this.#count++).toString(36))
     let pending = this.#own.get(id)
     if (pending === undefined) {
       pending = new PendingLineage({
         append: (ops) => this.#deps.append(tenant, ops),
-        purge: (entry, revision) => bucket.purge(entry, revision),
         log: this.#deps.log,
-        onDone: (count) => (this.#pending -= count),
+        onDone: (entries) => this.#done(entries),
         onIdle: () => void this.#own.delete(id),
       })
       this.#own.set(id, pending)
     }
     this.#pending++
     const place = pending.reserve()
+    const entry = this.#mark.begin()
     try {
-      const revision = await bucket.put(key, text)
-      place.take({ op, key, revision, settle })
+      this.#mark.acknowledged(entry, await bucket.put(key, text))
+      place.take({ op, open: entry, settle })
     } catch (error) {
       // Unless the answer was lost, nothing is there. If it was, the entry is found again like one of another process.
       place.drop()
-      if (isCairnError(error, 'OUTCOME_UNKNOWN') || isCairnError(error, 'TIMEOUT')) this.#sawForeign(key, true)
+      this.#pending--
+      if (isCairnError(error, 'OUTCOME_UNKNOWN') || isCairnError(error, 'TIMEOUT')) this.#sawForeign(key, Number.POSITIVE_INFINITY, entry)
+      else this.#mark.end(entry)
       if (isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'CLOSED')) throw unavailable(error)
       throw error
     }
@@ -96,6 +122,15 @@ export class LineageJournal {
     for (const id of this.#foreign.keys()) await this.#replay(id)
   }
 
+  /** As `flushAll`, and what SQL has is in the journal no more: for who removes it from SQL, where it must not come back. */
+  async emptied(): Promise<void> {
+    await this.flushAll()
+    const bucket = this.#bucket
+    if (bucket === undefined) return
+    await this.#purge(bucket)
+    for (const [writer, stored] of await this.#marks(bucket, this.#writers)) await bucket.purgeUnder([writer], stored)
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -107,6 +142,8 @@ export class LineageJournal {
       this.#deps.log.warn({ err: error }, 'closed with lineages that SQL does not have; they are in the hot tier and go to SQL at the next start')
     }
     for (const pending of this.#own.values()) pending.stop()
+    clearTimeout(this.#telling)
+    if (this.#bucket !== undefined) await this.#leave(this.#bucket).catch((error: unknown) => this.#deps.log.debug({ err: error }, 'entries that SQL has stay in the lineage journal; the next start takes them out'))
     await this.#stopWatching?.().catch(() => undefined)
   }
 
@@ -145,29 +182,85 @@ export class LineageJournal {
     this.#upkeep.unref()
   }
 
+  /** Of what this process put, all that SQL has. */
+  #done(entries: readonly OpenEntry[]): void {
+    this.#pending -= entries.length
+    for (const entry of entries) this.#mark.end(entry)
+    if (!this.#closed) this.#telling ??= setTimeout(() => void this.#tell(), TELL_EVERY_MS)
+  }
+
+  async #tell(): Promise<void> {
+    const bucket = this.#bucket as KvBucket
+    try {
+      const { stored } = this.#mark
+      if (this.#deps.kv.capabilities.shared && stored > this.#told) {
+        await bucket.put(markKey(this.#writer), `${stored} ${Date.now()}`)
+        this.#told = stored
+      }
+      if (performance.now() - this.#purgedAt >= PURGE_EVERY_MS) await this.#purge(bucket)
+    } catch (error) {
+      this.#deps.log.debug({ err: error }, 'what SQL has could not be taken out of the lineage journal; trying again')
+    }
+    this.#telling = undefined
+    if (!this.#closed && this.#mark.stored > this.#purged) this.#telling = setTimeout(() => void this.#tell(), TELL_EVERY_MS)
+  }
+
+  async #purge(bucket: KvBucket): Promise<void> {
+    const { stored } = this.#mark
+    this.#purgedAt = performance.now()
+    if (stored > this.#purged) await bucket.purgeUnder([this.#writer], stored)
+    this.#purged = Math.max(this.#purged, stored)
+  }
+
+  async #leave(bucket: KvBucket): Promise<void> {
+    await this.#purge(bucket)
+    if (this.#told === 0) return
+    const mark = await bucket.get(markKey(this.#writer))
+    if (mark !== undefined) await bucket.purge(mark.key, mark.revision)
+  }
+
   async #rescan(bucket: KvBucket): Promise<void> {
-    for await (const { key } of bucket.list([])) this.#sawForeign(key)
+    for await (const { key, value, revision } of bucket.list([])) {
+      this.#sawForeign(key, revision)
+      if (key.length === 2 && Number(value.split(' ')[1]) < Date.now() - MARK_KEPT_MS) await bucket.purge(key, revision)
+    }
   }
 
-  #changed({ key, deleted }: KvChange): void {
-    if (!deleted) this.#sawForeign(key)
+  #changed({ key, revision, deleted }: KvChange): void {
+    if (!deleted) this.#sawForeign(key, revision)
   }
 
-  #sawForeign(key: KvKey, own = false): void {
-    const [tenant, lineageId, entry = ''] = key
-    if (!own && entry.startsWith(this.#writer)) return
-    const id = `${tenant}\n${lineageId}`
-    const entries = this.#foreign.get(id) ?? new Map<string, { key: KvKey; seenAt: number }>()
-    if (!entries.has(entry)) entries.set(entry, { key, seenAt: performance.now() })
+  #sawForeign(key: KvKey, revision: number, open?: OpenEntry): void {
+    const parsed = parseEntryKey(key)
+    if (key.length === 2 && key[0] !== this.#writer) this.#writers.add(key[0] as string)
+    if (parsed === undefined || (open === undefined && parsed.writer === this.#writer)) return
+    const id = `${parsed.tenant}\n${parsed.lineageId}`
+    const entries = this.#foreign.get(id) ?? new Map<string, Foreign>()
+    const name = key.join('\n')
+    if (!entries.has(name)) entries.set(name, { key, writer: parsed.writer, revision, seenAt: performance.now(), open })
     this.#foreign.set(id, entries)
+  }
+
+  /** Up to which revision SQL has the entries of these writers, as far as they have said. */
+  async #marks(bucket: KvBucket, writers: ReadonlySet<string>): Promise<Map<string, number>> {
+    const marks = new Map<string, number>()
+    for (const writer of writers) {
+      const mark = await bucket.get(markKey(writer))
+      if (mark !== undefined && !mark.deleted) marks.set(writer, Number(mark.value.split(' ')[0]))
+      else this.#writers.delete(writer)
+    }
+    return marks
   }
 
   /** Stores what is still there of the entries of others, oldest first, and takes them out. */
   async #replay(id: string, bucket = this.#bucket): Promise<void> {
     const seen = this.#foreign.get(id)
     if (seen === undefined || bucket === undefined) return
+    const listed = [...seen]
+    const marks = await this.#marks(bucket, new Set(listed.map(([, { writer }]) => writer)))
     const entries: KvEntry[] = []
-    for (const { key } of seen.values()) {
+    for (const [, { key, writer, revision }] of listed) {
+      if (revision <= (marks.get(writer) ?? 0)) continue
       const entry = await bucket.get(key)
       if (entry !== undefined && !entry.deleted) entries.push(entry)
     }
@@ -175,7 +268,7 @@ export class LineageJournal {
     for (const { key, value, revision } of entries) {
       try {
         const op = decodeEntry(value)
-        const [outcome] = await this.#deps.append(key[0] as string, [op])
+        const [outcome] = await this.#deps.append(parseEntryKey(key)?.tenant as string, [op])
         if (outcome?.stored === false && op.kind === 'put') this.#deps.log.debug({ lineage: op.lineage.id, checkpoint: op.id }, 'SQL had this checkpoint of a stopped process, or its thread was pruned')
       } catch (error) {
         if (!isCairnError(error, 'CONSISTENCY_VIOLATION')) throw error
@@ -184,7 +277,10 @@ export class LineageJournal {
       }
       await bucket.purge(key, revision)
     }
-    for (const [entry, { key }] of seen) if (seen.get(entry)?.key === key) seen.delete(entry)
+    for (const [name, { open }] of listed) {
+      seen.delete(name)
+      if (open !== undefined) this.#mark.end(open)
+    }
     if (seen.size === 0) this.#foreign.delete(id)
   }
 

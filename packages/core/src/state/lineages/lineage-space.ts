@@ -99,7 +99,7 @@ export class LineageSpace {
 
   /** Removes old checkpoints of threads. What stays loads bit for bit as before. */
   async prune(options: PruneOptions): Promise<LineagePruneResult> {
-    await this.#space.core.journal.flushAll()
+    await this.#space.core.journal.emptied()
     return pruneThreads(this.#space, options)
   }
 
@@ -113,7 +113,7 @@ export class LineageSpace {
   async deleteThread(thread: string): Promise<boolean> {
     const space = this.#space
     checkPart('thread', thread)
-    await space.core.journal.flushAll()
+    await space.core.journal.emptied()
     const lineages = await lineagesOf(space, [thread])
     const { rowCount } = await space.core.sql.query(space.core.identity(space.tenant), DELETE_THREAD, [space.tenant, space.namespace, thread])
     space.core.forget(lineages.map(({ id }) => id), space.tenant)
@@ -122,7 +122,7 @@ export class LineageSpace {
 
   /** Removes what runs left, by `run_id` in the metadata. Reads all checkpoints of the namespace. */
   async deleteForRuns(runIds: readonly string[]): Promise<LineagePruneResult> {
-    await this.#space.core.journal.flushAll()
+    await this.#space.core.journal.emptied()
     return removeRuns(this.#space, runIds)
   }
 }

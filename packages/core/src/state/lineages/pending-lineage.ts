@@ -1,27 +1,25 @@
-import type { KvKey } from '../../engines/kv/index.ts'
 import type { Logger } from '../../observability/index.ts'
 import type { AppendOp, AppendOutcome } from './append-batch.ts'
+import type { OpenEntry } from './stored-mark.ts'
 
 const MOST_OPS = 64
 /** How long the first op of a group waits for others, unless somebody waits for it: fewer statements, less of SQL's time an op. */
-const WINDOW_MS = 25
+const WINDOW_MS = 50
 const RETRY_FIRST_MS = 100
 const RETRY_MOST_MS = 2_000
 const PATIENCE_MS = 10_000
 
 export interface PendingEntry {
   readonly op: AppendOp
-  readonly key: KvKey
-  readonly revision: number
+  readonly open: OpenEntry
   /** What to do when SQL answered otherwise than 'stored'. */
   settle(outcome: AppendOutcome): Promise<void>
 }
 
 export interface PendingDeps {
   append(ops: readonly AppendOp[]): Promise<readonly AppendOutcome[]>
-  purge(key: KvKey, revision: number): Promise<void>
   readonly log: Logger
-  onDone(count: number): void
+  onDone(entries: readonly OpenEntry[]): void
   onIdle(): void
 }
 
@@ -61,7 +59,6 @@ export class PendingLineage {
       },
       drop: () => {
         slot.dropped = true
-        this.#deps.onDone(1)
         this.#start()
       },
     }
@@ -143,7 +140,6 @@ export class PendingLineage {
       const { entry } = this.#slots[at] as Slot
       if (entry !== undefined && done.has(entry)) this.#slots.splice(at, 1)
     }
-    await Promise.all(group.map(({ key, revision }) => this.#deps.purge(key, revision)))
-    this.#deps.onDone(group.length)
+    this.#deps.onDone(group.map(({ open }) => open))
   }
 }

@@ -89,4 +89,49 @@ describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (ta
       await place.dispose()
     }
   })
+
+  it('do not come back when they were removed, though the process that wrote them is killed right after', { timeout: 120_000 }, async () => {
+    const place = await target.place()
+    try {
+      // Entries of a process that is gone, with and without its word that SQL has them.
+      const remover = await open(place.options)
+      const hot = remover.lineages.space({ namespace: 'hot', ack: 'hot' })
+      await grow(hot, 'kept', 3)
+      await grow(hot, 'gone', 3)
+      const bucket = await remover.engines.kv.bucket('LINEAGE_JOURNAL')
+      const entries = []
+      for await (const entry of bucket.list([])) if (entry.key.length === 4) entries.push(entry)
+      expect(entries.length).toBeGreaterThan(0)
+      expect(await hot.deleteThread('gone')).toBe(true)
+      for await (const { key, value } of bucket.list([])) if (key.length === 4) expect(value).not.toContain('"thread":"gone"')
+      await remover.close()
+      await using again = await open(place.options)
+      const space = again.lineages.space({ namespace: 'hot' })
+      expect(await space.get({ thread: 'gone' })).toBeUndefined()
+      expect((await space.get({ thread: 'kept' }))?.id).toBe(idOf(2))
+    } finally {
+      await place.dispose()
+    }
+  })
+
+  it('of a release that named the lineage first, left by a process that was killed, are carried over', { timeout: 60_000 }, async () => {
+    const place = await target.place()
+    try {
+      const writer = await open(place.options)
+      await grow(writer.lineages.space({ namespace: 'hot', ack: 'hot' }), 'old', 2)
+      const bucket = await writer.engines.kv.bucket('LINEAGE_JOURNAL')
+      const left: { key: readonly string[]; value: string }[] = []
+      for await (const { key, value } of bucket.list([])) if (key.length === 4) left.push({ key: [key[1] as string, key[2] as string, `${key[0]}.${key[3]}`], value })
+      await writer.lineages.space({ namespace: 'hot' }).deleteThread('old')
+      await writer.close()
+      const between = await open(place.options)
+      const journal = await between.engines.kv.bucket('LINEAGE_JOURNAL')
+      for (const { key, value } of left) await journal.put(key, value)
+      await between.close()
+      await using again = await open(place.options)
+      expect((await again.lineages.space({ namespace: 'hot' }).get({ thread: 'old' }))?.id).toBe(idOf(1))
+    } finally {
+      await place.dispose()
+    }
+  })
 })

@@ -3,7 +3,7 @@ import { type Msg, type MsgHdrs, type NatsConnection, headers as makeHeaders } f
 import { CairnError } from '../../../errors/index.ts'
 import type { Logger } from '../../../observability/index.ts'
 import type { KvBucket, KvBucketStatus, KvEntry, KvKey, KvWatcher, KvWriteOptions } from '../kv-engine.ts'
-import { checkKey, checkOperationId, checkValue, checkWhole, payloadTooLarge, versionConflict } from '../kv-keys.ts'
+import { checkKey, checkOperationId, checkPrefix, checkValue, checkWhole, payloadTooLarge, versionConflict } from '../kv-keys.ts'
 import type { BucketNames } from './bucket-stream.ts'
 import { BucketFeed } from './bucket-feed.ts'
 import { watchBucket } from './bucket-watch.ts'
@@ -91,6 +91,13 @@ export class JetStreamBucket implements KvBucket {
     this.#owner.assertUp()
     // The server removes what is before `seq`, so a newer entry stays whatever happens in between.
     await this.#call('purging a key', () => this.#owner.jsm.streams.purge(this.#names.stream, { filter: this.#names.subjects + encodeKey(key), seq: revision + 1 }))
+  }
+
+  async purgeUnder(prefix: KvKey, revision: number): Promise<void> {
+    checkPrefix(prefix, 1)
+    checkWhole('revision', revision, 0)
+    this.#owner.assertUp()
+    await this.#call('purging keys', () => this.#owner.jsm.streams.purge(this.#names.stream, { filter: `${this.#names.subjects}${prefix.join('.')}.>`, seq: revision + 1 }))
   }
 
   async *list(prefix: KvKey): AsyncIterable<KvEntry> {

@@ -85,8 +85,21 @@ export class LmdbBucket implements KvBucket, BatchOwner {
     await this.#purgeNow(text, keyBytes)
   }
 
+  async purgeUnder(prefix: KvKey, revision: number): Promise<void> {
+    checkPrefix(prefix, 1)
+    checkWhole('revision', revision, 0)
+    const purges: Promise<void>[] = []
+    for await (const { key, revision: last } of this.#latest(prefix)) if (last <= revision) purges.push(this.purge(key, revision))
+    await Promise.all(purges)
+  }
+
   async *list(prefix: KvKey): AsyncIterable<KvEntry> {
     checkPrefix(prefix)
+    for await (const entry of this.#latest(prefix)) if (!entry.deleted) yield entry
+  }
+
+  /** Deletions included. */
+  async *#latest(prefix: KvKey): AsyncIterable<KvEntry> {
     const range = prefixRange(prefix)
     let start = range.start
     this.#context.assertOpen()
@@ -100,7 +113,7 @@ export class LmdbBucket implements KvBucket, BatchOwner {
         const bytes = recent ? recent.bytes : value
         if (!bytes) continue
         const header = entryHeader(bytes)
-        if (!header.deleted && !this.#isExpired(header.time)) yield decodeEntry(decodeKey(text), bytes)
+        if (!this.#isExpired(header.time)) yield decodeEntry(decodeKey(text), bytes)
       }
       const last = chunk.at(-1)
       if (!last || chunk.length < LIST_CHUNK) return

@@ -34,6 +34,33 @@ export function removalSpec(suite: KvSuite): void {
       expect((await bucket.status()).entries).toBe(0)
     })
 
+    test('under a prefix removes what is not newer, deletions too, and nothing beside it', async () => {
+      const bucket = await suite.fresh()
+      await bucket.put(['a', 'b', 'one'], '1')
+      await bucket.put(['a', 'bc', 'beside'], 'stays')
+      await bucket.put(['a', 'b', 'gone'], 'x')
+      await bucket.delete(['a', 'b', 'gone'])
+      await bucket.put(['a', 'b', 'again'], 'old')
+      const limit = await bucket.put(['a', 'b', 'deep', 'er/é'], '2')
+      await bucket.put(['a', 'b', 'again'], 'new')
+      await bucket.put(['a', 'b', 'later'], 'stays')
+      await bucket.purgeUnder(['a', 'b'], limit)
+      expect((await collect(bucket.list([]))).map(({ key: [, ...rest] }) => rest.join('.')).sort()).toEqual(['b.again', 'b.later', 'bc.beside'])
+      expect((await bucket.status()).entries).toBe(3)
+      await bucket.purgeUnder(['none'], 99)
+      expect(await codeOf(bucket.purgeUnder([], 1))).toBe('INVALID_ARGUMENT')
+      expect(await codeOf(bucket.purgeUnder(['a'], -1))).toBe('INVALID_ARGUMENT')
+    })
+
+    test('under a prefix, racing with writes, never loses a write', async () => {
+      const bucket = await suite.fresh()
+      for (let i = 0; i < 20; i++) {
+        const old = await bucket.put(['r', 'k', `${i}`], 'old')
+        const [, now] = await Promise.all([bucket.purgeUnder(['r'], old), bucket.put(['r', 'k', `${i}`], 'new')])
+        expect(await bucket.get(['r', 'k', `${i}`])).toMatchObject({ value: 'new', revision: now })
+      }
+    })
+
     test('racing with a write never loses the write', async () => {
       const bucket = await suite.fresh()
       for (let i = 0; i < 50; i++) {
