@@ -1,10 +1,11 @@
 import { v7 as uuidv7 } from 'uuid'
-import type { KvBucket, KvChange, KvEngine, KvEntry, KvKey } from '../../engines/kv/index.ts'
+import type { KvBucket, KvEngine } from '../../engines/kv/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import type { Logger } from '../../observability/index.ts'
 import type { AppendOp, AppendOutcome } from './append-batch.ts'
-import { decodeEntry, encodeEntry } from './journal-entry.ts'
-import { entryKey, markKey, parseEntryKey } from './journal-keys.ts'
+import { ForeignEntries } from './foreign-entries.ts'
+import { encodeEntry } from './journal-entry.ts'
+import { entryKey, markKey } from './journal-keys.ts'
 import { PendingLineage } from './pending-lineage.ts'
 import { type OpenEntry, StoredMark } from './stored-mark.ts'
 
@@ -19,15 +20,6 @@ const TELL_EVERY_MS = 50
 const PURGE_EVERY_MS = 1_000
 /** The mark of a process that was killed is kept so long. */
 const MARK_KEPT_MS = 24 * 3_600_000
-
-interface Foreign {
-  readonly key: KvKey
-  readonly writer: string
-  readonly revision: number
-  readonly seenAt: number
-  /** Of this process: an entry whose answer was lost. */
-  readonly open: OpenEntry | undefined
-}
 
 export interface JournalDeps {
   readonly kv: KvEngine
@@ -51,10 +43,7 @@ export class LineageJournal {
   #purged = 0
   #purgedAt = 0
   #telling: NodeJS.Timeout | undefined
-  /** Other processes that have said how far SQL has their entries. */
-  readonly #writers = new Set<string>()
-  /** Entries of other processes, by tenant and lineage, and then by the text of their keys. */
-  readonly #foreign = new Map<string, Map<string, Foreign>>()
+  readonly #foreign: ForeignEntries
   #pending = 0
   #count = 0
   #bucket: KvBucket | undefined
@@ -65,6 +54,7 @@ export class LineageJournal {
 
   constructor(deps: JournalDeps) {
     this.#deps = deps
+    this.#foreign = new ForeignEntries({ log: deps.log, writer: this.#writer, mark: this.#mark, append: (tenant, ops) => deps.append(tenant, ops) })
   }
 
   /** Resolves when the hot tier has the op on disk. HOT_TIER_UNAVAILABLE, PAYLOAD_TOO_LARGE, OUTCOME_UNKNOWN. */
@@ -101,7 +91,7 @@ export class LineageJournal {
       // Unless the answer was lost, nothing is there. If it was, the entry is found again like one of another process.
       place.drop()
       this.#pending--
-      if (isCairnError(error, 'OUTCOME_UNKNOWN') || isCairnError(error, 'TIMEOUT')) this.#sawForeign(key, Number.POSITIVE_INFINITY, entry)
+      if (isCairnError(error, 'OUTCOME_UNKNOWN') || isCairnError(error, 'TIMEOUT')) this.#foreign.saw(key, Number.POSITIVE_INFINITY, entry)
       else this.#mark.end(entry)
       if (isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'CLOSED')) throw unavailable(error)
       throw error
@@ -119,7 +109,7 @@ export class LineageJournal {
   async flushAll(): Promise<void> {
     await this.#open()
     await Promise.all([...this.#own.values()].map((pending) => pending.drained()))
-    for (const id of this.#foreign.keys()) await this.#replay(id)
+    for (const id of this.#foreign.ids()) await this.#replay(id)
   }
 
   /** As `flushAll`, and what SQL has is in the journal no more: for who removes it from SQL, where it must not come back. */
@@ -128,7 +118,7 @@ export class LineageJournal {
     const bucket = this.#bucket
     if (bucket === undefined) return
     await this.#purge(bucket)
-    for (const [writer, stored] of await this.#marks(bucket, this.#writers)) await bucket.purgeUnder([writer], stored)
+    await this.#foreign.purgeStored(bucket)
   }
 
   async close(): Promise<void> {
@@ -168,7 +158,7 @@ export class LineageJournal {
     try {
       bucket = await this.#deps.kv.bucket(BUCKET, { ttlMs: 0, history: 1 })
       this.#stopWatching = await bucket.watch({
-        onChange: (change) => this.#changed(change),
+        onChange: ({ key, revision, deleted }) => void (deleted || this.#foreign.saw(key, revision)),
         onGap: () => void this.#rescan(bucket).catch((error: unknown) => this.#deps.log.warn({ err: error }, 'the lineage journal could not be read again')),
       })
     } catch (error) {
@@ -176,7 +166,8 @@ export class LineageJournal {
       return
     }
     await this.#rescan(bucket)
-    for (const id of this.#foreign.keys()) await this.#replay(id, bucket)
+    await this.#foreign.purgeStored(bucket)
+    for (const id of this.#foreign.ids()) await this.#foreign.replay(id, bucket)
     this.#bucket = bucket
     this.#upkeep = setInterval(() => void this.#carryOverStale(), STALE_MS)
     this.#upkeep.unref()
@@ -221,79 +212,25 @@ export class LineageJournal {
 
   async #rescan(bucket: KvBucket): Promise<void> {
     for await (const { key, value, revision } of bucket.list([])) {
-      this.#sawForeign(key, revision)
-      if (key.length === 2 && Number(value.split(' ')[1]) < Date.now() - MARK_KEPT_MS) await bucket.purge(key, revision)
-    }
-  }
-
-  #changed({ key, revision, deleted }: KvChange): void {
-    if (!deleted) this.#sawForeign(key, revision)
-  }
-
-  #sawForeign(key: KvKey, revision: number, open?: OpenEntry): void {
-    const parsed = parseEntryKey(key)
-    if (key.length === 2 && key[0] !== this.#writer) this.#writers.add(key[0] as string)
-    if (parsed === undefined || (open === undefined && parsed.writer === this.#writer)) return
-    const id = `${parsed.tenant}\n${parsed.lineageId}`
-    const entries = this.#foreign.get(id) ?? new Map<string, Foreign>()
-    const name = key.join('\n')
-    if (!entries.has(name)) entries.set(name, { key, writer: parsed.writer, revision, seenAt: performance.now(), open })
-    this.#foreign.set(id, entries)
-  }
-
-  /** Up to which revision SQL has the entries of these writers, as far as they have said. */
-  async #marks(bucket: KvBucket, writers: ReadonlySet<string>): Promise<Map<string, number>> {
-    const marks = new Map<string, number>()
-    for (const writer of writers) {
-      const mark = await bucket.get(markKey(writer))
-      if (mark !== undefined && !mark.deleted) marks.set(writer, Number(mark.value.split(' ')[0]))
-      else this.#writers.delete(writer)
-    }
-    return marks
-  }
-
-  /** Stores what is still there of the entries of others, oldest first, and takes them out. */
-  async #replay(id: string, bucket = this.#bucket): Promise<void> {
-    const seen = this.#foreign.get(id)
-    if (seen === undefined || bucket === undefined) return
-    const listed = [...seen]
-    const marks = await this.#marks(bucket, new Set(listed.map(([, { writer }]) => writer)))
-    const entries: KvEntry[] = []
-    for (const [, { key, writer, revision }] of listed) {
-      if (revision <= (marks.get(writer) ?? 0)) continue
-      const entry = await bucket.get(key)
-      if (entry !== undefined && !entry.deleted) entries.push(entry)
-    }
-    entries.sort((a, b) => a.revision - b.revision)
-    for (const { key, value, revision } of entries) {
-      try {
-        const op = decodeEntry(value)
-        const [outcome] = await this.#deps.append(parseEntryKey(key)?.tenant as string, [op])
-        if (outcome?.stored === false && op.kind === 'put') this.#deps.log.debug({ lineage: op.lineage.id, checkpoint: op.id }, 'SQL had this checkpoint of a stopped process, or its thread was pruned')
-      } catch (error) {
-        if (!isCairnError(error, 'CONSISTENCY_VIOLATION')) throw error
-        this.#deps.log.error({ err: error, key }, 'a damaged entry of the lineage journal was left where it is')
-        continue
-      }
+      this.#foreign.saw(key, revision)
+      const [stored, at] = value.split(' ').map(Number) as [number, number]
+      if (key.length !== 2 || at > Date.now() - MARK_KEPT_MS) continue
+      await bucket.purgeUnder([key[0] as string], stored)
       await bucket.purge(key, revision)
     }
-    for (const [name, { open }] of listed) {
-      seen.delete(name)
-      if (open !== undefined) this.#mark.end(open)
-    }
-    if (seen.size === 0) this.#foreign.delete(id)
+  }
+
+  async #replay(id: string): Promise<void> {
+    if (this.#bucket !== undefined) await this.#foreign.replay(id, this.#bucket)
   }
 
   async #carryOverStale(): Promise<void> {
-    const limit = performance.now() - STALE_MS
-    for (const [id, entries] of this.#foreign) {
-      if (![...entries.values()].some(({ seenAt }) => seenAt < limit)) continue
-      try {
-        await this.#replay(id)
-      } catch (error) {
-        if (!this.#closed) this.#deps.log.warn({ err: error }, 'lineages of a stopped process could not be carried over to SQL; trying again')
-        return
-      }
+    const { ids, writers } = this.#foreign.stale(performance.now() - STALE_MS)
+    try {
+      for (const id of ids) await this.#replay(id)
+      if (writers.size > 0) await this.#foreign.purgeStored(this.#bucket as KvBucket, writers)
+    } catch (error) {
+      if (!this.#closed) this.#deps.log.warn({ err: error }, 'lineages of a stopped process could not be carried over to SQL; trying again')
     }
   }
 }
