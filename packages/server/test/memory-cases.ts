@@ -53,5 +53,5 @@ export const MEMORY_CASES: readonly RouteCase[] = [
   { name: 'GET /v1/memory-blocks/{label}/versions', params: persona, query: ofAnna, status: 200, intruder: 200, check: items(2) },
   { name: 'GET /v1/memory-blocks', status: 200, check: items(1) },
   { name: 'DELETE /v1/memory-blocks/{label}', params: persona, query: () => '?userId=bob', status: 200, intruder: 200, check: has({ deleted: false }) },
-  { name: 'POST /v1/memory-users/{user}/forget', params: () => ({ user: 'anna' }), status: 200, intruder: 200, check: has({ memories: 3, blocks: 1 }) },
+  { name: 'POST /v1/memory-users/{user}/forget', params: () => ({ user: 'anna' }), status: 200, intruder: 200, check: has({ memories: 2, blocks: 1 }) },
 ]
