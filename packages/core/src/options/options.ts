@@ -3,6 +3,7 @@ import type { Logger } from '../observability/index.ts'
 import type { CacheOptions } from './cache-options.ts'
 import type { StateOptions } from '../state/index.ts'
 import type { EventOptions } from './event-options.ts'
+import type { MemoryOptions } from './memory-options.ts'
 
 export type PoolOptionName = 'primary' | 'replica' | 'background' | 'analytics'
 
@@ -103,6 +104,7 @@ export interface CairnOptions {
   readonly state?: Partial<StateOptions>
   readonly cache?: Partial<CacheOptions>
   readonly events?: Partial<EventOptions>
+  readonly memory?: MemoryOptions
   /** A pino logger or anything of its shape. @default silent */
   readonly logger?: Logger
   /** Told what a slow first start is doing. */
@@ -121,6 +123,7 @@ export interface ResolvedOptions {
   /** Over the defaults of the cache. */
   readonly cache: Partial<CacheOptions>
   readonly events: EventOptions
+  readonly memory: MemoryOptions
   readonly logger: Logger
   readonly onProgress: (step: string) => void
 }

@@ -33,6 +33,7 @@ export function resolveOptions(given: CairnOptions = {}, env: NodeJS.ProcessEnv 
     state: Object.freeze({ ...STATE_DEFAULTS, ...definedOnly(file.state ?? {}), ...definedOnly(plain.state ?? {}) }),
     cache: Object.freeze({ ...definedOnly(file.cache ?? {}), ...definedOnly(plain.cache ?? {}) }),
     events: Object.freeze({ ...EVENT_DEFAULTS, ...definedOnly(file.events ?? {}), ...definedOnly(plain.events ?? {}) }),
+    memory: Object.freeze({ ...definedOnly(file.memory ?? {}), ...definedOnly(plain.memory ?? {}) }),
     logger: logger ?? SILENT_LOGGER,
     onProgress: onProgress ?? (() => undefined),
   })
