@@ -66,6 +66,31 @@ export type CrdtType =
   | 'set'
   | 'map'
 
+export type DebateMode =
+  | 'structured'
+  | 'free'
+  | 'adversarial'
+  | 'panel'
+
+export type DebateRole =
+  | 'speaker'
+  | 'moderator'
+
+export type DebateStatus =
+  | 'initialized'
+  | 'active'
+  | 'voting'
+  | 'completed'
+  | 'failed'
+  | 'cancelled'
+
+export type DebateTurnStatus =
+  | 'pending'
+  | 'calling'
+  | 'awaiting'
+  | 'done'
+  | 'skipped'
+
 export type DeliveryStatus =
   | 'pending'
   | 'delivered'
@@ -107,6 +132,11 @@ export type MessageKind =
   | 'notification'
   | 'heartbeat'
   | 'error'
+
+export type ModelStatus =
+  | 'available'
+  | 'unavailable'
+  | 'deprecated'
 
 export type QueueKind =
   | 'fifo'
@@ -513,6 +543,138 @@ export interface ConversationsThreads {
   completed_at: Date | null
 }
 
+export interface DebatesAgentResults {
+  tenant_id: string
+  debate_id: string
+  debate_mode: DebateMode
+  participant_name: string
+  agent_id: string
+  weight: number
+  position: string
+  won: boolean
+  undecided: boolean
+  arguments: number
+  completed_at: Date
+}
+
+export interface DebatesArguments {
+  tenant_id: Generated<string>
+  argument_id: string
+  debate_id: string
+  round_no: number
+  turn_no: number
+  participant_no: number
+  seq: number
+  position: string | null
+  content: string
+  confidence: number | null
+  evidence: Generated<unknown>
+  reply_to: string | null
+  tokens: Generated<number>
+  operation_id: string | null
+  created_at: Generated<Date>
+}
+
+export interface DebatesDebates {
+  tenant_id: Generated<string>
+  debate_id: string
+  debate_key: string
+  topic: string
+  problem_statement: string | null
+  debate_mode: Generated<DebateMode>
+  status: Generated<DebateStatus>
+  configuration: Generated<unknown>
+  algorithm_id: string | null
+  consensus_score: Generated<number>
+  winning_position: string | null
+  conclusion: string | null
+  total_arguments: Generated<number>
+  total_tokens: Generated<number>
+  orchestration_failures: Generated<number>
+  last_orchestration_error: string | null
+  end_reason: string | null
+  paused_at: Date | null
+  paused_ms: Generated<number>
+  fence: Generated<number>
+  lease_owner: string | null
+  lease_until: Date | null
+  created_at: Generated<Date>
+  started_at: Date | null
+  completed_at: Date | null
+  duration_seconds: GeneratedAlways<number | null>
+  updated_at: Generated<Date>
+}
+
+export interface DebatesModeStatistics {
+  tenant_id: string
+  debate_mode: DebateMode
+  debates: number
+  completed: number
+  failed: number
+  decided: number
+  average_consensus: number
+  average_arguments: number
+  average_duration_seconds: number
+  total_tokens: number
+  orchestration_failures: number
+}
+
+export interface DebatesParticipants {
+  tenant_id: Generated<string>
+  debate_id: string
+  participant_no: number
+  participant_name: string
+  agent_id: string | null
+  role: Generated<DebateRole>
+  position: string | null
+  weight: Generated<number>
+}
+
+export interface DebatesRequests {
+  tenant_id: Generated<string>
+  debate_id: string
+  compression_request_id: string
+}
+
+export interface DebatesRounds {
+  tenant_id: Generated<string>
+  round_id: string
+  debate_id: string
+  round_no: number
+  started_at: Generated<Date>
+  ended_at: Date | null
+  summary: Generated<unknown>
+}
+
+export interface DebatesTurns {
+  tenant_id: Generated<string>
+  debate_id: string
+  round_no: number
+  turn_no: number
+  participant_no: number
+  status: Generated<DebateTurnStatus>
+  attempts: Generated<number>
+  failures: Generated<number>
+  opened_at: Date | null
+  closed_at: Date | null
+  error: string | null
+}
+
+export interface DebatesVotes {
+  tenant_id: Generated<string>
+  debate_id: string
+  participant_no: number
+  status: Generated<DebateTurnStatus>
+  position: string | null
+  confidence: number | null
+  reason: string | null
+  attempts: Generated<number>
+  failures: Generated<number>
+  opened_at: Date | null
+  closed_at: Date | null
+  error: string | null
+}
+
 export interface DocumentsDocumentEmbeddings {
   tenant_id: Generated<string>
   document_id: string
@@ -757,6 +919,37 @@ export interface MessagesSubscriptions {
   filters: Generated<unknown>
   is_active: Generated<boolean>
   created_at: Generated<Date>
+}
+
+export interface ModelsRegistry {
+  tenant_id: Generated<string>
+  model_id: string
+  model_key: string
+  name: string
+  provider: Generated<string>
+  size: string | null
+  capabilities: Generated<unknown>
+  parameters: Generated<unknown>
+  priority: Generated<number>
+  status: Generated<ModelStatus>
+  health_status: Generated<HealthStatus>
+  last_health_check: Date | null
+  last_health_error: string | null
+  failure_count: Generated<number>
+  consecutive_failures: Generated<number>
+  last_failure_at: Date | null
+  last_error: string | null
+  ewma_error_rate: Generated<number>
+  ewma_response_time_ms: number | null
+  response_time_ms_sum: Generated<number>
+  total_requests: Generated<number>
+  total_tokens: Generated<number>
+  avg_response_time_ms: GeneratedAlways<number | null>
+  success_rate: GeneratedAlways<number>
+  performance_metrics: Generated<unknown>
+  last_used_at: Date | null
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
 }
 
 export interface MonitoringConnectionStats {
@@ -1252,6 +1445,15 @@ export interface Database {
   'conversations.messages': ConversationsMessages
   'conversations.participants': ConversationsParticipants
   'conversations.threads': ConversationsThreads
+  'debates.agent_results': DebatesAgentResults
+  'debates.arguments': DebatesArguments
+  'debates.debates': DebatesDebates
+  'debates.mode_statistics': DebatesModeStatistics
+  'debates.participants': DebatesParticipants
+  'debates.requests': DebatesRequests
+  'debates.rounds': DebatesRounds
+  'debates.turns': DebatesTurns
+  'debates.votes': DebatesVotes
   'documents.document_embeddings': DocumentsDocumentEmbeddings
   'documents.documents': DocumentsDocuments
   'histories.histories': HistoriesHistories
@@ -1269,6 +1471,7 @@ export interface Database {
   'messages.queues': MessagesQueues
   'messages.receipts': MessagesReceipts
   'messages.subscriptions': MessagesSubscriptions
+  'models.registry': ModelsRegistry
   'monitoring.connection_stats': MonitoringConnectionStats
   'resilience.breaker_events': ResilienceBreakerEvents
   'resilience.breaker_probes': ResilienceBreakerProbes
