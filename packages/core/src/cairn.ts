@@ -7,6 +7,7 @@ import { AgentRepository, CacheCore, CacheService, endCachedAgents } from './dom
 import { Scheduler, SchedulesService } from './domains/schedules/index.ts'
 import { TasksService, closeTasks } from './domains/tasks/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
+import { ModelsService } from './domains/models/index.ts'
 import { HistoriesService } from './domains/histories/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
 import { SagaRunner, SagasService } from './domains/sagas/index.ts'
@@ -58,6 +59,7 @@ export class Cairn implements AsyncDisposable {
   readonly histories: HistoriesService
   readonly resilience: ResilienceService
   readonly debates: DebatesService
+  readonly models: ModelsService
   readonly documents: DocumentsService
   readonly tasks: TasksService
   readonly sagas: SagasService
@@ -91,6 +93,7 @@ export class Cairn implements AsyncDisposable {
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
     this.resilience = new ResilienceService(context)
     this.debates = new DebatesService(context, this.resilience)
+    this.models = new ModelsService(context, this.resilience)
     this.agentFiles = new AgentFilesService({ context, core: engines.core, agents: this.agents, checkpoints: this.checkpoints })
     this.lineages = new LineagesService(engines.lineages, this.identity)
     this.sagas = new SagasService(context, engines.sagas)
