@@ -28,7 +28,8 @@ describe.each(cairnTargets)('a debate of five participants and six rounds ($name
     const log = join(folder, 'log')
     const participants = Array.from({ length: SPEAKERS }, (_, n): NewDebateParticipant => ({ name: `p${n + 1}`, weight: n + 1 }))
     const made = await open(place.options)
-    const { id } = await made.debates.create({ key: 'survivor', topic: 'Chaos', mode, participants, configuration: { rounds: ROUNDS } }).finally(() => made.close())
+    const { id } = await made.debates.create({ key: 'survivor', topic: 'Chaos', mode, participants, configuration: { rounds: ROUNDS } })
+    await made.close()
 
     const lines = async (): Promise<string[]> => (await readFile(log, 'utf8').catch(() => '')).split('\n').filter(Boolean)
     const count = async (word: string): Promise<number> => (await lines()).filter((line) => line.startsWith(word)).length

@@ -36,9 +36,11 @@ export class DebateTurns {
       const call = calls.get(turn.participant)
       return call === undefined ? [] : [this.#call(now, round, turn, participants[turn.participant - 1] as DebateParticipant, call, all)]
     })
-    // None is left behind unheard when another one fails.
+    // None is left unheard when another one fails.
     const outcomes = await Promise.allSettled(called)
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+    const fatal = outcomes.find((outcome) => outcome.status === 'fulfilled' && outcome.value !== undefined)
+    if (fatal?.status === 'fulfilled') await this.#stage.hold.write(MARK_FAILED, [fatal.value])
     return called.length > 0 || passedOver.includes(true) ? 'moved' : 'waiting'
   }
 
@@ -54,12 +56,13 @@ export class DebateTurns {
     return false
   }
 
-  async #call(now: DebateNow, round: number, row: TurnRow, participant: DebateParticipant, who: DebateParticipantCalls, all: readonly DebateArgument[]): Promise<void> {
+  /** Why the debate fails, if it does. */
+  async #call(now: DebateNow, round: number, row: TurnRow, participant: DebateParticipant, who: DebateParticipantCalls, all: readonly DebateArgument[]): Promise<string | undefined> {
     const { hold, debate, participants } = this.#stage
     const { configuration, mode } = debate
     const { turn } = row
     // A submission that came in the meantime is heard instead.
-    if ((await hold.note(OPEN_TURN, [round, turn, 'calling', 1])).rowCount === 0) return
+    if ((await hold.note(OPEN_TURN, [round, turn, 'calling', 1])).rowCount === 0) return undefined
     const heard = mode === 'free' ? all.filter((argument) => argument.round < round) : all
     const replyTo = answered(mode, participants, participant, round, heard)
     const timeLeftMs = configuration.timeBudgetMs === null ? null : configuration.timeBudgetMs - now.elapsedMs
@@ -72,7 +75,8 @@ export class DebateTurns {
     })
     if (result.kind === 'answer') await this.#store(round, turn, participant, result.answer, replyTo)
     else if (result.kind === 'cut') await hold.note(SKIP_TURNS, [round, turn])
-    else if ((await this.#calls.failed(FAIL_TURN, [round, turn], result))) await this.#giveUp(round, turn, participant, result.error)
+    else if (await this.#calls.failed(FAIL_TURN, [round, turn], result)) return this.#giveUp(round, turn, participant, result.error)
+    return undefined
   }
 
   #checked(given: unknown, heard: readonly DebateArgument[]): Said | null {
@@ -95,10 +99,11 @@ export class DebateTurns {
     })
   }
 
-  async #giveUp(round: number, turn: number, participant: DebateParticipant, error: string): Promise<void> {
+  async #giveUp(round: number, turn: number, participant: DebateParticipant, error: string): Promise<string | undefined> {
     const { hold, debate, context } = this.#stage
     context.log.warn({ debate: debate.id, tenant: hold.identity.tenant, round, participant: participant.name, error }, 'a participant of a debate could not be heard')
-    if (debate.configuration.onFailure === 'fail') await hold.write(MARK_FAILED, [`${participant.name}, round ${round}: ${error}`])
-    else await hold.note(SKIP_TURNS, [round, turn])
+    if (debate.configuration.onFailure === 'fail') return `${participant.name}, round ${round}: ${error}`
+    await hold.note(SKIP_TURNS, [round, turn])
+    return undefined
   }
 }

@@ -16,7 +16,7 @@ export function counted({ inputTokens = 0, outputTokens = 0, totalTokens = input
 /** The tokens in `usage` of a result, under the names that vendors use (`prompt_tokens`, `input_tokens`, `inputTokens`, …). None when there are none. */
 export function usageOf(result: unknown): CountedUsage {
   const usage = property(result, 'usage')
-  const first = (...names: readonly string[]): number | undefined => names.map((name) => property(usage, name)).find((value) => typeof value === 'number')  as number | undefined
+  const first = (...names: readonly string[]): number | undefined => names.map((name) => property(usage, name)).find((value) => typeof value === 'number')
   const checked = usageSchema.safeParse({
     inputTokens: first('input_tokens', 'prompt_tokens', 'inputTokens', 'promptTokens'),
     outputTokens: first('output_tokens', 'completion_tokens', 'outputTokens', 'completionTokens'),

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Cairn, type DebateParticipantCalls, type DebateSpeak, type DebateTurnContext, type NewDebate, isCairnError } from '../../../src/index.ts'
+import { type Cairn, type DebateParticipantCalls, type DebateSpeak, type DebateTurnContext, type NewDebate, isCairnError, open } from '../../../src/index.ts'
 import { MAINTENANCE } from '../../../src/identity/index.ts'
 import { cairnTargets, openCairn, until } from '../../harness/cairns.ts'
 import { uniqueName } from '../../harness/engines.ts'
@@ -130,7 +130,7 @@ describe.each(cairnTargets)('debates ($name)', (target) => {
       calls.push([callKey, attempt, uncertain])
       throw new Error(`no answer \0 ${attempt}`)
     }
-    const done = await cairn.debates.run('failing', { ann: broken, bob: (context) => (context.attempt === 1 ? ({ content: 'x', confidence: Number.NaN } as never) : says()(context)) })
+    const done = await cairn.debates.run('failing', { ann: broken, bob: (context) => (context.attempt === 1 ? { content: 'x', confidence: Number.NaN } : says()(context)) })
     expect(done).toMatchObject({ status: 'completed', totalArguments: 1, orchestrationFailures: 3, winningPosition: null })
     expect(calls).toEqual([[`${done.id}:r1:t1`, 1, false], [`${done.id}:r1:t1`, 2, false]])
     expect(done.lastOrchestrationError).toContain('confidence')
@@ -266,7 +266,24 @@ describe.each(cairnTargets)('debates ($name)', (target) => {
     expect(types).toEqual(['created', 'started', 'argument', 'argument', 'round_ended', 'voting', 'completed'])
   })
 
-  // proves S0-4-02, S0-4-07
+  it('in a free debate that fails, those who spoke at the same time are heard', async () => {
+    await cairn.debates.create({ ...PAIR, key: 'free and strict', mode: 'free', configuration: { rounds: 1, attempts: 1, onFailure: 'fail' } })
+    let failed = (): void => undefined
+    const gate = new Promise<void>((resolve) => (failed = resolve))
+    const broken = (): never => {
+      setTimeout(failed, 50)
+      throw new Error('no')
+    }
+    const slow: DebateSpeak = async (context) => gate.then(() => says()(context))
+    expect(await cairn.debates.run('free and strict', { ann: broken, bob: slow })).toMatchObject({ status: 'failed', totalArguments: 1 })
+    await cairn.debates.resume('free and strict')
+    const twice: DebateSpeak = () => {
+      throw new Error('bob was heard')
+    }
+    expect(await cairn.debates.run('free and strict', { ann: says(), bob: twice })).toMatchObject({ status: 'completed', totalArguments: 2, orchestrationFailures: 1 })
+  })
+
+  // proves S0-4-02
   it('lists by status, mode, agent and algorithm, in pages, and counts by mode and agent', async () => {
     const stats = cairn.as({ tenant: 'counted' })
     const agent = await stats.agents.register({ name: 'winner', type: 'analyst' })
@@ -338,6 +355,13 @@ describe.each(cairnTargets)('debates ($name)', (target) => {
     expect(await cairn.debates.get('good')).toMatchObject({ totalArguments: 1, awaited: [{ participant: 'bob' }] })
   })
 
+  // proves S0-4-07
+  it('has the indexes', async () => {
+    const { rows } = await cairn.engines.sql.query<{ index: string }>({ role: 'owner' }, `SELECT indexdef AS index FROM pg_indexes WHERE schemaname = 'debates' AND tablename = 'debates'`)
+    const columns = rows.map(({ index }) => /\((.*?)\)(?: WITH| WHERE|$)/.exec(index)?.[1])
+    for (const wanted of ['status', 'debate_mode', 'created_at DESC, debate_id DESC', 'algorithm_id', 'consensus_score DESC']) expect(columns).toContain(`tenant_id, ${wanted}`)
+  })
+
   // proves D0-15
   it('the database itself refuses what no program should write', async () => {
     const { id } = await cairn.debates.create({ ...PAIR, key: 'kept' })
@@ -345,5 +369,32 @@ describe.each(cairnTargets)('debates ($name)', (target) => {
     expect(await set('consensus_score = 7.5')).toBe('CONSTRAINT_VIOLATION')
     expect(await set(`status = 'completed', started_at = now(), completed_at = now()`)).toBe('CONSTRAINT_VIOLATION')
     expect(await set(`status = 'bogus'`)).not.toBe('no error')
+  })
+})
+
+describe('debates and closing', () => {
+  it('a run ends with CLOSED when its Cairn is closed, and another process goes on at once', async () => {
+    const [, servers] = cairnTargets as [(typeof cairnTargets)[number], (typeof cairnTargets)[number]]
+    const { cairn, place, dispose } = await openCairn(servers)
+    try {
+      const other = await open({ ...place.options, migrate: 'check' })
+      await cairn.debates.create({ ...PAIR, key: 'handed over', configuration: { rounds: 1 } })
+      const aborted = Promise.withResolvers<unknown>()
+      const called = Promise.withResolvers<void>()
+      const hanging: DebateSpeak = ({ signal }) => {
+        signal.addEventListener('abort', () => aborted.resolve(signal.reason))
+        called.resolve()
+        return new Promise(() => undefined)
+      }
+      const run = refusal(other.debates.run('handed over', { ann: hanging }))
+      await called.promise
+      await other.close()
+      expect(await run).toBe('CLOSED')
+      expect(isCairnError(await aborted.promise, 'CLOSED')).toBe(true)
+      expect(await cairn.debates.run('handed over', { ann: ({ uncertain }) => `uncertain: ${uncertain}`, bob: says() })).toMatchObject({ status: 'completed', orchestrationFailures: 0 })
+      expect((await cairn.debates.arguments('handed over')).items[0]?.content).toBe('uncertain: true')
+    } finally {
+      await dispose()
+    }
   })
 })
