@@ -28,6 +28,8 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
   documents: { summary: 'Store and find JSON documents', load: async () => (await import('./commands/documents.ts')).registerDocumentsCommands },
   memory: { summary: 'List, show, add and forget memories; retention; blocks of working memory', load: async () => (await import('./commands/memory.ts')).registerMemoryCommands },
+  debates: { summary: 'List and show debates, and say what people say in them', load: async () => (await import('./commands/debates.ts')).registerDebatesCommands },
+  models: { summary: 'List and show models, their health and statistics', load: async () => (await import('./commands/models.ts')).registerModelsCommands },
   sagas: { summary: 'List sagas and help on those that wait for an operator', load: async () => (await import('./commands/sagas.ts')).registerSagasCommands },
 }
 

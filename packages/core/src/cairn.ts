@@ -1,11 +1,13 @@
 import { AgentFilesService } from './domains/agent-files/index.ts'
 import { AgentsService } from './domains/agents/index.ts'
 import { ConversationsService, MessageStorage } from './domains/conversations/index.ts'
+import { DebatesService, closeDebates } from './domains/debates/index.ts'
 import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
 import { AgentRepository, CacheCore, CacheService, endCachedAgents } from './domains/cache/index.ts'
 import { Scheduler, SchedulesService } from './domains/schedules/index.ts'
 import { TasksService, closeTasks } from './domains/tasks/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
+import { ModelsService } from './domains/models/index.ts'
 import { HistoriesService } from './domains/histories/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
 import { SagaRunner, SagasService } from './domains/sagas/index.ts'
@@ -58,6 +60,8 @@ export class Cairn implements AsyncDisposable {
   readonly conversations: ConversationsService
   readonly histories: HistoriesService
   readonly resilience: ResilienceService
+  readonly debates: DebatesService
+  readonly models: ModelsService
   readonly documents: DocumentsService
   readonly tasks: TasksService
   readonly sagas: SagasService
@@ -91,6 +95,8 @@ export class Cairn implements AsyncDisposable {
     this.storage = new StorageService({ ...engines, state: this.state, domains: { message: ({ thread }) => new MessageStorage(this.conversations, thread) } }, this.identity)
     this.checkpoints = new CheckpointsService(engines.core, this.identity)
     this.resilience = new ResilienceService(context)
+    this.debates = new DebatesService(context, this.resilience)
+    this.models = new ModelsService(context, this.resilience)
     this.agentFiles = new AgentFilesService({ context, core: engines.core, agents: this.agents, checkpoints: this.checkpoints })
     this.lineages = new LineagesService(engines.lineages, this.identity)
     this.sagas = new SagasService(context, engines.sagas)
@@ -140,7 +146,7 @@ export class Cairn implements AsyncDisposable {
     this.#closing ??= (async () => {
       const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, memoryUpkeep, events } = this.#engines
       // First, so that readers end before what they stand on does.
-      await Promise.all([messageUpkeep.stop(), memoryUpkeep.stop(), closeMessages(sql)])
+      await Promise.all([messageUpkeep.stop(), memoryUpkeep.stop(), closeMessages(sql), closeDebates(sql)])
       await scheduler.close()
       await sweeper.close()
       await checkpointUpkeep.stop()

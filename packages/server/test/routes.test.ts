@@ -4,6 +4,7 @@ import { createApp } from '../src/index.ts'
 import { type Answer, type Call, type TestCairn, caller, openTestCairn } from './harness.ts'
 import { type OpenApi, ResponseSchemas } from './response-schemas.ts'
 import { AGENT_CASES, CONVERSATION_CASES, HISTORY_CASES, type RouteCase, STATE_CASES, type World, BREAKER_CASES, DOCUMENT_CASES, TASK_CASES, SCHEDULE_CASES, LINEAGE_CASES, MESSAGE_CASES } from './route-cases.ts'
+import { DEBATE_CASES, MODEL_CASES, makeDebates } from './debate-cases.ts'
 import { SAGA_CASES, makeStuckSagas } from './saga-cases.ts'
 import { MEMORY_CASES } from './memory-cases.ts'
 import { EVENT_CASES, buryEvents } from './event-cases.ts'
@@ -17,6 +18,7 @@ const world: World = {}
 beforeAll(async () => {
   opened = await openTestCairn()
   await makeStuckSagas(opened.cairn.as({ tenant: 'owner' }))
+  await makeDebates(opened.cairn.as({ tenant: 'owner' }))
   Object.assign(world, await buryEvents(opened.cairn.as({ tenant: 'owner' })))
   app = createApp(opened.cairn)
   for (const step of [1, 2, 3]) {
@@ -28,7 +30,7 @@ beforeAll(async () => {
 })
 afterAll(() => opened?.dispose())
 
-const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...SAGA_CASES, ...SCHEDULE_CASES, ...EVENT_CASES, ...LINEAGE_CASES, ...MESSAGE_CASES, ...MEMORY_CASES]
+const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...SAGA_CASES, ...SCHEDULE_CASES, ...EVENT_CASES, ...LINEAGE_CASES, ...MESSAGE_CASES, ...MEMORY_CASES, ...DEBATE_CASES, ...MODEL_CASES]
 
 function send({ name, params, query, json, lines }: RouteCase, tenant: string): Promise<Answer> {
   const [method = '', template = ''] = name.split(' ')

@@ -9,9 +9,11 @@ import type {
   TaskFilter, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
+import type { DebatesClient } from './debates-client.ts'
 import type { DocumentsClient } from './documents-client.ts'
 import type { LineagesClient } from './lineages-client.ts'
 import type { MemoryClient } from './memory-client.ts'
+import type { ModelsClient } from './models-client.ts'
 
 /** `T` as it comes out of JSON: times are ISO texts. */
 export type Json<T> = T extends Date ? string : T extends readonly (infer Item)[] ? Json<Item>[] : T extends object ? { [Key in keyof T]: Json<T[Key]> } : T
@@ -106,6 +108,8 @@ export interface CairnClient {
   readonly documents: DocumentsClient
   readonly memory: MemoryClient
   readonly lineages: LineagesClient
+  readonly debates: DebatesClient
+  readonly models: ModelsClient
   readonly tasks: {
     list(filter: TaskFilter): Promise<Json<Page<Task>>>
     get(task: string): Promise<Json<Task>>

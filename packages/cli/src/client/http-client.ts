@@ -1,10 +1,12 @@
 import { type CairnEvent, isCairnError } from '@cairn/core'
 import { httpTarget } from '../import/http-target.ts'
 import type { CairnClient, WriteOptions, Json } from './cairn-client.ts'
+import { httpDebates } from './debates-client.ts'
 import { httpDocuments } from './documents-client.ts'
 import { Http, type Query } from './http.ts'
 import { httpLineages } from './lineages-client.ts'
 import { httpMemory } from './memory-client.ts'
+import { httpModels } from './models-client.ts'
 
 /** Works through a running server, for its own tenant unless one is named. */
 export function httpClient(base: string, tenant: string | undefined): CairnClient {
@@ -84,6 +86,8 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
     documents: httpDocuments(http),
     memory: httpMemory(http),
     lineages: httpLineages(http),
+    debates: httpDebates(http),
+    models: httpModels(http),
     tasks: {
       list: (filter) => http.get('/v1/tasks', { ...filter }),
       get: (task) => http.get(taskPath(task)),

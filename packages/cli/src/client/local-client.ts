@@ -1,9 +1,11 @@
 import { type Cairn, CairnError, type PointInTime } from '@cairn/core'
 import { localTarget } from '../import/local-target.ts'
 import type { CairnClient, Json, PointJson } from './cairn-client.ts'
+import { localDebates } from './debates-client.ts'
 import { localDocuments } from './documents-client.ts'
 import { localMemory } from './memory-client.ts'
 import { localLineages } from './lineages-client.ts'
+import { localModels } from './models-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
 export function localClient(cairn: Cairn, place: string): CairnClient {
@@ -82,6 +84,8 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
     documents: localDocuments(cairn),
     memory: localMemory(cairn),
     lineages: localLineages(cairn),
+    debates: localDebates(cairn),
+    models: localModels(cairn),
     tasks: {
       list: async (filter) => json(await tasks.list(filter)),
       get: async (task) => json(await tasks.get(task)),

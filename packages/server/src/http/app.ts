@@ -18,10 +18,12 @@ import { cacheRoutes } from './routes/cache.ts'
 import { checkpointHistoryRoutes } from './routes/checkpoint-history.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { debateRoutes } from './routes/debates.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { eventRoutes } from './routes/events.ts'
 import { memoryRoutes } from './routes/memory.ts'
 import { memoryUpkeepRoutes } from './routes/memory-upkeep.ts'
+import { modelRoutes } from './routes/models.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/histories.ts'
@@ -94,6 +96,8 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   taskRoutes(app)
   sagaRoutes(app)
   scheduleRoutes(app)
+  debateRoutes(app)
+  modelRoutes(app)
   eventRoutes(app, { closing, keepAliveMs })
   messageRoutes(app, { closing, keepAliveMs })
   memoryRoutes(app)
