@@ -7,6 +7,7 @@ import { Scheduler, SchedulesService } from './domains/schedules/index.ts'
 import { TasksService, closeTasks } from './domains/tasks/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { HistoriesService } from './domains/histories/index.ts'
+import { PersonalityService, PersonalityUpkeep } from './domains/personality/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
 import { SagaRunner, SagasService } from './domains/sagas/index.ts'
 import { EventCore, EventsService } from './domains/events/index.ts'
@@ -36,6 +37,7 @@ interface Engines {
   readonly sagas: SagaRunner
   readonly scheduler: Scheduler
   readonly messageUpkeep: MessageUpkeep
+  readonly personalityUpkeep: PersonalityUpkeep
   readonly events: EventCore
 }
 
@@ -62,6 +64,7 @@ export class Cairn implements AsyncDisposable {
   readonly schedules: SchedulesService
   readonly events: EventsService
   readonly messages: MessagesService
+  readonly personality: PersonalityService
   readonly health: HealthService
   readonly pools: PoolsService
   readonly identity: TenantIdentity
@@ -83,6 +86,7 @@ export class Cairn implements AsyncDisposable {
     this.tasks = new TasksService(context)
     this.schedules = new SchedulesService(context, engines.scheduler)
     this.messages = new MessagesService(context)
+    this.personality = new PersonalityService(context)
     this.state = new StateService(engines.core, this.identity)
     this.lifecycle = new StateLifecycleService(engines.core, this.identity)
     this.storage = new StorageService({ ...engines, state: this.state, domains: { message: ({ thread }) => new MessageStorage(this.conversations, thread) } }, this.identity)
@@ -134,9 +138,9 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, events } = this.#engines
+      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, personalityUpkeep, events } = this.#engines
       // First, so that readers end before what they stand on does.
-      await Promise.all([messageUpkeep.stop(), closeMessages(sql)])
+      await Promise.all([messageUpkeep.stop(), closeMessages(sql), personalityUpkeep.stop()])
       await scheduler.close()
       await sweeper.close()
       await checkpointUpkeep.stop()
@@ -191,9 +195,11 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     scheduler.start()
     const messageUpkeep = new MessageUpkeep(sql, options.logger)
     messageUpkeep.start()
+    const personalityUpkeep = new PersonalityUpkeep(sql, options.logger)
+    personalityUpkeep.start()
     const events = new EventCore({ sql, state: core, log: options.logger, events: options.events, identity: { role: 'application', tenant: options.tenant, actor: options.actor }, ...eventLog(options) })
     events.start()
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, events })
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, personalityUpkeep, events })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

@@ -107,3 +107,5 @@ export { SAGA_STATUSES, SAGA_STEP_KINDS, SAGA_STEP_STATUSES, SAGA_STRATEGIES } f
 export type * from './domains/schedules/index.ts'
 export { CATCH_UP_POLICIES, SCHEDULE_STATUSES } from './domains/schedules/index.ts'
 export { CHANNEL_PATTERNS, CHANNEL_PURPOSES, DELIVERY_STATUSES, MESSAGE_KINDS, QUEUE_KINDS } from './domains/messages/index.ts'
+export type * from './domains/personality/index.ts'
+export { RESPONSE_LENGTHS, SENTIMENTS } from './domains/personality/index.ts'

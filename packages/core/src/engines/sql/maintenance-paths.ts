@@ -22,6 +22,7 @@ export const MAINTENANCE_PATHS = [
   { path: 'document sweep', tables: ['documents.documents'], reason: 'Deletes expired documents, whose ever they are.' },
   { path: 'saga claims', tables: ['tx.sagas'], reason: 'A runner takes the next sagas, whoever they belong to; each is then run as its tenant.' },
   { path: 'schedules', tables: ['tasks.schedules', 'tasks.queue', 'tasks.keys', 'tasks.assignments', 'tx.outbox'], reason: 'One process makes the ticks of all tenants; each row and each task is written with the tenant of its schedule.' },
+  { path: 'personality upkeep', tables: ['personality.users'], reason: 'Finds which tenants have learned; each is then kept up as itself.' },
 ] as const satisfies readonly MaintenancePath[]
 
 export interface MaintenancePath {
