@@ -1,5 +1,6 @@
 import { AgentFilesService } from './domains/agent-files/index.ts'
 import { AgentsService } from './domains/agents/index.ts'
+import { CollaborationService, CollaborationUpkeep } from './domains/collaboration/index.ts'
 import { ConversationsService, MessageStorage } from './domains/conversations/index.ts'
 import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
 import { AgentRepository, CacheCore, CacheService, endCachedAgents } from './domains/cache/index.ts'
@@ -38,6 +39,7 @@ interface Engines {
   readonly scheduler: Scheduler
   readonly messageUpkeep: MessageUpkeep
   readonly personalityUpkeep: PersonalityUpkeep
+  readonly collaborationUpkeep: CollaborationUpkeep
   readonly events: EventCore
 }
 
@@ -65,6 +67,7 @@ export class Cairn implements AsyncDisposable {
   readonly events: EventsService
   readonly messages: MessagesService
   readonly personality: PersonalityService
+  readonly collaboration: CollaborationService
   readonly health: HealthService
   readonly pools: PoolsService
   readonly identity: TenantIdentity
@@ -87,6 +90,7 @@ export class Cairn implements AsyncDisposable {
     this.schedules = new SchedulesService(context, engines.scheduler)
     this.messages = new MessagesService(context)
     this.personality = new PersonalityService(context)
+    this.collaboration = new CollaborationService(context)
     this.state = new StateService(engines.core, this.identity)
     this.lifecycle = new StateLifecycleService(engines.core, this.identity)
     this.storage = new StorageService({ ...engines, state: this.state, domains: { message: ({ thread }) => new MessageStorage(this.conversations, thread) } }, this.identity)
@@ -138,9 +142,9 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, personalityUpkeep, events } = this.#engines
+      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, personalityUpkeep, collaborationUpkeep, events } = this.#engines
       // First, so that readers end before what they stand on does.
-      await Promise.all([messageUpkeep.stop(), closeMessages(sql), personalityUpkeep.stop()])
+      await Promise.all([messageUpkeep.stop(), closeMessages(sql), personalityUpkeep.stop(), collaborationUpkeep.stop()])
       await scheduler.close()
       await sweeper.close()
       await checkpointUpkeep.stop()
@@ -197,9 +201,11 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     messageUpkeep.start()
     const personalityUpkeep = new PersonalityUpkeep(sql, options.logger)
     personalityUpkeep.start()
+    const collaborationUpkeep = new CollaborationUpkeep(sql, options.logger)
+    collaborationUpkeep.start()
     const events = new EventCore({ sql, state: core, log: options.logger, events: options.events, identity: { role: 'application', tenant: options.tenant, actor: options.actor }, ...eventLog(options) })
     events.start()
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, personalityUpkeep, events })
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, personalityUpkeep, collaborationUpkeep, events })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

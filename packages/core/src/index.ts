@@ -109,3 +109,5 @@ export { CATCH_UP_POLICIES, SCHEDULE_STATUSES } from './domains/schedules/index.
 export { CHANNEL_PATTERNS, CHANNEL_PURPOSES, DELIVERY_STATUSES, MESSAGE_KINDS, QUEUE_KINDS } from './domains/messages/index.ts'
 export type * from './domains/personality/index.ts'
 export { RESPONSE_LENGTHS, SENTIMENTS } from './domains/personality/index.ts'
+export type * from './domains/collaboration/index.ts'
+export { COLLABORATION_ANSWERS, COLLABORATION_STATUSES, COLLABORATION_TRANSITIONS, FUSION_METHODS, fuseInsights, judgeTrigger } from './domains/collaboration/index.ts'

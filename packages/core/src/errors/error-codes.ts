@@ -60,6 +60,7 @@ export const ERROR_CODES = {
   SAGA_LEASE_LOST: { status: 409, retryable: false, summary: 'This process ran a saga and another one has taken it over.', remedy: 'Do nothing: the process that holds the saga now goes on with it.' },
   SAGA_CHECK_FAILED: { status: 422, retryable: false, summary: 'The check of a saga refused what its SQL steps did; they were rolled back.', remedy: 'Read what the check says, and start a saga with input that fits.' },
   COMPENSATION_FAILED: { status: 500, retryable: false, summary: 'A step of a saga could not be undone; the saga waits for an operator.', remedy: 'See `cairn sagas show`; mend the cause, then `cairn sagas retry`, `skip` or `resolve`.' },
+  COLLABORATION_LIMIT: { status: 429, retryable: true, summary: 'The partnership has as many collaborations in progress as it may.', remedy: 'Wait until one of them ends, or raise `maxConcurrent` of the partnership.' },
   ROLLBACK_IMPOSSIBLE: { status: 409, retryable: false, summary: 'A version cannot be gone back to, because data it needs are deleted.', remedy: 'Go back to a newer version; the message says from where on that is possible.' },
   CAPABILITY_MISSING: { status: 501, retryable: false, summary: 'The engine in use cannot do this.', remedy: 'See docs/engines.md for what each engine can do.' },
   MIGRATION_CHANGED: { status: 500, retryable: false, summary: 'A migration file was edited after it had been applied.', remedy: 'Put the file back as it was and add a new migration for the change.' },
