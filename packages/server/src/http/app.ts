@@ -17,6 +17,7 @@ import { breakerRoutes } from './routes/breakers.ts'
 import { cacheRoutes } from './routes/cache.ts'
 import { checkpointHistoryRoutes } from './routes/checkpoint-history.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
+import { collaborationRoutes } from './routes/collaboration.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -25,6 +26,7 @@ import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/histories.ts'
 import { homeRoutes } from './routes/home.ts'
 import { lineageRoutes } from './routes/lineages.ts'
+import { personalityRoutes } from './routes/personality.ts'
 import { poolRoutes } from './routes/pools.ts'
 import { lifecycleRoutes } from './routes/lifecycle.ts'
 import { sagaRoutes } from './routes/sagas.ts'
@@ -94,6 +96,8 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   scheduleRoutes(app)
   eventRoutes(app, { closing, keepAliveMs })
   messageRoutes(app, { closing, keepAliveMs })
+  personalityRoutes(app)
+  collaborationRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app
