@@ -27,6 +27,8 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   messages: { summary: 'Send and take messages between agents', load: async () => (await import('./commands/messages.ts')).registerMessagesCommands },
   conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
   documents: { summary: 'Store and find JSON documents', load: async () => (await import('./commands/documents.ts')).registerDocumentsCommands },
+  personality: { summary: 'What was learned about users: list, show, export, forget', load: async () => (await import('./commands/personality.ts')).registerPersonalityCommands },
+  collaboration: { summary: 'Partnerships of agents, their requests, and insights fused to one', load: async () => (await import('./commands/collaboration.ts')).registerCollaborationCommands },
   sagas: { summary: 'List sagas and help on those that wait for an operator', load: async () => (await import('./commands/sagas.ts')).registerSagasCommands },
 }
 

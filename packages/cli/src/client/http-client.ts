@@ -2,6 +2,7 @@ import { type CairnEvent, isCairnError } from '@cairn/core'
 import { httpTarget } from '../import/http-target.ts'
 import type { CairnClient, WriteOptions, Json } from './cairn-client.ts'
 import { httpDocuments } from './documents-client.ts'
+import { httpCollaboration, httpPersonality } from './people-client.ts'
 import { Http, type Query } from './http.ts'
 import { httpLineages } from './lineages-client.ts'
 
@@ -81,6 +82,8 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       move: (service, to, reason) => http.post(`${breakerPath(service)}/${to}`, reason === undefined ? {} : { reason }),
     },
     documents: httpDocuments(http),
+    personality: httpPersonality(http),
+    collaboration: httpCollaboration(http),
     lineages: httpLineages(http),
     tasks: {
       list: (filter) => http.get('/v1/tasks', { ...filter }),

@@ -54,6 +54,21 @@ export type ChatStatus =
   | 'idle'
   | 'ended'
 
+export type CollaborationAnswer =
+  | 'pending'
+  | 'accepted'
+  | 'declined'
+
+export type CollaborationStatus =
+  | 'pending'
+  | 'accepted'
+  | 'in_progress'
+  | 'completed'
+  | 'failed'
+  | 'declined'
+  | 'expired'
+  | 'cancelled'
+
 export type ConflictStrategy =
   | 'lww'
   | 'vector'
@@ -426,6 +441,154 @@ export interface AgentsStatusTransitions {
   to_status: AgentStatus
 }
 
+export interface CollaborationActivePartnershipsMetrics {
+  tenant_id: string
+  partnership_id: string
+  partnership_key: string
+  partnership_type: string
+  name: string
+  primary_agent_id: string
+  secondary_agent_id: string
+  total_collaborations: number
+  successful_collaborations: number
+  success_rate: number
+  average_user_satisfaction: number
+  effectiveness_score: number
+  compatibility_score: number
+  average_response_ms: number
+  open_requests: number
+  in_progress: number
+  max_concurrent_collaborations: number
+  last_collaboration_at: Date
+}
+
+export interface CollaborationCompatibility {
+  tenant_id: Generated<string>
+  agent_a: string
+  agent_b: string
+  collaborations: Generated<number>
+  successes: Generated<number>
+  ratings: Generated<number>
+  rating_sum: Generated<number>
+  score: GeneratedAlways<number>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface CollaborationFusionResults {
+  tenant_id: Generated<string>
+  fusion_id: string
+  fusion_key: string | null
+  request_id: string | null
+  user_id: string | null
+  participating_agents: unknown
+  individual_insights: unknown
+  fusion_method: string
+  consensus_level: number
+  confidence_score: number
+  insight_quality_score: number
+  actionability_score: number
+  unified_insight: string
+  unified_position: string
+  key_recommendations: Generated<unknown>
+  conflicting_viewpoints: Generated<unknown>
+  provenance: Generated<unknown>
+  additional_context: Generated<unknown>
+  processing_time_seconds: number
+  metadata: Generated<unknown>
+  created_at: Generated<Date>
+}
+
+export interface CollaborationPartnerships {
+  tenant_id: Generated<string>
+  partnership_id: string
+  partnership_key: string | null
+  primary_agent_id: string
+  secondary_agent_id: string
+  partnership_type: string
+  name: Generated<string>
+  description: Generated<string>
+  collaboration_focus: Generated<unknown>
+  total_collaborations: Generated<number>
+  successful_collaborations: Generated<number>
+  ratings: Generated<number>
+  rating_sum: Generated<number>
+  responses: Generated<number>
+  response_ms: Generated<number>
+  average_user_satisfaction: GeneratedAlways<number>
+  effectiveness_score: GeneratedAlways<number>
+  is_active: Generated<boolean>
+  auto_trigger_conditions: Generated<unknown>
+  max_concurrent_collaborations: Generated<number>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface CollaborationRecentCollaborationActivity {
+  tenant_id: string
+  request_id: string
+  request_key: string
+  collaboration_type: string
+  status: CollaborationStatus
+  priority: TaskPriority
+  requesting_agent_id: string
+  partnership_id: string
+  user_id: string
+  task_id: string
+  target_agents: string[]
+  participating_agents: string[]
+  deadline: Date
+  user_feedback_rating: number
+  created_at: Date
+  accepted_at: Date
+  started_at: Date
+  completed_at: Date
+  age_ms: number
+  fusions: number
+}
+
+export interface CollaborationRequestTargets {
+  tenant_id: Generated<string>
+  request_id: string
+  agent_id: string
+  answer: Generated<CollaborationAnswer>
+  reason: string | null
+  answered_at: Date | null
+  contribution: Generated<unknown>
+  rating: number | null
+  feedback: string | null
+}
+
+export interface CollaborationRequests {
+  tenant_id: Generated<string>
+  request_id: string
+  request_key: string | null
+  requesting_agent_id: string
+  collaboration_type: string
+  partnership_id: string | null
+  user_id: string | null
+  session_id: string | null
+  task_id: string | null
+  context_data: Generated<unknown>
+  priority: Generated<TaskPriority>
+  expected_outcome: Generated<string>
+  deadline: Date | null
+  needed_answers: Generated<number>
+  status: Generated<CollaborationStatus>
+  participating_agents: Generated<string[]>
+  collaboration_result: Generated<unknown>
+  end_reason: string | null
+  user_feedback_rating: number | null
+  user_feedback_text: string | null
+  request_metadata: Generated<unknown>
+  trigger_explanation: Generated<unknown>
+  created_at: Generated<Date>
+  accepted_at: Date | null
+  started_at: Date | null
+  completed_at: Date | null
+  updated_at: Generated<Date>
+}
+
 export interface ConversationsChatSessions {
   tenant_id: Generated<string>
   chat_session_id: string
@@ -768,6 +931,73 @@ export interface MonitoringConnectionStats {
   oldest_connection: Date
   newest_connection: Date
   avg_age_seconds: number
+}
+
+export interface PersonalityLearningInteractions {
+  tenant_id: Generated<string>
+  interaction_id: string
+  user_id: string
+  seq: number
+  interaction_key: string | null
+  profile_id: string | null
+  agent_id: string | null
+  session_id: string | null
+  signal: unknown
+  feedback: Generated<unknown>
+  feedback_counts: Generated<unknown>
+  counted: Generated<boolean>
+  observed_at: Date
+  created_at: Generated<Date>
+}
+
+export interface PersonalityPersonalityProfiles {
+  tenant_id: Generated<string>
+  profile_id: string
+  user_id: string
+  version: Generated<number>
+  is_active: Generated<boolean>
+  communication_style: Generated<unknown>
+  preferred_topics: Generated<unknown>
+  response_patterns: Generated<unknown>
+  motivation_triggers: Generated<unknown>
+  learning_preferences: Generated<unknown>
+  goal_orientation: Generated<unknown>
+  preferences: Generated<unknown>
+  sample_size: Generated<number>
+  confidence_score: GeneratedAlways<number>
+  snapshot_size: Generated<number>
+  through_seq: Generated<number>
+  excluded: Generated<string>
+  reasons: Generated<string[]>
+  restored_from: number | null
+  last_updated: Generated<Date>
+  created_at: Generated<Date>
+}
+
+export interface PersonalityTopics {
+  tenant_id: Generated<string>
+  user_id: string
+  term: string
+  uses: Generated<number>
+  messages: Generated<number>
+  positive: Generated<number>
+  negative: Generated<number>
+  pruned: Generated<number[]>
+}
+
+export interface PersonalityUsers {
+  tenant_id: Generated<string>
+  user_id: string
+  time_zone: Generated<string>
+  learning: Generated<boolean>
+  preferences: Generated<unknown>
+  sums: Generated<unknown>
+  pruned: Generated<unknown>
+  last_seq: Generated<number>
+  pruned_seq: Generated<number>
+  excluded: Generated<string>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
 }
 
 export interface ResilienceBreakerEvents {
@@ -1247,6 +1477,13 @@ export interface Database {
   'agents.state_policies': AgentsStatePolicies
   'agents.state_writers': AgentsStateWriters
   'agents.status_transitions': AgentsStatusTransitions
+  'collaboration.active_partnerships_metrics': CollaborationActivePartnershipsMetrics
+  'collaboration.compatibility': CollaborationCompatibility
+  'collaboration.fusion_results': CollaborationFusionResults
+  'collaboration.partnerships': CollaborationPartnerships
+  'collaboration.recent_collaboration_activity': CollaborationRecentCollaborationActivity
+  'collaboration.request_targets': CollaborationRequestTargets
+  'collaboration.requests': CollaborationRequests
   'conversations.chat_sessions': ConversationsChatSessions
   'conversations.message_edits': ConversationsMessageEdits
   'conversations.messages': ConversationsMessages
@@ -1270,6 +1507,10 @@ export interface Database {
   'messages.receipts': MessagesReceipts
   'messages.subscriptions': MessagesSubscriptions
   'monitoring.connection_stats': MonitoringConnectionStats
+  'personality.learning_interactions': PersonalityLearningInteractions
+  'personality.personality_profiles': PersonalityPersonalityProfiles
+  'personality.topics': PersonalityTopics
+  'personality.users': PersonalityUsers
   'resilience.breaker_events': ResilienceBreakerEvents
   'resilience.breaker_probes': ResilienceBreakerProbes
   'resilience.circuit_breakers': ResilienceCircuitBreakers

@@ -33,7 +33,7 @@ export async function exportUser(
   const { rows: versions } = await session.query<ProfileRow>(LIST_VERSIONS, [...whose, null, EVERYTHING])
   const { rows: interactions } = await session.query<LearningInteraction>(LIST_INTERACTIONS, [...whose, null, EVERYTHING])
   return {
-    format: 'cairn.personality/1', userId, timeZone, learning, preferences, sums, topics, profile,
+    formatVersion: 'cairn.personality/1', userId, timeZone, learning, preferences, sums, topics, profile,
     versions: versions.map(({ snapshotSize: _, lastUpdated: __, ...version }) => version), interactions,
   }
 }

@@ -241,7 +241,7 @@ export interface ForgottenUser {
 }
 
 export interface PersonalityExport {
-  readonly format: 'cairn.personality/1'
+  readonly formatVersion: 'cairn.personality/1'
   readonly userId: string
   readonly timeZone: string
   readonly learning: boolean

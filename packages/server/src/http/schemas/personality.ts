@@ -84,7 +84,7 @@ export const PersonalityUser = z
   .openapi('PersonalityUser') satisfies z.ZodType<Wire<CoreUser>>
 export const PersonalityExport = z
   .object({
-    format: z.literal('cairn.personality/1'), userId: z.string(), timeZone: z.string(), learning: z.boolean(), preferences: Preferences, sums: Counts,
+    formatVersion: z.literal('cairn.personality/1'), userId: z.string(), timeZone: z.string(), learning: z.boolean(), preferences: Preferences, sums: Counts,
     topics: z.array(z.object({ term: z.string(), uses: Count, messages: Count, positive: Count, negative: Count })), profile: PersonalityProfile, versions: z.array(PersonalityVersion),
     interactions: z.array(LearningInteraction),
   })
