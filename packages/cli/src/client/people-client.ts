@@ -2,7 +2,7 @@ import type {
   Cairn, CollaborationRequest, CollaborationRequestFilter, FuseInsights, FusionResult, Page, PageOptions, Partnership, PartnershipFilter, PersonalityExport, PersonalityProfile, PersonalityUser,
 } from '@cairn/core'
 import type { Json } from './cairn-client.ts'
-import type { Http, Query } from './http.ts'
+import type { Http } from './http.ts'
 
 export interface Forgotten {
   readonly deleted: boolean
@@ -58,8 +58,8 @@ export function localCollaboration({ collaboration }: Cairn): CollaborationClien
 
 export function httpCollaboration(http: Http): CollaborationClient {
   return {
-    partnerships: (filter) => http.get('/v1/collaboration/partnerships', { ...filter } as Query),
-    requests: (filter) => http.get('/v1/collaboration/requests', { ...filter } as Query),
+    partnerships: (filter) => http.get('/v1/collaboration/partnerships', { ...filter }),
+    requests: (filter) => http.get('/v1/collaboration/requests', { ...filter }),
     fuse: (input) => http.post('/v1/collaboration/fusions', input),
   }
 }

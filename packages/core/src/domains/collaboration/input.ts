@@ -44,6 +44,7 @@ const settings = {
 export const partnershipSchema = z.strictObject({ key: key.optional(), primaryAgent: name, secondaryAgent: name, type: kind, ...settings })
 export const partnershipChangeSchema = z.strictObject(settings)
 export const partnershipFilterSchema = z.strictObject({ agent: name.optional(), type: kind.optional(), active: z.boolean().optional(), ...page })
+export const recommendSchema = z.strictObject({ topics: words.optional(), type: kind.optional(), limit: z.number().optional() })
 export const idOrKey = name
 
 export const situationSchema = z.strictObject({

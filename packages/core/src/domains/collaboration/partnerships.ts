@@ -5,7 +5,7 @@ import { type Page, type PageOptions, decodeCursor, pageLimit, toPage } from '..
 import {
   GET_COMPATIBILITY, GET_PARTNERSHIP, INSERT_PARTNERSHIP, LIST_METRICS, LIST_PARTNERSHIPS, PARTNERS_OF, REMOVE_PARTNERSHIP, UPDATE_PARTNERSHIP,
 } from './collaboration-queries.ts'
-import { partnershipChangeSchema, partnershipFilterSchema, partnershipSchema } from './input.ts'
+import { partnershipChangeSchema, partnershipFilterSchema, partnershipSchema, recommendSchema } from './input.ts'
 import { type Room, ruleOf } from './room.ts'
 import type { Compatibility, NewPartnership, PartnerProposal, Partnership, PartnershipChange, PartnershipFilter, PartnershipMetrics } from './types.ts'
 
@@ -93,10 +93,11 @@ export class Partnerships {
    * busy come last. What comes out of each collaboration moves the scores, and so the order. AGENT_NOT_FOUND.
    */
   async recommend(agent: string, options: { readonly topics?: readonly string[]; readonly type?: string; readonly limit?: number } = {}): Promise<PartnerProposal[]> {
+    const { topics = [], type } = check(recommendSchema, options, 'options')
     const limit = pageLimit(options)
-    const wanted = new Set((options.topics ?? []).map((topic) => topic.toLowerCase()))
+    const wanted = new Set(topics.map((topic) => topic.toLowerCase()))
     const id = await this.#room.agent(agent, 'agent')
-    const rows = await this.#room.rows<PartnershipMetrics & { focus: string[] }>(PARTNERS_OF, [this.#room.tenant, id, options.type ?? null])
+    const rows = await this.#room.rows<PartnershipMetrics & { focus: string[] }>(PARTNERS_OF, [this.#room.tenant, id, type ?? null])
     return rows
       .map(({ partnershipId, primaryAgentId, secondaryAgentId, effectiveness, compatibility, focus, inProgress, maxConcurrent, total }): PartnerProposal => {
         const matchedFocus = focus.filter((topic) => wanted.has(topic.toLowerCase()))

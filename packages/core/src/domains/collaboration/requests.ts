@@ -217,8 +217,8 @@ export class CollaborationRequests {
     if (partnership !== undefined) {
       const { id, active, primaryAgentId, secondaryAgentId } = await this.#partnerships.get(partnership)
       if (!active) throw invalid('partnership', 'is not active')
-      const partners = [primaryAgentId, secondaryAgentId]
-      if (!partners.includes(requester) || !targets.some((target) => partners.includes(target))) throw invalid('partnership', 'is not one of the requesting agent with a target')
+      const partners = new Set([primaryAgentId, secondaryAgentId])
+      if (!partners.has(requester) || !targets.some((target) => partners.has(target))) throw invalid('partnership', 'is not one of the requesting agent with a target')
       return id
     }
     if (targets.length !== 1) return null

@@ -1,7 +1,5 @@
+import { TASK_PRIORITIES } from '../tasks/index.ts'
 import type { AutoTriggerConditions, Situation, TriggerVerdict } from './types.ts'
-
-/** Lowest first. */
-const PRIORITIES = ['low', 'normal', 'high', 'urgent', 'critical']
 
 /**
  * Whether the rules say that this situation is one for the partnership, and why. Each condition that is set is a sentence in `reasons` when it holds,
@@ -32,7 +30,7 @@ export function judgeTrigger(conditions: AutoTriggerConditions, situation: Situa
   }
   if (minPriority !== undefined) {
     const priority = situation.priority ?? 'normal'
-    say(PRIORITIES.indexOf(priority) >= PRIORITIES.indexOf(minPriority), `the priority is ${priority} (from ${minPriority} on)`, `the priority ${priority} is below ${minPriority}`)
+    say(TASK_PRIORITIES.indexOf(priority) >= TASK_PRIORITIES.indexOf(minPriority), `the priority is ${priority} (from ${minPriority} on)`, `the priority ${priority} is below ${minPriority}`)
   }
   const fires = reasons.length > 0 && (conditions.match === 'any' || missing.length === 0)
   return { fires, reasons, missing }

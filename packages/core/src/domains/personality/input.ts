@@ -57,7 +57,7 @@ export function mergedPreferences(before: PersonalityPreferences, patch: Prefere
   const checked = check(preferences, patch, 'preferences')
   const merged = Object.fromEntries(Object.entries({ ...before, ...checked }).filter(([, value]) => value !== null && value !== undefined))
   jsonText('preferences', merged, 65_536)
-  return merged as PersonalityPreferences
+  return merged
 }
 
 export function checkSettings(given: UserSettings) {

@@ -362,6 +362,7 @@ describe.each(cairnTargets)('collaboration ($name)', (target) => {
     expect(await refusal(collaboration.requests.giveFeedback(id, { rating: 6 }))).toBe('INVALID_ARGUMENT rating')
     expect(await refusal(collaboration.requests.fail(id, ''))).toBe('INVALID_ARGUMENT reason')
     expect(await refusal(collaboration.requests.list({ cursor: 'x' }))).toBe('INVALID_CURSOR')
+    expect(await refusal(collaboration.partnerships.recommend('ann', { topics: 'x' as unknown as string[] }))).toBe('INVALID_ARGUMENT topics')
     expect(await refusal(collaboration.consider({ agent: 'ann', confidence: 7 }))).toBe('INVALID_ARGUMENT confidence')
     expect((await collaboration.partnerships.list()).items).toEqual([])
     expect((await collaboration.requests.list()).items.map(({ key }) => key)).toEqual(['real'])
