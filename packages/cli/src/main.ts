@@ -30,6 +30,8 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   memory: { summary: 'List, show, add and forget memories; retention; blocks of working memory', load: async () => (await import('./commands/memory.ts')).registerMemoryCommands },
   debates: { summary: 'List and show debates, and say what people say in them', load: async () => (await import('./commands/debates.ts')).registerDebatesCommands },
   models: { summary: 'List and show models, their health and statistics', load: async () => (await import('./commands/models.ts')).registerModelsCommands },
+  personality: { summary: 'What was learned about users: list, show, export, forget', load: async () => (await import('./commands/personality.ts')).registerPersonalityCommands },
+  collaboration: { summary: 'Partnerships of agents, their requests, and insights fused to one', load: async () => (await import('./commands/collaboration.ts')).registerCollaborationCommands },
   sagas: { summary: 'List sagas and help on those that wait for an operator', load: async () => (await import('./commands/sagas.ts')).registerSagasCommands },
 }
 

@@ -1,5 +1,6 @@
 import { AgentFilesService } from './domains/agent-files/index.ts'
 import { AgentsService } from './domains/agents/index.ts'
+import { CollaborationService, CollaborationUpkeep } from './domains/collaboration/index.ts'
 import { ConversationsService, MessageStorage } from './domains/conversations/index.ts'
 import { DebatesService, closeDebates } from './domains/debates/index.ts'
 import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
@@ -9,6 +10,7 @@ import { TasksService, closeTasks } from './domains/tasks/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { ModelsService } from './domains/models/index.ts'
 import { HistoriesService } from './domains/histories/index.ts'
+import { PersonalityService, PersonalityUpkeep } from './domains/personality/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
 import { SagaRunner, SagasService } from './domains/sagas/index.ts'
 import { EventCore, EventsService } from './domains/events/index.ts'
@@ -38,8 +40,8 @@ interface Engines {
   readonly lineages: LineageCore
   readonly sagas: SagaRunner
   readonly scheduler: Scheduler
-  readonly messageUpkeep: MessageUpkeep
-  readonly memoryUpkeep: MemoryUpkeep
+  /** What one process does for all tenants now and then. */
+  readonly upkeeps: readonly { stop(): Promise<void> }[]
   readonly events: EventCore
 }
 
@@ -69,6 +71,8 @@ export class Cairn implements AsyncDisposable {
   readonly events: EventsService
   readonly messages: MessagesService
   readonly memory: MemoryService
+  readonly personality: PersonalityService
+  readonly collaboration: CollaborationService
   readonly health: HealthService
   readonly pools: PoolsService
   readonly identity: TenantIdentity
@@ -90,6 +94,8 @@ export class Cairn implements AsyncDisposable {
     this.tasks = new TasksService(context)
     this.schedules = new SchedulesService(context, engines.scheduler)
     this.messages = new MessagesService(context)
+    this.personality = new PersonalityService(context)
+    this.collaboration = new CollaborationService(context)
     this.state = new StateService(engines.core, this.identity)
     this.lifecycle = new StateLifecycleService(engines.core, this.identity)
     this.storage = new StorageService({ ...engines, state: this.state, domains: { message: ({ thread }) => new MessageStorage(this.conversations, thread) } }, this.identity)
@@ -144,9 +150,10 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, memoryUpkeep, events } = this.#engines
+      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, upkeeps, events } = this.#engines
       // First, so that readers end before what they stand on does.
-      await Promise.all([messageUpkeep.stop(), memoryUpkeep.stop(), closeMessages(sql), closeDebates(sql)])
+      await Promise.all(upkeeps.map((upkeep) => upkeep.stop()))
+      await Promise.all([closeMessages(sql), closeDebates(sql)])
       await scheduler.close()
       await sweeper.close()
       await checkpointUpkeep.stop()
@@ -199,13 +206,16 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const sagas = new SagaRunner(sql, core, options.logger)
     const scheduler = new Scheduler(sql, options.logger)
     scheduler.start()
-    const messageUpkeep = new MessageUpkeep(sql, options.logger)
-    messageUpkeep.start()
-    const memoryUpkeep = new MemoryUpkeep(sql, options.logger, memorySettings(options.memory))
-    memoryUpkeep.start()
+    const upkeeps = [
+      new MessageUpkeep(sql, options.logger),
+      new MemoryUpkeep(sql, options.logger, memorySettings(options.memory)),
+      new PersonalityUpkeep(sql, options.logger),
+      new CollaborationUpkeep(sql, options.logger),
+    ]
+    for (const upkeep of upkeeps) upkeep.start()
     const events = new EventCore({ sql, state: core, log: options.logger, events: options.events, identity: { role: 'application', tenant: options.tenant, actor: options.actor }, ...eventLog(options) })
     events.start()
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, memoryUpkeep, events })
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, upkeeps, events })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../src/index.ts'
 import { type Answer, type Call, type TestCairn, caller, openTestCairn } from './harness.ts'
 import { type OpenApi, ResponseSchemas } from './response-schemas.ts'
+import { COLLABORATION_CASES, PERSONALITY_CASES } from './people-cases.ts'
 import { AGENT_CASES, CONVERSATION_CASES, HISTORY_CASES, type RouteCase, STATE_CASES, type World, BREAKER_CASES, DOCUMENT_CASES, TASK_CASES, SCHEDULE_CASES, LINEAGE_CASES, MESSAGE_CASES } from './route-cases.ts'
 import { DEBATE_CASES, MODEL_CASES, makeDebates } from './debate-cases.ts'
 import { SAGA_CASES, makeStuckSagas } from './saga-cases.ts'
@@ -30,7 +31,7 @@ beforeAll(async () => {
 })
 afterAll(() => opened?.dispose())
 
-const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...SAGA_CASES, ...SCHEDULE_CASES, ...EVENT_CASES, ...LINEAGE_CASES, ...MESSAGE_CASES, ...MEMORY_CASES, ...DEBATE_CASES, ...MODEL_CASES]
+const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...SAGA_CASES, ...SCHEDULE_CASES, ...EVENT_CASES, ...LINEAGE_CASES, ...MESSAGE_CASES, ...MEMORY_CASES, ...DEBATE_CASES, ...MODEL_CASES, ...PERSONALITY_CASES, ...COLLABORATION_CASES]
 
 function send({ name, params, query, json, lines }: RouteCase, tenant: string): Promise<Answer> {
   const [method = '', template = ''] = name.split(' ')

@@ -14,6 +14,7 @@ import type { DocumentsClient } from './documents-client.ts'
 import type { LineagesClient } from './lineages-client.ts'
 import type { MemoryClient } from './memory-client.ts'
 import type { ModelsClient } from './models-client.ts'
+import type { CollaborationClient, PersonalityClient } from './people-client.ts'
 
 /** `T` as it comes out of JSON: times are ISO texts. */
 export type Json<T> = T extends Date ? string : T extends readonly (infer Item)[] ? Json<Item>[] : T extends object ? { [Key in keyof T]: Json<T[Key]> } : T
@@ -107,6 +108,8 @@ export interface CairnClient {
   }
   readonly documents: DocumentsClient
   readonly memory: MemoryClient
+  readonly personality: PersonalityClient
+  readonly collaboration: CollaborationClient
   readonly lineages: LineagesClient
   readonly debates: DebatesClient
   readonly models: ModelsClient

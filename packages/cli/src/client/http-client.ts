@@ -3,6 +3,7 @@ import { httpTarget } from '../import/http-target.ts'
 import type { CairnClient, WriteOptions, Json } from './cairn-client.ts'
 import { httpDebates } from './debates-client.ts'
 import { httpDocuments } from './documents-client.ts'
+import { httpCollaboration, httpPersonality } from './people-client.ts'
 import { Http, type Query } from './http.ts'
 import { httpLineages } from './lineages-client.ts'
 import { httpMemory } from './memory-client.ts'
@@ -85,6 +86,8 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
     },
     documents: httpDocuments(http),
     memory: httpMemory(http),
+    personality: httpPersonality(http),
+    collaboration: httpCollaboration(http),
     lineages: httpLineages(http),
     debates: httpDebates(http),
     models: httpModels(http),

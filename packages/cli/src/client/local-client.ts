@@ -4,6 +4,7 @@ import type { CairnClient, Json, PointJson } from './cairn-client.ts'
 import { localDebates } from './debates-client.ts'
 import { localDocuments } from './documents-client.ts'
 import { localMemory } from './memory-client.ts'
+import { localCollaboration, localPersonality } from './people-client.ts'
 import { localLineages } from './lineages-client.ts'
 import { localModels } from './models-client.ts'
 
@@ -83,6 +84,8 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
     },
     documents: localDocuments(cairn),
     memory: localMemory(cairn),
+    personality: localPersonality(cairn),
+    collaboration: localCollaboration(cairn),
     lineages: localLineages(cairn),
     debates: localDebates(cairn),
     models: localModels(cairn),

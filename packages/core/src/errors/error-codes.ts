@@ -64,6 +64,8 @@ export const ERROR_CODES = {
   DEBATE_LEASE_LOST: { status: 409, retryable: false, summary: 'This process ran a debate that has ended, or that another one has taken over.', remedy: 'Do nothing: the process that holds the debate now goes on with it.' },
   TURN_NOT_OPEN: { status: 409, retryable: false, summary: 'The debate does not wait for this participant now.', remedy: 'See `awaited` of the debate for whom it waits; a turn that was passed over does not come back.' },
   MODEL_UNAVAILABLE: { status: 409, retryable: false, summary: 'The model is switched off, or no healthy one has what is asked for.', remedy: 'Choose another, or set its status to available; `models.list` shows status and health.' },
+  COLLABORATION_LIMIT: { status: 429, retryable: true, summary: 'The partnership has as many collaborations in progress as it may.', remedy: 'Wait until one of them ends, or raise `maxConcurrent` of the partnership.' },
+  ROLLBACK_IMPOSSIBLE: { status: 409, retryable: false, summary: 'A version cannot be gone back to, because data it needs are deleted.', remedy: 'Go back to a newer version; the message says from where on that is possible.' },
   CAPABILITY_MISSING: { status: 501, retryable: false, summary: 'The engine in use cannot do this.', remedy: 'See docs/engines.md for what each engine can do.' },
   MIGRATION_CHANGED: { status: 500, retryable: false, summary: 'A migration file was edited after it had been applied.', remedy: 'Put the file back as it was and add a new migration for the change.' },
   MIGRATION_FAILED: { status: 500, retryable: false, summary: 'A migration did not run to its end.', remedy: 'Read the cause, correct it, and run `cairn migrate up` again: it continues where it stopped.' },

@@ -17,6 +17,7 @@ import { breakerRoutes } from './routes/breakers.ts'
 import { cacheRoutes } from './routes/cache.ts'
 import { checkpointHistoryRoutes } from './routes/checkpoint-history.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
+import { collaborationRoutes } from './routes/collaboration.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { debateRoutes } from './routes/debates.ts'
 import { documentRoutes } from './routes/documents.ts'
@@ -29,6 +30,7 @@ import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/histories.ts'
 import { homeRoutes } from './routes/home.ts'
 import { lineageRoutes } from './routes/lineages.ts'
+import { personalityRoutes } from './routes/personality.ts'
 import { poolRoutes } from './routes/pools.ts'
 import { lifecycleRoutes } from './routes/lifecycle.ts'
 import { sagaRoutes } from './routes/sagas.ts'
@@ -102,6 +104,8 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   messageRoutes(app, { closing, keepAliveMs })
   memoryRoutes(app)
   memoryUpkeepRoutes(app)
+  personalityRoutes(app)
+  collaborationRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app

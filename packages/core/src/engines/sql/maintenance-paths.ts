@@ -23,6 +23,8 @@ export const MAINTENANCE_PATHS = [
   { path: 'memory upkeep', tables: ['memory.conversation_memory', 'memory.retention_reports'], reason: 'Deletes expired memories, whose ever they are, and finds the tenants that retention is due for; each is then kept up as itself.' },
   { path: 'saga claims', tables: ['tx.sagas'], reason: 'A runner takes the next sagas, whoever they belong to; each is then run as its tenant.' },
   { path: 'schedules', tables: ['tasks.schedules', 'tasks.queue', 'tasks.keys', 'tasks.assignments', 'tx.outbox'], reason: 'One process makes the ticks of all tenants; each row and each task is written with the tenant of its schedule.' },
+  { path: 'personality upkeep', tables: ['personality.users'], reason: 'Finds which tenants have learned; each is then kept up as itself.' },
+  { path: 'collaboration upkeep', tables: ['collaboration.requests'], reason: 'One process expires the requests of all tenants; each row is written with its own tenant.' },
 ] as const satisfies readonly MaintenancePath[]
 
 export interface MaintenancePath {
