@@ -3,10 +3,10 @@ import {
   ALL_TOPICS, DELETE_INTERACTIONS, DELETE_PROFILES, DELETE_TOPICS, DELETE_USER, LIST_INTERACTIONS, LIST_VERSIONS, SELECT_USER, SET_USER,
 } from './personality-queries.ts'
 import { type ProfileRow, type UserRow, type Whose, lockOrAddUser, lockUser } from './profile-store.ts'
-import type { ForgottenUser, LearningInteraction, PersonalityExport, PersonalityProfile } from './types.ts'
+import type { ForgottenPersonality, LearningInteraction, PersonalityExport, PersonalityProfile } from './types.ts'
 
 /** With the user's lock, so that whoever learns at the moment is either deleted with the rest or begins with an empty profile. */
-export async function forgetUser(session: SqlSession, whose: Whose, stopLearning: boolean): Promise<ForgottenUser> {
+export async function forgetUser(session: SqlSession, whose: Whose, stopLearning: boolean): Promise<ForgottenPersonality> {
   const known = await lockUser(session, whose)
   const remove = async (statement: string): Promise<number> => (await session.query(statement, whose)).rowCount
   const interactions = await remove(DELETE_INTERACTIONS)

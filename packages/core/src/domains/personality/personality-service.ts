@@ -17,7 +17,7 @@ import { pruneUsers } from './prune.ts'
 import { rollBack } from './rollback.ts'
 import { rounded } from './statistics.ts'
 import type {
-  Counts, ForgetOptions, ForgottenUser, InteractionFeedback, InteractionListOptions, LearningInteraction, NewInteraction, ObservedInteraction, PersonalityAudit, PersonalityExport,
+  Counts, ForgetOptions, ForgottenPersonality, InteractionFeedback, InteractionListOptions, LearningInteraction, NewInteraction, ObservedInteraction, PersonalityAudit, PersonalityExport,
   PersonalityProfile, PersonalityUser, PersonalityVersion, PrunePersonality, UserSettings,
 } from './types.ts'
 
@@ -136,7 +136,7 @@ export class PersonalityService {
   }
 
   /** Deletes all that is stored of a user, also while others learn: what they observe later begins anew, unless `stopLearning`. */
-  async forget(userId: string, options: ForgetOptions = {}): Promise<ForgottenUser> {
+  async forget(userId: string, options: ForgetOptions = {}): Promise<ForgottenPersonality> {
     const whose = this.#whose(userId)
     const { stopLearning } = checkForgetting(options)
     return this.#write((session) => forgetUser(session, whose, stopLearning))

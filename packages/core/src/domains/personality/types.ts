@@ -232,7 +232,7 @@ export interface ForgetOptions {
   readonly stopLearning?: boolean
 }
 
-export interface ForgottenUser {
+export interface ForgottenPersonality {
   /** False when nothing was known of the user. */
   readonly forgotten: boolean
   readonly interactions: number

@@ -95,7 +95,7 @@ export const Rollback = z.strictObject({ version: z.number() }).openapi('Persona
 export const ForgetQuery = z.strictObject({ stopLearning: Flag.optional().openapi({ description: 'Keep the id, so that nothing is learned again.' }) })
 export const Forgotten = z
   .object({ deleted: z.boolean().openapi({ description: 'False when nothing was known.' }), interactions: Count.optional(), versions: Count.optional(), topics: Count.optional() })
-  .openapi('ForgottenUser')
+  .openapi('ForgottenPersonality')
 
 export const UserParam = z.object({ user: z.string().openapi({ description: "The user's id.", example: 'ann' }) })
 export const InteractionParam = UserParam.extend({ interaction: z.string().openapi({ description: "The interaction's id." }) })
