@@ -7,6 +7,7 @@ import { Scheduler, SchedulesService } from './domains/schedules/index.ts'
 import { TasksService, closeTasks } from './domains/tasks/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { HistoriesService } from './domains/histories/index.ts'
+import { KnowledgeService } from './domains/knowledge/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
 import { SagaRunner, SagasService } from './domains/sagas/index.ts'
 import { EventCore, EventsService } from './domains/events/index.ts'
@@ -57,6 +58,7 @@ export class Cairn implements AsyncDisposable {
   readonly histories: HistoriesService
   readonly resilience: ResilienceService
   readonly documents: DocumentsService
+  readonly knowledge: KnowledgeService
   readonly tasks: TasksService
   readonly sagas: SagasService
   readonly schedules: SchedulesService
@@ -80,6 +82,7 @@ export class Cairn implements AsyncDisposable {
     this.conversations = new ConversationsService(context)
     this.histories = new HistoriesService(context)
     this.documents = new DocumentsService(context)
+    this.knowledge = new KnowledgeService(context)
     this.tasks = new TasksService(context)
     this.schedules = new SchedulesService(context, engines.scheduler)
     this.messages = new MessagesService(context)

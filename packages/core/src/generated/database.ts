@@ -583,6 +583,80 @@ export interface KnowledgeDocuments {
   updated_at: Generated<Date>
 }
 
+export interface KnowledgeEmbeddings {
+  tenant_id: Generated<string>
+  embedding_id: string
+  fact_id: string
+  embedding_model: string
+  embedding_version: Generated<string>
+  dimensions: number
+  embedding: number[]
+  text_content: string
+  content_hash: string
+  created_at: Generated<Date>
+}
+
+export interface KnowledgeEntities {
+  tenant_id: Generated<string>
+  entity_id: string
+  space: string
+  name: string
+  name_folded: string
+  entity_type: string | null
+  type_folded: string | null
+  listed_as: string | null
+  merged_into: string | null
+  merged_at: Date | null
+  merge_note: string | null
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface KnowledgeEntityNames {
+  tenant_id: Generated<string>
+  space: string
+  name: string
+  entity_id: string
+  created_at: Generated<Date>
+}
+
+export interface KnowledgeFacts {
+  tenant_id: Generated<string>
+  fact_id: string
+  origin_id: string
+  space: string
+  entity_id: string
+  predicate: string
+  is_functional: boolean
+  object_type: string
+  object_value: unknown
+  object_entity_id: string | null
+  object_hash: string
+  content: string
+  folded: string | null
+  terms: GeneratedAlways<string>
+  source_agent_id: string | null
+  confidence_score: Generated<number>
+  evidence: Generated<unknown>
+  valid_from: Date
+  valid_until: Date | null
+  recorded_from: Date
+  recorded_until: Date | null
+  ended_by: string | null
+  end_note: string | null
+  created_at: Generated<Date>
+}
+
+export interface KnowledgePredicates {
+  tenant_id: Generated<string>
+  space: string
+  predicate: string
+  is_functional: boolean
+  description: string | null
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
 export interface LineagesCheckpoints {
   tenant_id: Generated<string>
   lineage_id: string
@@ -1258,6 +1332,11 @@ export interface Database {
   'histories.items': HistoriesItems
   'histories.operations': HistoriesOperations
   'knowledge.documents': KnowledgeDocuments
+  'knowledge.embeddings': KnowledgeEmbeddings
+  'knowledge.entities': KnowledgeEntities
+  'knowledge.entity_names': KnowledgeEntityNames
+  'knowledge.facts': KnowledgeFacts
+  'knowledge.predicates': KnowledgePredicates
   'lineages.checkpoints': LineagesCheckpoints
   'lineages.threads': LineagesThreads
   'lineages.writes': LineagesWrites
