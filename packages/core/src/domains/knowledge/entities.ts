@@ -70,7 +70,7 @@ export async function currentId(context: SpaceContext, entity: string): Promise<
 
 /** See KnowledgeSpace.entities. */
 export async function listEntities({ sql, identity, space }: SpaceContext, filter: z.output<typeof entityFilter>): Promise<Page<Entity>> {
-  const limit = pageLimit({ ...(filter.limit === undefined ? {} : { limit: filter.limit }) })
+  const limit = pageLimit(filter.limit === undefined ? {} : { limit: filter.limit })
   const after = decodeCursor('entities', filter.cursor, 1)?.[0] ?? null
   const values = [identity.tenant, space, filter.type ?? null, filter.prefix ?? null, filter.mentioned, after === null ? null : String(after), limit + 1]
   const { rows } = await sql.query<Entity>(identity, LIST_ENTITIES, values)

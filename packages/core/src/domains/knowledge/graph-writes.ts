@@ -53,7 +53,7 @@ export function createRelations(context: SpaceContext, given: Relations): Promis
     const known = await lockEntities(context, session, unnamed(given.flatMap(({ from, to }) => [from, to])))
     const statements = given.map(({ from, to, relationType }) => {
       const subject = known.byName.get(from) as EntityName
-      return { entityId: subject.id, predicate: relationType, statement: statementOf(subject, relationType, known.byName.get(to) as EntityName, undefined) }
+      return { entityId: subject.id, predicate: relationType, statement: statementOf(subject, relationType, known.byName.get(to), undefined) }
     })
     const isNew = await assertAll(context, session, statements)
     return given.filter((_, index) => isNew[index])

@@ -2,7 +2,8 @@ import * as z from 'zod'
 import { check, invalid, isUuid, jsonText, text, uuidText } from '../../checks/index.ts'
 import { type Embedder, contentHash } from '../../embedding/index.ts'
 import { canonicalJson } from '../../state/index.ts'
-import type { EntityRef, NewFact } from './types.ts'
+import { BUILTIN_RULE_NAMES } from './builtin-rules.ts'
+import type { EntityRef, FactExtractor, NewFact } from './types.ts'
 import { DEFAULT_SPACE, type ObjectType } from './words.ts'
 
 export const MAX_BATCH_FACTS = 1000
@@ -50,19 +51,22 @@ export type CheckedEvidence = z.output<typeof evidence>
 const hasOneObject = (fact: { value?: unknown; object?: unknown }): boolean => (fact.value === undefined) !== (fact.object === undefined)
 const value = z.unknown().refine((given) => given !== null, 'is null, which says nothing: retract the fact, or leave it out')
 
-export const newFact = z
-  .strictObject({
-    entity: entityRef,
-    predicate: predicateName,
-    value: value.optional(),
-    object: entityRef.optional(),
-    confidence: confidence.default(1),
-    evidence: evidence.optional(),
-    validFrom: time.optional(),
-    validUntil: time.optional(),
-  })
-  .refine(hasOneObject, { error: 'give either a value, or an object that is an entity', path: ['value'] })
-  .refine(({ validFrom, validUntil }) => validFrom === undefined || validUntil === undefined || validUntil > validFrom, { error: 'is not after validFrom', path: ['validUntil'] })
+const triple = {
+  entity: entityRef,
+  predicate: predicateName,
+  value: value.optional(),
+  object: entityRef.optional(),
+  confidence: confidence.default(1),
+  validFrom: time.optional(),
+  validUntil: time.optional(),
+}
+const oneObject = { error: 'give either a value, or an object that is an entity', path: ['value'] }
+const endsLater = ({ validFrom, validUntil }: { validFrom?: number | undefined; validUntil?: number | undefined }): boolean => validFrom === undefined || validUntil === undefined || validUntil > validFrom
+const later = { error: 'is not after validFrom', path: ['validUntil'] }
+
+export const newFact = z.strictObject({ ...triple, evidence: evidence.optional() }).refine(hasOneObject, oneObject).refine(endsLater, later)
+/** What a function read out of a text: the evidence is that text. */
+export const extractedFact = z.strictObject(triple).refine(hasOneObject, oneObject).refine(endsLater, later)
 export type CheckedFact = z.output<typeof newFact>
 
 export const newFacts = z.array(newFact).max(MAX_BATCH_FACTS)
@@ -106,6 +110,24 @@ const walk = {
 }
 export const neighbourhoodOptions = z.strictObject({ ...walk, depth: z.number().int().min(1).max(6).default(1), limit: z.number().int().min(1).max(1000).default(100) })
 export const pathOptions = z.strictObject({ ...walk, maxDepth: z.number().int().min(1).max(8).default(4), limit: z.number().int().min(1).max(100).default(10) })
+const rule = z.strictObject({
+  name: text(1, 100),
+  pattern: z.union([z.instanceof(RegExp), text(1, 2000)]),
+  predicate: predicateName.optional(),
+  entityType: entityType.optional(),
+  object: z.enum(['entity', 'text', 'number']).default('text'),
+  objectType: entityType.optional(),
+  confidence: confidence.default(1),
+})
+export type CheckedRule = z.output<typeof rule>
+const given = z.strictObject({ text: text(1, 1_000_000), evidence: evidence.optional(), validFrom: time.optional(), validUntil: time.optional() }).refine(endsLater, later)
+export const ingestTexts = z.array(z.union([text(1, 1_000_000).transform((text) => ({ text, evidence: undefined, validFrom: undefined, validUntil: undefined })), given], 'is not a text, or an object with one')).max(1000)
+export const ingestOptions = z.strictObject({
+  rules: z.array(rule).max(200).default([]),
+  builtin: z.union([z.boolean(), z.array(z.enum(BUILTIN_RULE_NAMES))]).optional(),
+  extract: z.custom<FactExtractor>((value) => typeof value === 'function', 'must be a function').optional(),
+})
+
 export const declaration = z.strictObject({ predicate: predicateName, functional: z.boolean(), description: text(0, 1000).optional() })
 
 /** The object of a fact as it is stored; `hash` is the same for the same value, however its JSON is written. */

@@ -6,9 +6,10 @@ import { correctFact, invalidateFact, retractFact } from './change-fact.ts'
 import { addAliases, addEntity, forgetEntity, getEntity, listEntities } from './entities.ts'
 import { reembedFacts } from './fact-vectors.ts'
 import {
-  checkFacts, correction, declaration, endOptions, entityFilter, entityOrName, factFilter, historyOptions, mergeOptions, neighbourhoodOptions, newEntity, pathOptions,
+  checkFacts, correction, declaration, endOptions, entityFilter, entityOrName, factFilter, historyOptions, ingestOptions, ingestTexts, mergeOptions, neighbourhoodOptions, newEntity, pathOptions,
   retractOptions, searchOptions,
 } from './input.ts'
+import { ingest } from './ingest.ts'
 import { KnowledgeGraph } from './knowledge-graph.ts'
 import { mergeEntities } from './merge-entities.ts'
 import { declarePredicate, listPredicates } from './predicates.ts'
@@ -16,7 +17,7 @@ import { factHistory, getFact, listFacts } from './read-facts.ts'
 import { searchFacts } from './search-facts.ts'
 import type { SpaceContext } from './space-context.ts'
 import type {
-  AssertedFact, Entity, EntityFilter, Fact, FactCorrection, FactFilter, FactHistoryOptions, FactReembedResult, FactSearchOptions, FactSearchResult, ForgottenEntity, KnowledgePaths,
+  AssertedFact, Entity, EntityFilter, Fact, FactCorrection, FactFilter, FactHistoryOptions, FactReembedResult, FactSearchOptions, FactSearchResult, ForgottenEntity, IngestOptions, IngestResult, IngestText, KnowledgePaths,
   MergedEntities, Neighbourhood, NeighbourhoodOptions, NewEntity, NewFact, PathSearchOptions, PredicateDeclaration,
 } from './types.ts'
 import { neighbourhoodOf, pathsBetween } from './walk-facts.ts'
@@ -109,6 +110,16 @@ export class KnowledgeSpace {
   /** One fact; see `assertMany`. */
   async assert(fact: NewFact): Promise<AssertedFact> {
     return (await this.assertMany([fact]))[0] as AssertedFact
+  }
+
+  /**
+   * Reads facts out of up to 1,000 texts: by rules, by the built-in rules for English, by a function, or several of them. The text is their evidence, so
+   * that the same text again adds nothing, also when what it said has been superseded since. Facts are stored a thousand at a time.
+   *
+   * Errors: EXTRACTION_FAILED when the function throws or gives back no list, and then nothing is stored; otherwise as `assertMany`.
+   */
+  async ingest(texts: readonly (string | IngestText)[], options: IngestOptions = {}): Promise<IngestResult> {
+    return ingest(this.context, check(ingestTexts, texts, 'texts'), check(ingestOptions, options, 'options'))
   }
 
   /** Any row, also one that is not believed any more. */

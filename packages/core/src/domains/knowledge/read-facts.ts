@@ -46,7 +46,7 @@ export async function whereValues(context: SpaceContext, { asOf, anyTime, entity
 
 /** See KnowledgeSpace.facts. */
 export async function listFacts(context: SpaceContext, filter: z.output<typeof factFilter>): Promise<Page<Fact>> {
-  const limit = pageLimit({ ...(filter.limit === undefined ? {} : { limit: filter.limit }) })
+  const limit = pageLimit(filter.limit === undefined ? {} : { limit: filter.limit })
   const after = uuidIn(FACTS, decodeCursor(FACTS, filter.cursor, 1)?.[0])
   const contained = filter.contains === undefined ? null : canonicalJson(filter.contains)
   const agent = filter.sourceAgent === undefined ? null : await resolveAgentId(context, filter.sourceAgent, 'sourceAgent')
@@ -60,7 +60,7 @@ export async function listFacts(context: SpaceContext, filter: z.output<typeof f
 
 /** See KnowledgeSpace.history. */
 export async function factHistory(context: SpaceContext, which: z.output<typeof historyOptions> | { readonly fact: string; readonly limit?: number; readonly cursor?: string }): Promise<Page<Fact>> {
-  const limit = pageLimit({ ...(which.limit === undefined ? {} : { limit: which.limit }) })
+  const limit = pageLimit(which.limit === undefined ? {} : { limit: which.limit })
   const [time, id] = decodeCursor(HISTORY, which.cursor, 2) ?? []
   const after = time === undefined ? null : new Date(String(time))
   if (after !== null && Number.isNaN(after.getTime())) throw notOurs(HISTORY)

@@ -28,7 +28,7 @@ interface Found {
 
 /** See KnowledgeSpace.search. */
 export async function searchFacts(context: SpaceContext, options: z.output<typeof searchOptions>): Promise<FactSearchResult> {
-  const limit = pageLimit({ ...(options.limit === undefined ? {} : { limit: options.limit }) })
+  const limit = pageLimit(options.limit === undefined ? {} : { limit: options.limit })
   const [offset = 0] = decodeCursor(LIST, options.cursor, 1) ?? []
   if (typeof offset !== 'number' || !Number.isSafeInteger(offset) || offset < 0) {
     throw new CairnError('INVALID_CURSOR', 'cursor: this is not a cursor of a search for facts. Start again without a cursor.', { details: { list: LIST } })

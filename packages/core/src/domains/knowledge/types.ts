@@ -1,5 +1,6 @@
 import type { Embedder } from '../../embedding/index.ts'
 import type { PageOptions } from '../../paging/index.ts'
+import type { BuiltinRuleName } from './builtin-rules.ts'
 import type { FactEnding, ObjectType } from './words.ts'
 
 /** Which part of the tenant's knowledge, and how it is searched. */
@@ -117,6 +118,57 @@ export interface AssertedFact {
   readonly isNew: boolean
   /** `pending`: the embedder is down; `reembed` makes up for it. */
   readonly embedding: 'done' | 'pending' | 'none'
+}
+
+/** A pattern over texts. The named groups `entity` and `object` are what it says; `predicate` may be a group, too. */
+export interface ExtractionRule {
+  /** Named in the evidence. */
+  readonly name: string
+  /** A text is read with the flags `giu`. It runs in this process: a pattern that takes exponential time holds it up. */
+  readonly pattern: RegExp | string
+  /** @default the group `predicate` */
+  readonly predicate?: string
+  /** Of entities that are made. */
+  readonly entityType?: string
+  /** What the group `object` is. @default 'text' */
+  readonly object?: 'entity' | 'text' | 'number'
+  readonly objectType?: string
+  /** 0 to 1. @default 1 */
+  readonly confidence?: number
+}
+
+/** Reads facts out of a text; a call of a model, say. Gives back an array of `NewFact` without evidence, or an object with it as `facts`. */
+export type FactExtractor = (text: string) => unknown
+
+export interface IngestText {
+  /** At most 1,000,000 characters. */
+  readonly text: string
+  readonly evidence?: Omit<EvidenceInput, 'text'>
+  /** For all that it says, unless the extractor says other. */
+  readonly validFrom?: Date | string
+  readonly validUntil?: Date | string
+}
+
+export interface IngestOptions {
+  readonly rules?: readonly ExtractionRule[]
+  /** The built-in rules for English, all or some. @default true when neither rules nor an extractor are given */
+  readonly builtin?: boolean | readonly BuiltinRuleName[]
+  readonly extract?: FactExtractor
+}
+
+export interface RejectedFact {
+  /** Which of the texts. */
+  readonly text: number
+  /** `rule:<name>` or `extract`. */
+  readonly source: string
+  /** The first wrong field, and why. */
+  readonly problem: string
+}
+
+export interface IngestResult {
+  readonly facts: AssertedFact[]
+  /** What was read but says no fact; the rest is stored. */
+  readonly rejected: RejectedFact[]
 }
 
 export interface FactCorrection {
