@@ -24,6 +24,7 @@ import { messageRoutes } from './routes/messages.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/histories.ts'
 import { homeRoutes } from './routes/home.ts'
+import { knowledgeRoutes } from './routes/knowledge.ts'
 import { lineageRoutes } from './routes/lineages.ts'
 import { poolRoutes } from './routes/pools.ts'
 import { lifecycleRoutes } from './routes/lifecycle.ts'
@@ -89,6 +90,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   poolRoutes(app)
   breakerRoutes(app)
   documentRoutes(app)
+  knowledgeRoutes(app)
   taskRoutes(app)
   sagaRoutes(app)
   scheduleRoutes(app)

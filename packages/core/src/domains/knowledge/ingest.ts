@@ -96,7 +96,7 @@ function factFrom({ source, quote, fact }: Candidate, text: Text): CheckedFact |
   try {
     const checked = check(extractedFact, fact, 'fact')
     if (checked.object === undefined) valueOf(checked.value, 'value')
-    const evidence: CheckedEvidence = { messages: [], memories: [], source, ...text.evidence, text: quote.slice(0, QUOTE).toWellFormed() }
+    const evidence: CheckedEvidence = { messages: [], memories: [], source, ...text.evidence, text: quote.trim().slice(0, QUOTE).toWellFormed() }
     const validFrom = checked.validFrom ?? text.validFrom
     const validUntil = checked.validUntil ?? text.validUntil
     if (validFrom !== undefined && validUntil !== undefined && validUntil <= validFrom) return 'validUntil: is not after validFrom.'
