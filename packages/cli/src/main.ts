@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   messages: { summary: 'Send and take messages between agents', load: async () => (await import('./commands/messages.ts')).registerMessagesCommands },
   conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
   documents: { summary: 'Store and find JSON documents', load: async () => (await import('./commands/documents.ts')).registerDocumentsCommands },
+  knowledge: { summary: 'Record and find what is known: entities and facts in two times', load: async () => (await import('./commands/knowledge.ts')).registerKnowledgeCommands },
   sagas: { summary: 'List sagas and help on those that wait for an operator', load: async () => (await import('./commands/sagas.ts')).registerSagasCommands },
 }
 

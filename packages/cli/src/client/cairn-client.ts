@@ -10,6 +10,7 @@ import type {
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 import type { DocumentsClient } from './documents-client.ts'
+import type { KnowledgeClient } from './knowledge-client.ts'
 import type { LineagesClient } from './lineages-client.ts'
 
 /** `T` as it comes out of JSON: times are ISO texts. */
@@ -103,6 +104,7 @@ export interface CairnClient {
     move(service: string, to: 'open' | 'close' | 'reset', reason: string | undefined): Promise<Json<Breaker>>
   }
   readonly documents: DocumentsClient
+  readonly knowledge: KnowledgeClient
   readonly lineages: LineagesClient
   readonly tasks: {
     list(filter: TaskFilter): Promise<Json<Page<Task>>>

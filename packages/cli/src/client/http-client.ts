@@ -3,6 +3,7 @@ import { httpTarget } from '../import/http-target.ts'
 import type { CairnClient, WriteOptions, Json } from './cairn-client.ts'
 import { httpDocuments } from './documents-client.ts'
 import { Http, type Query } from './http.ts'
+import { httpKnowledge } from './knowledge-client.ts'
 import { httpLineages } from './lineages-client.ts'
 
 /** Works through a running server, for its own tenant unless one is named. */
@@ -81,6 +82,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       move: (service, to, reason) => http.post(`${breakerPath(service)}/${to}`, reason === undefined ? {} : { reason }),
     },
     documents: httpDocuments(http),
+    knowledge: httpKnowledge(http),
     lineages: httpLineages(http),
     tasks: {
       list: (filter) => http.get('/v1/tasks', { ...filter }),
