@@ -18,7 +18,7 @@ export const Entity = z.object({ ...name, space: z.string(), aliases: z.array(z.
 const Confidence = z.number().min(0).max(1)
 const fact = {
   id: Id, originId: Id.openapi({ description: 'Versions of one statement have it in common.' }), space: z.string(), entity: EntityName, predicate: z.string(), objectType: z.enum(OBJECT_TYPES),
-  value: z.unknown().openapi({ description: 'The value; for an entity, its name.' }), object: EntityName.nullable(), functional: z.boolean(), confidence: Confidence,
+  value: z.unknown().openapi({ description: 'The value; for an entity, its name.' }), object: z.union([EntityName, z.null()]), functional: z.boolean(), confidence: Confidence,
   evidence: z.array(z.object({ agentId: Id.nullable(), messages: z.array(Id), memories: z.array(Id), text: z.string().nullable(), source: z.string().nullable(), confidence: Confidence, recordedAt: Time })),
   sourceAgentId: Id.nullable(), validFrom: Time, validUntil: Time.nullable(), recordedFrom: Time, recordedUntil: Time.nullable(), endedBy: z.enum(FACT_ENDINGS).nullable(), endNote: z.string().nullable(), content: z.string(),
 }
