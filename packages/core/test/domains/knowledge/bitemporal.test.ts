@@ -185,7 +185,7 @@ describe.each(cairnTargets)('the two times of facts ($name)', (target) => {
       const racing = fresh()
       const [declared] = await Promise.allSettled([racing.declare({ predicate: 'p', functional: true }), ...['a', 'b', 'c'].map((value) => racing.assert({ entity: 'E', predicate: 'p', value }))])
       const now = (await racing.facts()).items
-      expect(declared!.status === 'fulfilled' ? now.length === 1 : now.length > 1, JSON.stringify(now)).toBe(true)
+      expect(declared.status === 'fulfilled' ? now.length === 1 : now.length > 1, JSON.stringify(now)).toBe(true)
     }
     expect((await space.predicates()).items.map(({ predicate }) => predicate)).toEqual(['home'])
   })

@@ -38,12 +38,10 @@ describe.each(cairnTargets)('reading facts out of texts ($name)', (target) => {
   })
 
   it('the built-in rules take no long time on texts made to vex them', async () => {
-    const vexing = [`${'A'.repeat(50_000)}`, `${'Ab '.repeat(30_000)}`, `Bob is a ${'x'.repeat(50_000)}`, `${"A'a".repeat(20_000)}`, `Bob's email is ${'a.'.repeat(30_000)}@`]
-    const space = fresh()
-    const started = process.cpuUsage()
-    await space.ingest(vexing)
-    expect(process.cpuUsage(started).user / 1e6).toBeLessThan(60)
-  }, 120_000)
+    const vexing = ['A'.repeat(50_000), 'Ab '.repeat(30_000), `Bob is a ${'x'.repeat(50_000)}`, "A'a".repeat(20_000), `Bob's email is ${'a.'.repeat(30_000)}@`]
+    // Were it exponential, or quadratic with a large factor, it would not end in the time of the test.
+    expect((await fresh().ingest(vexing)).facts.length).toBeLessThan(10)
+  })
 
   it('the same texts again add nothing, also when what they said has been superseded', async () => {
     const space = fresh()
