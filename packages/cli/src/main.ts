@@ -32,6 +32,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   models: { summary: 'List and show models, their health and statistics', load: async () => (await import('./commands/models.ts')).registerModelsCommands },
   personality: { summary: 'What was learned about users: list, show, export, forget', load: async () => (await import('./commands/personality.ts')).registerPersonalityCommands },
   collaboration: { summary: 'Partnerships of agents, their requests, and insights fused to one', load: async () => (await import('./commands/collaboration.ts')).registerCollaborationCommands },
+  knowledge: { summary: 'Record and find what is known: entities and facts in two times', load: async () => (await import('./commands/knowledge.ts')).registerKnowledgeCommands },
   sagas: { summary: 'List sagas and help on those that wait for an operator', load: async () => (await import('./commands/sagas.ts')).registerSagasCommands },
 }
 

@@ -11,6 +11,7 @@ import type { DomainContext } from './domains/domain-context.ts'
 import { ModelsService } from './domains/models/index.ts'
 import { HistoriesService } from './domains/histories/index.ts'
 import { PersonalityService, PersonalityUpkeep } from './domains/personality/index.ts'
+import { KnowledgeService } from './domains/knowledge/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
 import { SagaRunner, SagasService } from './domains/sagas/index.ts'
 import { EventCore, EventsService } from './domains/events/index.ts'
@@ -65,6 +66,7 @@ export class Cairn implements AsyncDisposable {
   readonly debates: DebatesService
   readonly models: ModelsService
   readonly documents: DocumentsService
+  readonly knowledge: KnowledgeService
   readonly tasks: TasksService
   readonly sagas: SagasService
   readonly schedules: SchedulesService
@@ -91,6 +93,7 @@ export class Cairn implements AsyncDisposable {
     this.conversations = new ConversationsService(context)
     this.histories = new HistoriesService(context)
     this.documents = new DocumentsService(context)
+    this.knowledge = new KnowledgeService(context)
     this.tasks = new TasksService(context)
     this.schedules = new SchedulesService(context, engines.scheduler)
     this.messages = new MessagesService(context)

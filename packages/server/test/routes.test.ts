@@ -8,6 +8,7 @@ import { AGENT_CASES, CONVERSATION_CASES, HISTORY_CASES, type RouteCase, STATE_C
 import { DEBATE_CASES, MODEL_CASES, makeDebates } from './debate-cases.ts'
 import { SAGA_CASES, makeStuckSagas } from './saga-cases.ts'
 import { MEMORY_CASES } from './memory-cases.ts'
+import { KNOWLEDGE_CASES } from './knowledge-cases.ts'
 import { EVENT_CASES, buryEvents } from './event-cases.ts'
 
 let opened: TestCairn
@@ -31,7 +32,7 @@ beforeAll(async () => {
 })
 afterAll(() => opened?.dispose())
 
-const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...SAGA_CASES, ...SCHEDULE_CASES, ...EVENT_CASES, ...LINEAGE_CASES, ...MESSAGE_CASES, ...MEMORY_CASES, ...DEBATE_CASES, ...MODEL_CASES, ...PERSONALITY_CASES, ...COLLABORATION_CASES]
+const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...SAGA_CASES, ...SCHEDULE_CASES, ...EVENT_CASES, ...LINEAGE_CASES, ...MESSAGE_CASES, ...MEMORY_CASES, ...DEBATE_CASES, ...MODEL_CASES, ...PERSONALITY_CASES, ...COLLABORATION_CASES, ...KNOWLEDGE_CASES]
 
 function send({ name, params, query, json, lines }: RouteCase, tenant: string): Promise<Answer> {
   const [method = '', template = ''] = name.split(' ')

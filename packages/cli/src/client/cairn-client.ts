@@ -11,6 +11,7 @@ import type {
 import type { ImportTarget } from '../import/import-target.ts'
 import type { DebatesClient } from './debates-client.ts'
 import type { DocumentsClient } from './documents-client.ts'
+import type { KnowledgeClient } from './knowledge-client.ts'
 import type { LineagesClient } from './lineages-client.ts'
 import type { MemoryClient } from './memory-client.ts'
 import type { ModelsClient } from './models-client.ts'
@@ -110,6 +111,7 @@ export interface CairnClient {
   readonly memory: MemoryClient
   readonly personality: PersonalityClient
   readonly collaboration: CollaborationClient
+  readonly knowledge: KnowledgeClient
   readonly lineages: LineagesClient
   readonly debates: DebatesClient
   readonly models: ModelsClient

@@ -5,6 +5,7 @@ import { httpDebates } from './debates-client.ts'
 import { httpDocuments } from './documents-client.ts'
 import { httpCollaboration, httpPersonality } from './people-client.ts'
 import { Http, type Query } from './http.ts'
+import { httpKnowledge } from './knowledge-client.ts'
 import { httpLineages } from './lineages-client.ts'
 import { httpMemory } from './memory-client.ts'
 import { httpModels } from './models-client.ts'
@@ -88,6 +89,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
     memory: httpMemory(http),
     personality: httpPersonality(http),
     collaboration: httpCollaboration(http),
+    knowledge: httpKnowledge(http),
     lineages: httpLineages(http),
     debates: httpDebates(http),
     models: httpModels(http),

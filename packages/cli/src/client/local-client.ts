@@ -5,6 +5,7 @@ import { localDebates } from './debates-client.ts'
 import { localDocuments } from './documents-client.ts'
 import { localMemory } from './memory-client.ts'
 import { localCollaboration, localPersonality } from './people-client.ts'
+import { localKnowledge } from './knowledge-client.ts'
 import { localLineages } from './lineages-client.ts'
 import { localModels } from './models-client.ts'
 
@@ -86,6 +87,7 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
     memory: localMemory(cairn),
     personality: localPersonality(cairn),
     collaboration: localCollaboration(cairn),
+    knowledge: localKnowledge(cairn),
     lineages: localLineages(cairn),
     debates: localDebates(cairn),
     models: localModels(cairn),

@@ -36,6 +36,7 @@ export const ERROR_CODES = {
   CONVERSATION_ENDED: { status: 409, retryable: false, summary: 'The chat session has ended and takes no more messages.', remedy: 'Open a new chat session.' },
   EMBEDDER_UNAVAILABLE: { status: 503, retryable: true, summary: 'The embedder did not answer, or there is none.', remedy: 'Try again later; what was stored meanwhile is found by text, and `reembed` makes up for its vectors.' },
   EMBEDDING_INVALID: { status: 422, retryable: false, summary: 'The embedder gave back vectors that cannot be used.', remedy: 'Check that its model and dimensions are the ones named; numbers must be finite.' },
+  EXTRACTION_FAILED: { status: 422, retryable: true, summary: 'The function that reads facts out of texts failed, or gave back no list of facts.', remedy: 'See the message for what it said; try again, or correct the function. Nothing was stored.' },
   TASK_NOT_FOUND: { status: 404, retryable: false, summary: 'No task with this id or key exists in this tenant.', remedy: 'Check the id and the tenant; `tasks.list` shows what exists.' },
   TASK_CANCELLED: { status: 409, retryable: false, summary: 'The task was cancelled.', remedy: 'Stop the work; enqueue it anew or `tasks.retry` it if it is wanted after all.' },
   TASK_FAILED: { status: 422, retryable: false, summary: 'A handler says that its task cannot succeed, however often it is tried.', remedy: 'Read the message, correct the cause, and redrive the dead letter.' },

@@ -29,6 +29,7 @@ import { messageRoutes } from './routes/messages.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/histories.ts'
 import { homeRoutes } from './routes/home.ts'
+import { knowledgeRoutes } from './routes/knowledge.ts'
 import { lineageRoutes } from './routes/lineages.ts'
 import { personalityRoutes } from './routes/personality.ts'
 import { poolRoutes } from './routes/pools.ts'
@@ -95,6 +96,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   poolRoutes(app)
   breakerRoutes(app)
   documentRoutes(app)
+  knowledgeRoutes(app)
   taskRoutes(app)
   sagaRoutes(app)
   scheduleRoutes(app)
