@@ -1,5 +1,6 @@
 import { AgentFilesService } from './domains/agent-files/index.ts'
 import { AgentsService } from './domains/agents/index.ts'
+import { CompressionService } from './domains/compression/index.ts'
 import { ConversationsService, MessageStorage } from './domains/conversations/index.ts'
 import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
 import { AgentRepository, CacheCore, CacheService, endCachedAgents } from './domains/cache/index.ts'
@@ -60,6 +61,7 @@ export class Cairn implements AsyncDisposable {
   readonly tasks: TasksService
   readonly sagas: SagasService
   readonly schedules: SchedulesService
+  readonly compression: CompressionService
   readonly events: EventsService
   readonly messages: MessagesService
   readonly health: HealthService
@@ -82,6 +84,7 @@ export class Cairn implements AsyncDisposable {
     this.documents = new DocumentsService(context)
     this.tasks = new TasksService(context)
     this.schedules = new SchedulesService(context, engines.scheduler)
+    this.compression = new CompressionService(context, this.tasks)
     this.messages = new MessagesService(context)
     this.state = new StateService(engines.core, this.identity)
     this.lifecycle = new StateLifecycleService(engines.core, this.identity)

@@ -90,6 +90,8 @@ export type {
 export type * from './domains/agents/index.ts'
 export type { AgentRepository, CacheEntry, CacheFindOptions, CacheInvalidation, CacheOptions, CacheService, CacheSetOptions, CacheSource, CacheStats, Repository } from './domains/cache/index.ts'
 export type * from './domains/conversations/index.ts'
+export type * from './domains/compression/index.ts'
+export { COMPRESSION_ALGORITHMS, COMPRESSION_GOALS, COMPRESSION_OPERATIONS, COMPRESSION_STATUSES } from './domains/compression/index.ts'
 export type * from './domains/histories/index.ts'
 export type * from './domains/resilience/index.ts'
 export type * from './domains/documents/index.ts'

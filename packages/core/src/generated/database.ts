@@ -54,6 +54,22 @@ export type ChatStatus =
   | 'idle'
   | 'ended'
 
+export type CompressionGoal =
+  | 'ratio'
+  | 'speed'
+  | 'balanced'
+
+export type CompressionOperation =
+  | 'compress'
+  | 'decompress'
+
+export type CompressionStatus =
+  | 'pending'
+  | 'running'
+  | 'completed'
+  | 'failed'
+  | 'cancelled'
+
 export type ConflictStrategy =
   | 'lww'
   | 'vector'
@@ -424,6 +440,80 @@ export interface AgentsStateWriters {
 export interface AgentsStatusTransitions {
   from_status: AgentStatus
   to_status: AgentStatus
+}
+
+export interface CompressionAgentAlgorithms {
+  tenant_id: Generated<string>
+  agent_id: string
+  algorithm_id: string
+}
+
+export interface CompressionAlgorithms {
+  tenant_id: Generated<string>
+  algorithm_id: string
+  name: string
+  category: string
+  parameters: Generated<unknown>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface CompressionRequestTasks {
+  tenant_id: string
+  request_id: string
+  task_id: string
+  task_status: TaskStatus
+  attempts: number
+  lost_count: number
+  retry_count: number
+  error_message: string
+  failure_reason: string
+}
+
+export interface CompressionRequests {
+  tenant_id: Generated<string>
+  request_id: string
+  operation: CompressionOperation
+  algorithm_id: string | null
+  level: number | null
+  goal: Generated<CompressionGoal>
+  status: Generated<CompressionStatus>
+  input: Uint8Array
+  output: Uint8Array | null
+  input_sha256: Uint8Array
+  output_sha256: Uint8Array | null
+  input_size: number
+  output_size: number | null
+  max_output_bytes: number
+  ratio: GeneratedAlways<number | null>
+  assigned_agent_id: string | null
+  agent_execution_time_ms: number | null
+  agent_cpu_usage_percent: number | null
+  agent_memory_usage_mb: number | null
+  agent_metadata: Generated<unknown>
+  metadata: Generated<unknown>
+  choice: Generated<unknown>
+  attempts: Generated<number>
+  error_code: string | null
+  error_message: string | null
+  created_at: Generated<Date>
+  started_at: Date | null
+  completed_at: Date | null
+}
+
+export interface CompressionStatistics {
+  tenant_id: Generated<string>
+  algorithm_id: string
+  level: number
+  compressions: Generated<number>
+  plain_bytes: Generated<number>
+  compressed_bytes: Generated<number>
+  compress_us: Generated<number>
+  decompressions: Generated<number>
+  restored_bytes: Generated<number>
+  decompress_us: Generated<number>
+  failures: Generated<number>
+  last_used_at: Generated<Date>
 }
 
 export interface ConversationsChatSessions {
@@ -1247,6 +1337,11 @@ export interface Database {
   'agents.state_policies': AgentsStatePolicies
   'agents.state_writers': AgentsStateWriters
   'agents.status_transitions': AgentsStatusTransitions
+  'compression.agent_algorithms': CompressionAgentAlgorithms
+  'compression.algorithms': CompressionAlgorithms
+  'compression.request_tasks': CompressionRequestTasks
+  'compression.requests': CompressionRequests
+  'compression.statistics': CompressionStatistics
   'conversations.chat_sessions': ConversationsChatSessions
   'conversations.message_edits': ConversationsMessageEdits
   'conversations.messages': ConversationsMessages
