@@ -167,6 +167,11 @@ export type ScheduleCatchUp =
   | 'one'
   | 'all'
 
+export type SummaryMethod =
+  | 'given'
+  | 'extractive'
+  | 'function'
+
 export type TaskPriority =
   | 'low'
   | 'normal'
@@ -516,6 +521,29 @@ export interface CompressionStatistics {
   last_used_at: Generated<Date>
 }
 
+export interface ConversationsAttachmentBlobs {
+  tenant_id: Generated<string>
+  sha256: Uint8Array
+  plain_bytes: number
+  stored_bytes: number
+  algorithm_id: string
+  level: number
+  data: Uint8Array
+  created_at: Generated<Date>
+}
+
+export interface ConversationsAttachments {
+  tenant_id: Generated<string>
+  attachment_id: string
+  chat_session_id: string
+  message_id: string
+  sha256: Uint8Array
+  name: string | null
+  media_type: string
+  metadata: Generated<unknown>
+  created_at: Generated<Date>
+}
+
 export interface ConversationsChatSessions {
   tenant_id: Generated<string>
   chat_session_id: string
@@ -532,6 +560,9 @@ export interface ConversationsChatSessions {
   last_activity: Generated<Date>
   ended_at: Date | null
   updated_at: Generated<Date>
+  total_tokens: Generated<number>
+  messages_duration_ms: Generated<number>
+  edit_count: Generated<number>
 }
 
 export interface ConversationsMessageEdits {
@@ -565,6 +596,9 @@ export interface ConversationsMessages {
   edit_count: Generated<number>
   sent_at: Generated<Date>
   edited_at: Date | null
+  duration_ms: number | null
+  token_encoding: string | null
+  terms: GeneratedAlways<string | null>
 }
 
 export interface ConversationsParticipants {
@@ -576,6 +610,41 @@ export interface ConversationsParticipants {
   agent_id: GeneratedAlways<string | null>
   joined_at: Generated<Date>
   left_at: Date | null
+}
+
+export interface ConversationsSummaries {
+  tenant_id: Generated<string>
+  summary_id: string
+  chat_session_id: string
+  thread_id: string | null
+  version: number
+  up_to: number
+  edits_seen: number
+  method: SummaryMethod
+  summary: string
+  token_count: number
+  token_encoding: string
+  metadata: Generated<unknown>
+  created_by: string | null
+  created_at: Generated<Date>
+}
+
+export interface ConversationsThreadHealth {
+  tenant_id: string
+  thread_id: string
+  chat_session_id: string
+  status: ThreadStatus
+  breaker_service: string
+  circuit_breaker_state: BreakerState
+  failure_count: number
+  last_failure_at: Date
+  recovery_attempts: number
+  breaker_failure_count: number
+  next_attempt_at: Date
+  compression_request_id: string
+  compression_status: CompressionStatus
+  algorithm_id: string
+  compression_ratio: number
 }
 
 export interface ConversationsThreads {
@@ -601,6 +670,8 @@ export interface ConversationsThreads {
   created_at: Generated<Date>
   updated_at: Generated<Date>
   completed_at: Date | null
+  messages_duration_ms: Generated<number>
+  edit_count: Generated<number>
 }
 
 export interface DocumentsDocumentEmbeddings {
@@ -1342,10 +1413,14 @@ export interface Database {
   'compression.request_tasks': CompressionRequestTasks
   'compression.requests': CompressionRequests
   'compression.statistics': CompressionStatistics
+  'conversations.attachment_blobs': ConversationsAttachmentBlobs
+  'conversations.attachments': ConversationsAttachments
   'conversations.chat_sessions': ConversationsChatSessions
   'conversations.message_edits': ConversationsMessageEdits
   'conversations.messages': ConversationsMessages
   'conversations.participants': ConversationsParticipants
+  'conversations.summaries': ConversationsSummaries
+  'conversations.thread_health': ConversationsThreadHealth
   'conversations.threads': ConversationsThreads
   'documents.document_embeddings': DocumentsDocumentEmbeddings
   'documents.documents': DocumentsDocuments

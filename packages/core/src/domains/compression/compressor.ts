@@ -45,6 +45,17 @@ export async function chooseByMeasurement(context: DomainContext, data: Uint8Arr
   return chooseFrom(measurements, goal, { algorithm: 'none', level: 0 })
 }
 
+/** By what measures best on the very data, for the balance of time and bytes. */
+export async function compressBest(context: DomainContext, data: Uint8Array): Promise<CompressedData> {
+  const { algorithm, level } = await chooseByMeasurement(context, data, 'balanced')
+  return compressTimed(context, data, algorithm, level)
+}
+
+/** The plain bytes of stored ones. @throws COMPRESSED_DATA_CORRUPT, DECOMPRESSION_LIMIT */
+export function restore(context: DomainContext, algorithm: CompressionAlgorithmId, data: Uint8Array, maxOutputBytes: number): Promise<Uint8Array> {
+  return restoreTimed(context, algorithm, () => CODECS[algorithm].decompress(data, maxOutputBytes))
+}
+
 async function measure(context: DomainContext, sample: Uint8Array, algorithm: CompressionAlgorithmId, level: number): Promise<CompressionMeasurement> {
   const compressed = await compressTimed(context, sample, algorithm, level)
   const begun = performance.now()

@@ -1,3 +1,4 @@
+export { compressBest, restore } from './compressor.ts'
 export { CompressionService } from './compression-service.ts'
 export { CompressionRequests } from './requests.ts'
 export { COMPRESSION_ALGORITHMS, COMPRESSION_GOALS, COMPRESSION_OPERATIONS, COMPRESSION_STATUSES } from './words.ts'

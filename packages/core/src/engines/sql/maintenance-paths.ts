@@ -19,6 +19,7 @@ export const MAINTENANCE_PATHS = [
   { path: 'leadership', tables: ['tx.leaders'], reason: 'Which process leads a duty; no data of a tenant.' },
   { path: 'connection monitoring', tables: ['monitoring.connection_stats'], reason: 'Counts the sessions of the server; no data of a tenant.' },
   { path: 'document text search', tables: ['documents.documents'], reason: 'The text index cannot be asked behind row-level security, for `@@` is not leakproof. One tenant a statement; it gives back ids and ranks, and the tenant reads the documents.' },
+  { path: 'message search', tables: ['conversations.messages'], reason: 'As the document text search: one tenant a statement, ids and ranks come back, the tenant reads the messages.' },
   { path: 'document sweep', tables: ['documents.documents'], reason: 'Deletes expired documents, whose ever they are.' },
   { path: 'saga claims', tables: ['tx.sagas'], reason: 'A runner takes the next sagas, whoever they belong to; each is then run as its tenant.' },
   { path: 'schedules', tables: ['tasks.schedules', 'tasks.queue', 'tasks.keys', 'tasks.assignments', 'tx.outbox'], reason: 'One process makes the ticks of all tenants; each row and each task is written with the tenant of its schedule.' },
