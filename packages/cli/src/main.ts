@@ -25,7 +25,8 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   schedules: { summary: 'List, add, pause, resume, trigger and remove schedules of tasks', load: async () => (await import('./commands/schedules.ts')).registerSchedulesCommands },
   events: { summary: 'Publish and follow events, look at the streams and what was given up', load: async () => (await import('./commands/events.ts')).registerEventsCommands },
   messages: { summary: 'Send and take messages between agents', load: async () => (await import('./commands/messages.ts')).registerMessagesCommands },
-  conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
+  conversations: { summary: 'List, show, search, summarize, export, import and delete conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
+  compression: { summary: 'Measure compression, compress and decompress files', load: async () => (await import('./commands/compression.ts')).registerCompressionCommands },
   documents: { summary: 'Store and find JSON documents', load: async () => (await import('./commands/documents.ts')).registerDocumentsCommands },
   sagas: { summary: 'List sagas and help on those that wait for an operator', load: async () => (await import('./commands/sagas.ts')).registerSagasCommands },
 }

@@ -9,6 +9,8 @@ import type {
   TaskFilter, Thread,
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
+import type { CompressionClient } from './compression-client.ts'
+import type { ConversationRecordsClient } from './conversation-records-client.ts'
 import type { DocumentsClient } from './documents-client.ts'
 import type { LineagesClient } from './lineages-client.ts'
 
@@ -102,6 +104,8 @@ export interface CairnClient {
     events(options: PageOptions & { service?: string }): Promise<Json<Page<BreakerEvent>>>
     move(service: string, to: 'open' | 'close' | 'reset', reason: string | undefined): Promise<Json<Breaker>>
   }
+  readonly compression: CompressionClient
+  readonly conversationRecords: ConversationRecordsClient
   readonly documents: DocumentsClient
   readonly lineages: LineagesClient
   readonly tasks: {

@@ -17,6 +17,8 @@ import { breakerRoutes } from './routes/breakers.ts'
 import { cacheRoutes } from './routes/cache.ts'
 import { checkpointHistoryRoutes } from './routes/checkpoint-history.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
+import { compressionRoutes } from './routes/compression.ts'
+import { SESSION_IMPORT_PATH, conversationRecordRoutes } from './routes/conversation-records.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -70,7 +72,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   app.notFound((c) => respondWithProblem(c, noSuchRoute(app, c), logger))
 
   app.use(requestLog(logger), metrics.middleware, securityHeaders, hostGuard(host, allowedHosts), checkPath)
-  app.use('/v1/*', tenantOf(cairn), bodyLimit(maxBodyBytes, [IMPORT_PATH]))
+  app.use('/v1/*', tenantOf(cairn), bodyLimit(maxBodyBytes, [IMPORT_PATH, SESSION_IMPORT_PATH]))
 
   agentRoutes(app)
   agentRelationRoutes(app)
@@ -84,6 +86,8 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   checkpointHistoryRoutes(app)
   agentFileRoutes(app)
   conversationRoutes(app)
+  conversationRecordRoutes(app)
+  compressionRoutes(app)
   historyRoutes(app)
   lineageRoutes(app)
   poolRoutes(app)
