@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type * as Tokenizer from 'gpt-tokenizer/encoding/o200k_base'
 
 /** The encoding by which tokens are counted when the caller gives no count: that of GPT-4o and later. */
 export const TOKEN_ENCODING = 'o200k_base'
@@ -8,10 +9,9 @@ const SLICE = 2048
 /** Counting lets others have their turn after so long. */
 const TURN_MS = 10
 
-type Tokenizer = typeof import('gpt-tokenizer/encoding/o200k_base')
 const PLAIN = { disallowedSpecial: new Set<string>() }
 
-let loading: Promise<Tokenizer> | undefined
+let loading: Promise<typeof Tokenizer> | undefined
 let turnBegan = 0
 
 /**

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -125,6 +125,19 @@ describe.each(cairnTargets)('compression requests ($name)', (target) => {
     const first = await requests.list({ limit: 1 })
     expect(first.items).toHaveLength(1)
     expect((await requests.list({ limit: 1, cursor: first.nextCursor ?? '' })).items).toHaveLength(1)
+  })
+
+  // proves S0-5-02
+  // proves S0-10-02
+  it('are named by their tasks and name their agents by foreign keys', async () => {
+    const mine = cairn.as({ tenant: 'keys' })
+    const { id } = await mine.compression.requests.create({ data: 'x', algorithm: 'zstd' })
+    const sql = (text: string, values: readonly unknown[]) => mine.engines.sql.query(mine.identity, text, values)
+    const { rows } = await sql(`SELECT compression_request_id, algorithm_id FROM tasks.queue WHERE tenant_id = 'keys' AND task_type = 'compression.compress'`, [])
+    expect(rows).toEqual([{ compression_request_id: id, algorithm_id: 'zstd' }])
+    await refusal(sql(`UPDATE tasks.queue SET compression_request_id = $1 WHERE tenant_id = 'keys'`, ['ghost']), 'CONSTRAINT_VIOLATION')
+    await refusal(sql(`UPDATE tasks.queue SET algorithm_id = $1 WHERE tenant_id = 'keys'`, ['ghost']), 'CONSTRAINT_VIOLATION')
+    await refusal(sql(`UPDATE compression.requests SET assigned_agent_id = $1::uuid WHERE tenant_id = 'keys'`, [randomUUID()]), 'CONSTRAINT_VIOLATION')
   })
 
   // proves D0-20
