@@ -38,11 +38,12 @@ export async function storeSummary(context: DomainContext, sessionId: string, te
 
 /** Newest version first. */
 export async function listSummaries(context: DomainContext, options: ListSummariesOptions): Promise<Page<ConversationSummary>> {
-  const at = await targetState(context, checkInput(targetInput, options, 'options'))
-  const list = `summaries/${at.thread_id ?? at.chat_session_id}`
+  const target = checkInput(targetInput, options, 'options')
+  const list = `summaries/${target.threadId ?? target.sessionId ?? ''}`
   const limit = pageLimit(options)
   const before = decodeCursor(list, options.cursor, 1)?.[0] ?? null
   if (before !== null && !Number.isSafeInteger(before)) throw new CairnError('INVALID_CURSOR', 'cursor: this is not a cursor of this list. Start again without a cursor.')
+  const at = await targetState(context, target)
   const { sql, identity } = context
   const { rows } = await sql.query<SummaryRow>(identity, LIST_SUMMARIES, [identity.tenant, at.chat_session_id, at.thread_id, before, limit + 1])
   return toPage(list, rows.map(toSummary), limit, (item) => [item.version])
