@@ -146,7 +146,7 @@ describe('conversations', () => {
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
-  })
+  }, 90_000)
 })
 
 test('histories: list, show, clear', async () => {
