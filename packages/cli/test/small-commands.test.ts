@@ -1,4 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CliSandbox, type RunningCli } from './run-cli.ts'
@@ -126,7 +127,26 @@ describe('conversations', () => {
     expect((await run('conversations', 'list')).stdout).toMatch(/talk +A talk +individual +active +1/)
     expect((await run('conversations', 'show', 'talk')).stdout).toMatch(/\n1 {2}\d{4}-\d\d-\d\d \d\d:\d\d {2}Ada: Hello there\n/)
     expect(await json('conversations', 'show', 'talk')).toMatchObject({ session: { id: session.id }, threads: { items: [{}] }, messages: { items: [{ content: 'Hello there' }] } })
-  })
+
+    expect((await run('conversations', 'search', 'hello', '--role', 'user')).stdout).toMatch(/Ada +«Hello» there/)
+    expect((await run('conversations', 'summarize', 'talk')).stdout).toContain('Version 1, up to message 1')
+    const folder = await mkdtemp(join(tmpdir(), 'cairn-talk-'))
+    try {
+      const file = join(folder, 'talk.jsonl')
+      expect((await run('conversations', 'export', 'talk', '--file', file)).stdout).toContain('Wrote')
+      expect(await run('conversations', 'export', 'talk', '--file', file)).toMatchObject({ code: 2 })
+      expect(await json('conversations', 'delete', 'talk', '--yes')).toEqual({ deleted: true })
+      expect(await json('conversations', 'import', file)).toMatchObject({ key: 'talk', messageCount: 1 })
+      const [packed, back] = [join(folder, 'talk.packed'), join(folder, 'talk.back')]
+      expect(await json('compression', 'compress', file, '--out', packed, '--goal', 'ratio')).toMatchObject({ file: packed })
+      expect(await json('compression', 'decompress', packed, '--out', back)).toMatchObject({ file: back })
+      expect(await readFile(back)).toEqual(await readFile(file))
+      expect((await run('compression', 'measure', file)).stdout).toMatch(/algorithm +level +bytes/)
+      expect((await run('compression', 'algorithms')).stdout).toMatch(/zstd +1 to 19 \(3\)/)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  }, 90_000)
 })
 
 test('histories: list, show, clear', async () => {

@@ -1,6 +1,7 @@
 import { AgentFilesService } from './domains/agent-files/index.ts'
 import { AgentsService } from './domains/agents/index.ts'
 import { CollaborationService, CollaborationUpkeep } from './domains/collaboration/index.ts'
+import { CompressionService } from './domains/compression/index.ts'
 import { ConversationsService, MessageStorage } from './domains/conversations/index.ts'
 import { DebatesService, closeDebates } from './domains/debates/index.ts'
 import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
@@ -70,6 +71,7 @@ export class Cairn implements AsyncDisposable {
   readonly tasks: TasksService
   readonly sagas: SagasService
   readonly schedules: SchedulesService
+  readonly compression: CompressionService
   readonly events: EventsService
   readonly messages: MessagesService
   readonly memory: MemoryService
@@ -96,6 +98,7 @@ export class Cairn implements AsyncDisposable {
     this.knowledge = new KnowledgeService(context)
     this.tasks = new TasksService(context)
     this.schedules = new SchedulesService(context, engines.scheduler)
+    this.compression = new CompressionService(context, this.tasks)
     this.messages = new MessagesService(context)
     this.personality = new PersonalityService(context)
     this.collaboration = new CollaborationService(context)

@@ -10,6 +10,8 @@ import type {
 } from '@cairn/core'
 import type { ImportTarget } from '../import/import-target.ts'
 import type { DebatesClient } from './debates-client.ts'
+import type { CompressionClient } from './compression-client.ts'
+import type { ConversationRecordsClient } from './conversation-records-client.ts'
 import type { DocumentsClient } from './documents-client.ts'
 import type { KnowledgeClient } from './knowledge-client.ts'
 import type { LineagesClient } from './lineages-client.ts'
@@ -107,6 +109,8 @@ export interface CairnClient {
     events(options: PageOptions & { service?: string }): Promise<Json<Page<BreakerEvent>>>
     move(service: string, to: 'open' | 'close' | 'reset', reason: string | undefined): Promise<Json<Breaker>>
   }
+  readonly compression: CompressionClient
+  readonly conversationRecords: ConversationRecordsClient
   readonly documents: DocumentsClient
   readonly memory: MemoryClient
   readonly personality: PersonalityClient

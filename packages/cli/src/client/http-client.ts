@@ -2,6 +2,8 @@ import { type CairnEvent, isCairnError } from '@cairn/core'
 import { httpTarget } from '../import/http-target.ts'
 import type { CairnClient, WriteOptions, Json } from './cairn-client.ts'
 import { httpDebates } from './debates-client.ts'
+import { httpCompression } from './compression-client.ts'
+import { httpConversationRecords } from './conversation-records-client.ts'
 import { httpDocuments } from './documents-client.ts'
 import { httpCollaboration, httpPersonality } from './people-client.ts'
 import { Http, type Query } from './http.ts'
@@ -85,6 +87,8 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       events: (options) => http.get('/v1/breaker-events', { ...options }),
       move: (service, to, reason) => http.post(`${breakerPath(service)}/${to}`, reason === undefined ? {} : { reason }),
     },
+    compression: httpCompression(http),
+    conversationRecords: httpConversationRecords(http),
     documents: httpDocuments(http),
     memory: httpMemory(http),
     personality: httpPersonality(http),

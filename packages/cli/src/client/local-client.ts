@@ -2,6 +2,8 @@ import { type Cairn, CairnError, type PointInTime } from '@cairn/core'
 import { localTarget } from '../import/local-target.ts'
 import type { CairnClient, Json, PointJson } from './cairn-client.ts'
 import { localDebates } from './debates-client.ts'
+import { localCompression } from './compression-client.ts'
+import { localConversationRecords } from './conversation-records-client.ts'
 import { localDocuments } from './documents-client.ts'
 import { localMemory } from './memory-client.ts'
 import { localCollaboration, localPersonality } from './people-client.ts'
@@ -83,6 +85,8 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       events: async (options) => json(await resilience.breakers.events(options)),
       move: async (service, to, reason) => json(await resilience.breakers[MOVES[to]](service, reason)),
     },
+    compression: localCompression(cairn),
+    conversationRecords: localConversationRecords(cairn),
     documents: localDocuments(cairn),
     memory: localMemory(cairn),
     personality: localPersonality(cairn),

@@ -3,15 +3,17 @@ import { type Command, Option } from 'commander'
 import { runWithClient } from '../client/open-client.ts'
 import { type ClientFlags, withClientFlags } from '../engine-flags.ts'
 import { oneLine, record, show, table } from '../output.ts'
+import { addConversationRecordCommands } from './conversation-records.ts'
 import { type PageFlags, moreLine, pageFrom, withPageFlags } from './page-flags.ts'
 
 interface ListFlags extends ClientFlags, PageFlags {
   readonly status?: NonNullable<ListSessionsOptions['status']>
 }
 
-/** Adds `cairn conversations list|show`. */
+/** Adds `cairn conversations list|show` and those of conversation-records.ts. */
 export function registerConversationsCommands(program: Command): void {
-  const conversations = program.command('conversations').description('List and show conversations')
+  const conversations = program.command('conversations').description('List, show, search, summarize, export, import and delete conversations')
+  addConversationRecordCommands(conversations)
 
   withClientFlags(withPageFlags(conversations.command('list')))
     .description('List chat sessions, newest first')

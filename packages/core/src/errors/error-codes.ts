@@ -34,6 +34,8 @@ export const ERROR_CODES = {
   AGENT_NOT_FOUND: { status: 404, retryable: false, summary: 'No agent with this id or key exists in this tenant.', remedy: 'Register it with `agents.register`, or check the id and the tenant.' },
   NO_ACTIVE_CONNECTION: { status: 404, retryable: false, summary: 'No active connection is registered for the agent.', remedy: 'Add one with `agents.connections.add`, or activate an existing one.' },
   CONVERSATION_ENDED: { status: 409, retryable: false, summary: 'The chat session has ended and takes no more messages.', remedy: 'Open a new chat session.' },
+  COMPRESSED_DATA_CORRUPT: { status: 422, retryable: false, summary: 'Compressed bytes are damaged, cut off, or of another format.', remedy: 'Check which algorithm made them; fetch them again, or take a copy.' },
+  DECOMPRESSION_LIMIT: { status: 413, retryable: false, summary: 'Decompressed, the bytes would be more than the limit.', remedy: 'Raise `maxOutputBytes` if you trust where they come from.' },
   EMBEDDER_UNAVAILABLE: { status: 503, retryable: true, summary: 'The embedder did not answer, or there is none.', remedy: 'Try again later; what was stored meanwhile is found by text, and `reembed` makes up for its vectors.' },
   EMBEDDING_INVALID: { status: 422, retryable: false, summary: 'The embedder gave back vectors that cannot be used.', remedy: 'Check that its model and dimensions are the ones named; numbers must be finite.' },
   EXTRACTION_FAILED: { status: 422, retryable: true, summary: 'The function that reads facts out of texts failed, or gave back no list of facts.', remedy: 'See the message for what it said; try again, or correct the function. Nothing was stored.' },

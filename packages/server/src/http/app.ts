@@ -18,6 +18,8 @@ import { cacheRoutes } from './routes/cache.ts'
 import { checkpointHistoryRoutes } from './routes/checkpoint-history.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
 import { collaborationRoutes } from './routes/collaboration.ts'
+import { compressionRoutes } from './routes/compression.ts'
+import { SESSION_IMPORT_PATH, conversationRecordRoutes } from './routes/conversation-records.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { debateRoutes } from './routes/debates.ts'
 import { documentRoutes } from './routes/documents.ts'
@@ -77,7 +79,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   app.notFound((c) => respondWithProblem(c, noSuchRoute(app, c), logger))
 
   app.use(requestLog(logger), metrics.middleware, securityHeaders, hostGuard(host, allowedHosts), checkPath)
-  app.use('/v1/*', tenantOf(cairn), bodyLimit(maxBodyBytes, [IMPORT_PATH]))
+  app.use('/v1/*', tenantOf(cairn), bodyLimit(maxBodyBytes, [IMPORT_PATH, SESSION_IMPORT_PATH]))
 
   agentRoutes(app)
   agentRelationRoutes(app)
@@ -91,6 +93,8 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   checkpointHistoryRoutes(app)
   agentFileRoutes(app)
   conversationRoutes(app)
+  conversationRecordRoutes(app)
+  compressionRoutes(app)
   historyRoutes(app)
   lineageRoutes(app)
   poolRoutes(app)

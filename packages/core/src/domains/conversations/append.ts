@@ -9,6 +9,7 @@ import { agentNotFound, duplicateKey, notFound, sessionEnded } from './failures.
 import type { CheckedMessage } from './input.ts'
 import { toMessage, type MessageRow } from './rows.ts'
 import { checkSize, jsonText } from './text-checks.ts'
+import { TOKEN_ENCODING, countTokens } from './tokens.ts'
 import type { Message } from './types.ts'
 
 /** Most messages of one append, and most bytes of all their texts together. */
@@ -33,6 +34,8 @@ interface InputRow {
   readonly attachments: readonly string[]
   readonly reply_to: string | undefined
   readonly tokens: number | undefined
+  readonly encoding: string | undefined
+  readonly duration_ms: number | undefined
   readonly sent_at: Date | undefined
 }
 
@@ -41,8 +44,12 @@ interface InputRow {
  * `place(n)` names message n in errors, with what follows it: `messages[n].` or nothing.
  */
 export async function appendMessages(context: DomainContext, threadId: string, messages: readonly CheckedMessage[], place: (index: number) => string): Promise<Message[]> {
-  const rows = messages.map((message, index) => inputRow(threadId, message, index, place(index)))
-  checkKeys(rows, place)
+  const uncounted = messages.map((message, index) => inputRow(threadId, message, index, place(index)))
+  checkKeys(uncounted, place)
+  const rows: InputRow[] = []
+  for (const [index, row] of uncounted.entries()) {
+    rows.push(messages[index]?.tokenCount === undefined ? { ...row, tokens: await countTokens(row.content), encoding: TOKEN_ENCODING } : row)
+  }
   const json = JSON.stringify(rows)
   checkSize('messages', json, MAX_BATCH_BYTES)
 
@@ -75,14 +82,14 @@ async function store(
 }
 
 function inputRow(threadId: string, message: CheckedMessage, ord: number, place: string): InputRow {
-  const { author, content, metadata, attachments, replyTo, tokenCount, sentAt, key } = message
+  const { author, content, metadata, attachments, replyTo, tokenCount, durationMs, sentAt, key } = message
   checkSize(`${place}content`, content)
   for (const [index, attachment] of attachments.entries()) checkSize(`${place}attachments[${index}]`, attachment)
   const metadataText = jsonText(`${place}metadata`, metadata)
   const digest =
     key === undefined
       ? undefined
-      : createHash('sha256').update(canonicalJson({ threadId, author, content, metadata, attachments, replyTo, tokenCount, sentAt })).digest('hex')
+      : createHash('sha256').update(canonicalJson({ threadId, author, content, metadata, attachments, replyTo, tokenCount, durationMs, sentAt })).digest('hex')
   return {
     ord,
     id: uuidv7(),
@@ -96,7 +103,9 @@ function inputRow(threadId: string, message: CheckedMessage, ord: number, place:
     metadata: metadataText,
     attachments,
     reply_to: replyTo,
-    tokens: tokenCount,
+    tokens: tokenCount ?? undefined,
+    encoding: undefined,
+    duration_ms: durationMs,
     sent_at: sentAt,
   }
 }

@@ -1,12 +1,13 @@
 import { CairnError } from '../../errors/index.ts'
 import { decodeCursor, pageLimit, toPage, type Page, type PageOptions } from '../../paging/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { INSERT_EDIT, LIST_EDITS, LIST_MESSAGES, LOCK_MESSAGE, SELECT_MESSAGE, SELECT_SESSION, SELECT_THREAD, UPDATE_CONTENT } from './conversations-queries.ts'
+import { COUNT_EDIT, INSERT_EDIT, LIST_EDITS, LIST_MESSAGES, LOCK_MESSAGE, LOCK_SESSION, SELECT_MESSAGE, SELECT_SESSION, SELECT_THREAD, UPDATE_CONTENT } from './conversations-queries.ts'
 import { notFound, oneRow } from './failures.ts'
-import { checkInput, contentInput, idInput, idOrKeyInput, isUuid, listMessagesInput } from './input.ts'
+import { checkInput, contentInput, editInput, idInput, idOrKeyInput, isUuid, listMessagesInput } from './input.ts'
 import { toEdit, toMessage, type EditRow, type MessageRow } from './rows.ts'
 import { checkSize } from './text-checks.ts'
-import type { ListMessagesOptions, Message, MessageEdit } from './types.ts'
+import { TOKEN_ENCODING, countTokens } from './tokens.ts'
+import type { EditOptions, ListMessagesOptions, Message, MessageEdit } from './types.ts'
 
 export async function findMessage(context: DomainContext, idOrKey: string): Promise<Message | null> {
   const name = checkInput(idOrKeyInput, idOrKey, 'idOrKey')
@@ -40,18 +41,28 @@ function cursorPosition(part: unknown): number | undefined {
   throw new CairnError('INVALID_CURSOR', 'cursor: this is not a cursor of this list. Start again without a cursor.')
 }
 
-export async function editMessage(context: DomainContext, messageId: string, content: string): Promise<Message> {
+/**
+ * Takes the locks in the order of an append (session, thread, message), for it changes the same sums.
+ * Without a count given, tokens are counted anew: the old number was of another text.
+ */
+export async function editMessage(context: DomainContext, messageId: string, content: string, options: EditOptions): Promise<Message> {
   const id = checkInput(idInput, messageId, 'messageId')
   const text = checkInput(contentInput, content, 'content')
+  const { tokenCount } = checkInput(editInput, options, 'options')
   checkSize('content', text)
+  const before = await findMessage(context, id)
+  if (before === null || before.id !== id) throw notFound('message', id)
+  const tokens = tokenCount === undefined ? await countTokens(text) : tokenCount
   const { sql, identity } = context
   const { tenant, actor } = identity
   const row = await sql.transaction(identity, async (transaction) => {
+    await transaction.query(LOCK_SESSION, [tenant, before.sessionId])
     const current = await oneRow<MessageRow>(transaction, LOCK_MESSAGE, [tenant, id])
     if (current === undefined) throw notFound('message', id)
     if (current.content === text) return current
     await transaction.query(INSERT_EDIT, [tenant, id, `${actor.kind}:${actor.id}`])
-    return oneRow<MessageRow>(transaction, UPDATE_CONTENT, [tenant, id, text])
+    await transaction.query(COUNT_EDIT, [tenant, before.threadId, before.sessionId, (tokens ?? 0) - (current.token_count ?? 0)])
+    return oneRow<MessageRow>(transaction, UPDATE_CONTENT, [tenant, id, text, tokens, tokenCount === undefined ? TOKEN_ENCODING : null])
   })
   return toMessage(row as MessageRow)
 }

@@ -5,7 +5,7 @@ import type { DomainContext } from '../domain-context.ts'
 import { lockOpenSession } from './chat-participants.ts'
 import { composeThreadList } from './conversations-lists.ts'
 import { COMPLETE_THREAD, INSERT_THREAD, SELECT_THREAD, UPDATE_THREAD } from './conversations-queries.ts'
-import { duplicateKey, notFound, oneRow, withAgents } from './failures.ts'
+import { duplicateKey, notFound, oneRow, withAgents, withCompressionRequest } from './failures.ts'
 import { checkInput, completeThreadInput, createThreadInput, idInput, idOrKeyInput, isUuid, listThreadsInput, updateThreadInput } from './input.ts'
 import { toThread, type ThreadRow } from './rows.ts'
 import { jsonText } from './text-checks.ts'
@@ -30,10 +30,12 @@ export async function createThread(context: DomainContext, input: CreateThreadIn
   const agents = checked.agentId === undefined ? [] : [{ id: checked.agentId, field: 'agentId' }]
   try {
     const row = await withAgents(context, agents, () =>
-      sql.transaction(identity, async (transaction) => {
-        await lockOpenSession(transaction, identity.tenant, checked.sessionId)
-        return oneRow<ThreadRow>(transaction, INSERT_THREAD, values)
-      }),
+      withCompressionRequest(checked.compressionRequestId, () =>
+        sql.transaction(identity, async (transaction) => {
+          await lockOpenSession(transaction, identity.tenant, checked.sessionId)
+          return oneRow<ThreadRow>(transaction, INSERT_THREAD, values)
+        }),
+      ),
     )
     return toThread(row as ThreadRow)
   } catch (error) {
@@ -70,7 +72,7 @@ export async function updateThread(context: DomainContext, threadId: string, pat
   const id = checkInput(idInput, threadId, 'threadId')
   const checked = checkInput(updateThreadInput, patch, 'patch')
   const { sql, identity } = context
-  const { rows } = await sql.query<ThreadRow>(identity, UPDATE_THREAD, [
+  const values = [
     identity.tenant,
     id,
     checked.status ?? null,
@@ -81,7 +83,8 @@ export async function updateThread(context: DomainContext, threadId: string, pat
     checked.compressionRequestId ?? null,
     checked.breakerService !== undefined,
     checked.breakerService ?? null,
-  ])
+  ]
+  const { rows } = await withCompressionRequest(checked.compressionRequestId, () => sql.query<ThreadRow>(identity, UPDATE_THREAD, values))
   if (rows[0] !== undefined) return toThread(rows[0])
   if ((await findThread(context, id)) === null) throw notFound('thread', id)
   throw new CairnError('INVALID_TRANSITION', `status: the thread ${id} is completed and cannot become ${checked.status ?? ''} again. Open a new thread.`, {

@@ -48,6 +48,7 @@ export function composeSessionList(tenant: string, filter: SessionFilter, before
 export interface ThreadFilter {
   readonly sessionId?: string | undefined
   readonly agentId?: string | undefined
+  readonly compressionRequestId?: string | undefined
   readonly type?: ThreadKind | undefined
   readonly status?: ThreadStatus | undefined
 }
@@ -57,6 +58,7 @@ export function composeThreadList(tenant: string, filter: ThreadFilter, after: s
   let query = composer.selectFrom('conversations.threads as t').selectAll('t').where('t.tenant_id', '=', tenant)
   if (filter.sessionId !== undefined) query = query.where('t.chat_session_id', '=', filter.sessionId)
   if (filter.agentId !== undefined) query = query.where('t.agent_id', '=', filter.agentId)
+  if (filter.compressionRequestId !== undefined) query = query.where('t.compression_request_id', '=', filter.compressionRequestId)
   if (filter.type !== undefined) query = query.where('t.conversation_type', '=', filter.type)
   if (filter.status !== undefined) query = query.where('t.status', '=', filter.status)
   if (after !== undefined) query = query.where('t.thread_id', '>', after)

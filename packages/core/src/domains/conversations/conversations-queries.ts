@@ -1,13 +1,14 @@
 /** Columns as the row types of rows.ts name them. */
 const SESSION_COLUMNS = `s.chat_session_id, s.chat_session_key, s.session_type, s.status, s.title, s.context, s.settings,
-  s.conversation_summary, s.message_count, s.created_at, s.last_activity, s.ended_at, s.updated_at`
+  s.conversation_summary, s.message_count, s.total_tokens, s.messages_duration_ms, s.created_at, s.last_activity, s.ended_at, s.updated_at`
 
 const THREAD_COLUMNS = `t.thread_id, t.thread_key, t.chat_session_id, t.agent_id, t.model_id, t.compression_request_id, t.conversation_type,
-  t.status, t.metadata, t.message_count, t.total_tokens, t.duration_seconds, t.breaker_service, t.failure_count, t.recovery_attempts,
+  t.status, t.metadata, t.message_count, t.total_tokens, t.messages_duration_ms, t.duration_seconds, t.breaker_service, t.failure_count, t.recovery_attempts,
   t.last_failure_at, t.started_at, t.created_at, t.updated_at, t.completed_at`
 
-const MESSAGE_COLUMNS = `m.message_id, m.message_key, m.chat_session_id, m.thread_id, m.seq, m.session_seq, m.author_kind, m.author_user_id,
-  m.author_agent_id, m.author_label, m.content, m.metadata, m.attachments, m.replied_to, m.token_count, m.edit_count, m.sent_at, m.edited_at`
+export const MESSAGE_COLUMNS = `m.message_id, m.message_key, m.chat_session_id, m.thread_id, m.seq, m.session_seq, m.author_kind, m.author_user_id,
+  m.author_agent_id, m.author_label, m.content, m.metadata, m.attachments, m.replied_to, m.token_count, m.token_encoding,
+  m.duration_ms, m.edit_count, m.sent_at, m.edited_at`
 
 /** $1 tenant, $2 id, $3 key, $4 type, $5 title, $6 context, $7 settings. */
 export const INSERT_SESSION = `
@@ -28,12 +29,6 @@ export const UPDATE_SESSION = `
       title = CASE WHEN $4::boolean THEN $5 ELSE s.title END,
       context = coalesce($6::jsonb, s.context),
       settings = coalesce($7::jsonb, s.settings)
-  WHERE s.tenant_id = $1 AND s.chat_session_id = $2
-  RETURNING ${SESSION_COLUMNS}`
-
-/** $1 tenant, $2 id, $3 summary. */
-export const UPDATE_SUMMARY = `
-  UPDATE conversations.chat_sessions s SET conversation_summary = $3
   WHERE s.tenant_id = $1 AND s.chat_session_id = $2
   RETURNING ${SESSION_COLUMNS}`
 
@@ -129,35 +124,40 @@ export const COMPLETE_THREAD = `
 export const APPEND_MESSAGES = `
   WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset($3::json) AS i(ord integer, id uuid, key text, digest text, kind types.author_kind, user_id uuid,
-      agent_id uuid, label text, content text, metadata text, attachments text[], reply_to uuid, tokens integer, sent_at timestamptz)
+      agent_id uuid, label text, content text, metadata text, attachments text[], reply_to uuid, tokens integer, encoding text, duration_ms integer,
+      sent_at timestamptz)
   ), known AS MATERIALIZED (
     SELECT i.ord, m.message_id, m.message_digest = i.digest AS same
     FROM input i JOIN conversations.messages m ON m.tenant_id = $1 AND m.message_key = i.key
   ), fresh AS MATERIALIZED (
     SELECT i.*, row_number() OVER (ORDER BY i.ord) AS nth FROM input i WHERE i.ord NOT IN (SELECT k.ord FROM known k)
   ), plan AS MATERIALIZED (
-    SELECT t.chat_session_id, f.messages, f.tokens
-    FROM conversations.threads t, (SELECT count(*) AS messages, coalesce(sum(tokens), 0) AS tokens FROM fresh) f
+    SELECT t.chat_session_id, f.messages, f.tokens, f.duration
+    FROM conversations.threads t,
+      (SELECT count(*) AS messages, coalesce(sum(tokens), 0) AS tokens, coalesce(sum(duration_ms), 0) AS duration FROM fresh) f
     WHERE t.tenant_id = $1 AND t.thread_id = $2::uuid AND t.status <> 'completed'
       AND f.messages > 0 AND NOT EXISTS (SELECT FROM known k WHERE NOT k.same)
   ), session AS (
     UPDATE conversations.chat_sessions s
     SET next_seq = s.next_seq + p.messages, message_count = s.message_count + p.messages, status = 'active',
+        total_tokens = s.total_tokens + p.tokens, messages_duration_ms = s.messages_duration_ms + p.duration,
         last_activity = greatest(s.last_activity, clock_timestamp())
     FROM plan p
     WHERE s.tenant_id = $1 AND s.chat_session_id = p.chat_session_id AND s.status <> 'ended'
-    RETURNING s.chat_session_id, s.next_seq - p.messages AS first_seq, s.last_activity, p.messages, p.tokens
+    RETURNING s.chat_session_id, s.next_seq - p.messages AS first_seq, s.last_activity, p.messages, p.tokens, p.duration
   ), thread AS (
     UPDATE conversations.threads t
-    SET next_seq = t.next_seq + s.messages, message_count = t.message_count + s.messages, total_tokens = t.total_tokens + s.tokens
+    SET next_seq = t.next_seq + s.messages, message_count = t.message_count + s.messages, total_tokens = t.total_tokens + s.tokens,
+        messages_duration_ms = t.messages_duration_ms + s.duration
     FROM session s
     WHERE t.tenant_id = $1 AND t.thread_id = $2::uuid AND t.status <> 'completed'
     RETURNING t.thread_id, t.next_seq - s.messages AS first_seq
   ), stored AS (
     INSERT INTO conversations.messages AS m (tenant_id, message_id, message_key, message_digest, chat_session_id, thread_id, seq, session_seq,
-      author_kind, author_user_id, author_agent_id, author_label, content, metadata, attachments, replied_to, token_count, sent_at)
+      author_kind, author_user_id, author_agent_id, author_label, content, metadata, attachments, replied_to, token_count,
+      token_encoding, duration_ms, sent_at)
     SELECT $1, f.id, f.key, f.digest, s.chat_session_id, t.thread_id, t.first_seq + f.nth - 1, s.first_seq + f.nth - 1,
-      f.kind, f.user_id, f.agent_id, f.label, f.content, f.metadata::jsonb, f.attachments, f.reply_to, f.tokens, coalesce(f.sent_at, s.last_activity)
+      f.kind, f.user_id, f.agent_id, f.label, f.content, f.metadata::jsonb, f.attachments, f.reply_to, f.tokens, f.encoding, f.duration_ms, coalesce(f.sent_at, s.last_activity)
     FROM session s CROSS JOIN fresh f LEFT JOIN thread t ON true
     ORDER BY f.nth
     RETURNING ${MESSAGE_COLUMNS}
@@ -212,11 +212,24 @@ export const INSERT_EDIT = `
   SELECT m.tenant_id, m.chat_session_id, m.message_id, m.edit_count + 1, m.content, $3
   FROM conversations.messages m WHERE m.tenant_id = $1 AND m.message_id = $2`
 
-/** $1 tenant, $2 message, $3 content. */
+/** $1 tenant, $2 session. Whoever changes counters takes the session's lock first, then the thread's, then the message's. */
+export const LOCK_SESSION = `
+  SELECT s.next_seq, s.edit_count FROM conversations.chat_sessions s WHERE s.tenant_id = $1 AND s.chat_session_id = $2 FOR NO KEY UPDATE`
+
+/** $1 tenant, $2 message, $3 content, $4 tokens, $5 encoding or null. */
 export const UPDATE_CONTENT = `
-  UPDATE conversations.messages m SET content = $3, edit_count = m.edit_count + 1, edited_at = now()
+  UPDATE conversations.messages m SET content = $3, edit_count = m.edit_count + 1, edited_at = now(), token_count = $4, token_encoding = $5
   WHERE m.tenant_id = $1 AND m.message_id = $2
   RETURNING ${MESSAGE_COLUMNS}`
+
+/** $1 tenant, $2 thread, $3 session, $4 tokens more (or fewer). Sums and the mark of an edit, in thread and session. */
+export const COUNT_EDIT = `
+  WITH thread AS (
+    UPDATE conversations.threads t SET total_tokens = t.total_tokens + $4::bigint, edit_count = t.edit_count + 1
+    WHERE t.tenant_id = $1 AND t.thread_id = $2::uuid
+  )
+  UPDATE conversations.chat_sessions s SET total_tokens = s.total_tokens + $4::bigint, edit_count = s.edit_count + 1
+  WHERE s.tenant_id = $1 AND s.chat_session_id = $3::uuid`
 
 /** $1 tenant, $2 message, $3 number of the last edit shown, $4 limit + 1. */
 export const LIST_EDITS = `

@@ -3,28 +3,48 @@ import { isCairnError } from '../../errors/index.ts'
 import { decodeCursor, pageLimit, toPage, type Page, type PageOptions } from '../../paging/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { appendMessages, MAX_BATCH_MESSAGES } from './append.ts'
+import { ConversationAttachments } from './attachments.ts'
 import { editMessage, findMessage, listEdits, listMessages } from './chat-messages.ts'
 import { addParticipants, ChatParticipants } from './chat-participants.ts'
 import { completeThread, createThread, cursorId, findThread, listThreads, updateThread } from './chat-threads.ts'
 import { composeSessionList } from './conversations-lists.ts'
-import { END_SESSION, INSERT_SESSION, MARK_IDLE, SELECT_SESSION, UPDATE_SESSION, UPDATE_SUMMARY } from './conversations-queries.ts'
+import { END_SESSION, INSERT_SESSION, MARK_IDLE, SELECT_SESSION, UPDATE_SESSION } from './conversations-queries.ts'
+import { deleteSession } from './delete-session.ts'
+import { type EditCounts, exportLines, exportMarkdown } from './export-session.ts'
 import { duplicateKey, notFound, oneRow, withAgents } from './failures.ts'
-import { appendInput, checkInput, contentInput, createSessionInput, idInput, idleForInput, idOrKeyInput, isUuid, listSessionsInput, messageBatchInput, updateSessionInput } from './input.ts'
+import { EDIT_COUNTS } from './import-queries.ts'
+import { importSession, type SessionFileSource } from './import-session.ts'
+import { appendInput, checkInput, contentInput, createSessionInput, exportInput, idInput, idleForInput, idOrKeyInput, isUuid, listSessionsInput, messageBatchInput, updateSessionInput } from './input.ts'
+import { type HealthRow, toHealth } from './record-rows.ts'
+import { THREAD_HEALTH } from './records-queries.ts'
 import { toSession, type SessionRow } from './rows.ts'
-import { checkSize, jsonText } from './text-checks.ts'
+import { searchMessages } from './search-messages.ts'
+import { listSummaries, newestSummary, storeSummary, summarize } from './summaries.ts'
+import { jsonText } from './text-checks.ts'
 import type {
   AppendInput,
   ChatSession,
   CompleteThreadInput,
+  ConversationSummary,
   CreateSessionInput,
   CreateThreadInput,
+  DeletedSession,
+  EditOptions,
+  ExportSessionOptions,
+  FoundMessage,
+  ImportSessionOptions,
   ListMessagesOptions,
   ListSessionsOptions,
+  ListSummariesOptions,
   ListThreadsOptions,
   Message,
   MessageEdit,
   MessageInput,
+  SearchMessagesOptions,
+  SummarizeInput,
+  SummaryTarget,
   Thread,
+  ThreadHealth,
   UpdateSessionInput,
   UpdateThreadInput,
 } from './types.ts'
@@ -39,11 +59,13 @@ import type {
  */
 export class ConversationsService {
   readonly participants: ChatParticipants
+  readonly attachments: ConversationAttachments
   readonly #context: DomainContext
 
   constructor(context: DomainContext) {
     this.#context = context
     this.participants = new ChatParticipants(context)
+    this.attachments = new ConversationAttachments(context)
   }
 
   /** Opens a chat session, with its participants, in one transaction. @throws DUPLICATE_KEY, AGENT_NOT_FOUND */
@@ -108,12 +130,70 @@ export class ConversationsService {
     ])
   }
 
-  /** Stores the summary that a model or a person wrote; the text before is replaced. @throws NOT_FOUND */
+  /** Stores the summary that a model or a person wrote, as the next version; '' takes the text away. @throws NOT_FOUND */
   async setSummary(sessionId: string, summary: string): Promise<ChatSession> {
     const id = checkInput(idInput, sessionId, 'sessionId')
-    const text = checkInput(contentInput, summary, 'summary')
-    checkSize('summary', text)
-    return this.#changeSession(id, UPDATE_SUMMARY, [text])
+    await storeSummary(this.#context, id, checkInput(contentInput, summary, 'summary'))
+    return this.getSession(id)
+  }
+
+  /**
+   * Summarizes a session or a thread up to its newest message and keeps the result as the next version: by your text, your function
+   * (e.g. a model; it runs outside any transaction), or else by the sentences that say most. A session shows its newest summary.
+   * @throws NOT_FOUND, PAYLOAD_TOO_LARGE, SERIALIZATION_ERROR, and what your function throws
+   */
+  summarize(input: SummarizeInput): Promise<ConversationSummary> {
+    return summarize(this.#context, input)
+  }
+
+  /** All versions, newest first, each with whether messages or edits have overtaken it. @throws NOT_FOUND, INVALID_CURSOR */
+  summaries(options: ListSummariesOptions): Promise<Page<ConversationSummary>> {
+    return listSummaries(this.#context, options)
+  }
+
+  /** The summary that reaches furthest, `stale` or not; null without one. @throws NOT_FOUND */
+  summaryOf(target: SummaryTarget): Promise<ConversationSummary | null> {
+    return newestSummary(this.#context, target)
+  }
+
+  /**
+   * Messages with the words of a query, best first, each with the part that has them. English word forms; the first 100,000
+   * characters of a message are searched. @throws INVALID_CURSOR
+   */
+  search(options: SearchMessagesOptions): Promise<Page<FoundMessage>> {
+    return searchMessages(this.#context, options)
+  }
+
+  /** How a thread fares: its failures, the breaker of its service as it is now, its compression request (S0 §3). @throws NOT_FOUND */
+  async threadHealth(threadId: string): Promise<ThreadHealth> {
+    const id = checkInput(idInput, threadId, 'threadId')
+    const { sql, identity } = this.#context
+    const { rows } = await sql.query<HealthRow>(identity, THREAD_HEALTH, [identity.tenant, id])
+    if (rows[0] === undefined) throw notFound('thread', id)
+    return toHealth(rows[0])
+  }
+
+  /**
+   * The whole session as text, in parts. JSON lines name things by number, not by id, so that the same conversation gives the same bytes;
+   * `importSession` takes them. What is appended meanwhile is not in it. @throws NOT_FOUND
+   */
+  async *exportSession(idOrKey: string, options: ExportSessionOptions = {}): AsyncGenerator<string> {
+    const { format, attachments } = checkInput(exportInput, options, 'options')
+    const session = await this.getSession(idOrKey)
+    yield* format === 'markdown' ? exportMarkdown(this, session, attachments) : exportLines(this, session, await this.#editCounts(session.id), attachments)
+  }
+
+  /**
+   * Stores a session from its JSON lines (up to 256 MiB), with new ids, all or nothing. A message that had a key keeps it, but repeating its
+   * append is refused. @throws IMPORT_MALFORMED with the line, DUPLICATE_KEY, AGENT_NOT_FOUND, PAYLOAD_TOO_LARGE
+   */
+  async importSession(source: SessionFileSource, options: ImportSessionOptions = {}): Promise<ChatSession> {
+    return this.getSession(await importSession(this.#context, source, options))
+  }
+
+  /** Removes a session and all that belongs to it, for good: threads, messages, edits, summaries, attachments with their bytes. */
+  deleteSession(sessionId: string): Promise<DeletedSession> {
+    return deleteSession(this.#context, checkInput(idInput, sessionId, 'sessionId'))
   }
 
   /** Ends a session for good: it takes no more messages, threads or participants. Ending it again changes nothing. @throws NOT_FOUND */
@@ -207,14 +287,24 @@ export class ConversationsService {
     return listMessages(this.#context, options)
   }
 
-  /** Replaces what a message says and keeps what it said; the same text again is no edit. Works in ended sessions too. @throws NOT_FOUND */
-  edit(messageId: string, content: string): Promise<Message> {
-    return editMessage(this.#context, messageId, content)
+  /**
+   * Replaces what a message says and keeps what it said; the same text again is no edit. Tokens are counted anew, unless given.
+   * Works in ended sessions too. @throws NOT_FOUND
+   */
+  edit(messageId: string, content: string, options: EditOptions = {}): Promise<Message> {
+    return editMessage(this.#context, messageId, content, options)
   }
 
   /** What a message said before each of its edits, oldest first. @throws NOT_FOUND, INVALID_CURSOR */
   edits(messageId: string, options: PageOptions = {}): Promise<Page<MessageEdit>> {
     return listEdits(this.#context, messageId, options)
+  }
+
+  async #editCounts(sessionId: string): Promise<EditCounts> {
+    const { sql, identity } = this.#context
+    const { rows } = await sql.query<{ kind: string; id: string; n: number }>(identity, EDIT_COUNTS, [identity.tenant, sessionId])
+    const of = (kind: string): Map<string, number> => new Map(rows.filter((row) => row.kind === kind).map(({ id, n }) => [id, n]))
+    return { session: of('session').get(sessionId) ?? 0, threads: of('thread'), summaries: of('summary') }
   }
 
   async #changeSession(id: string, text: string, values: readonly unknown[]): Promise<ChatSession> {

@@ -3,7 +3,7 @@ import type { SqlSession } from '../../engines/sql/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { MISSING_AGENTS } from './conversations-queries.ts'
 
-type Thing = 'chat session' | 'thread' | 'message' | 'participant'
+type Thing = 'chat session' | 'thread' | 'message' | 'participant' | 'compression request' | 'attachment' | 'summary'
 
 export function notFound(thing: Thing, id: string): CairnError {
   return new CairnError('NOT_FOUND', `${thing}: no ${thing} ${JSON.stringify(id)} in this tenant. Check the id; list what exists.`, { details: { thing, id } })
@@ -45,4 +45,17 @@ export async function withAgents<T>(context: DomainContext, agents: readonly { i
 /** The one row of a statement, or undefined. */
 export async function oneRow<Row>(session: Pick<SqlSession, 'query'>, text: string, values: readonly unknown[]): Promise<Row | undefined> {
   return (await session.query<Row>(text, values)).rows[0]
+}
+
+/** The rule that a thread names a compression request of its tenant. */
+const REQUEST_RULE = 'threads_compression_request'
+
+/** Runs `run`; when the database refuses `requestId` because the tenant has no such compression request, throws NOT_FOUND. */
+export async function withCompressionRequest<T>(requestId: string | null | undefined, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (typeof requestId === 'string' && isCairnError(error, 'CONSTRAINT_VIOLATION') && error.details['constraint'] === REQUEST_RULE) throw notFound('compression request', requestId)
+    throw error
+  }
 }

@@ -1,8 +1,11 @@
+export { ConversationAttachments } from './attachments.ts'
 export { ChatParticipants } from './chat-participants.ts'
 export { ConversationsService } from './conversations-service.ts'
-export { AUTHOR_KINDS, CHAT_SESSION_KINDS, CHAT_STATUSES, PARTICIPANT_KINDS, THREAD_KINDS, THREAD_STATUSES } from './types.ts'
+export { AUTHOR_KINDS, CHAT_SESSION_KINDS, CHAT_STATUSES, PARTICIPANT_KINDS, SUMMARY_METHODS, THREAD_KINDS, THREAD_STATUSES } from './types.ts'
 export type {
   AppendInput,
+  AttachInput,
+  Attachment,
   Author,
   AuthorInput,
   AuthorKind,
@@ -10,12 +13,20 @@ export type {
   ChatSessionKind,
   ChatStatus,
   CompleteThreadInput,
+  ConversationSummary,
   CreateSessionInput,
   CreateThreadInput,
+  DeletedSession,
+  EditOptions,
+  ExportSessionOptions,
+  FoundMessage,
+  ImportSessionOptions,
   JsonObject,
+  ListAttachmentsOptions,
   ListMessagesOptions,
   ListParticipantsOptions,
   ListSessionsOptions,
+  ListSummariesOptions,
   ListThreadsOptions,
   Message,
   MessageEdit,
@@ -23,7 +34,13 @@ export type {
   Participant,
   ParticipantInput,
   ParticipantKind,
+  SearchMessagesOptions,
+  SummarizeInput,
+  SummarizerInput,
+  SummaryMethod,
+  SummaryTarget,
   Thread,
+  ThreadHealth,
   ThreadKind,
   ThreadStatus,
   UpdateSessionInput,

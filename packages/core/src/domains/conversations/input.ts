@@ -87,6 +87,7 @@ export const completeThreadInput = z.strictObject({
 export const listThreadsInput = z.object({
   sessionId: id.optional(),
   agentId: id.optional(),
+  compressionRequestId: nonEmptyText(36).optional(),
   type: z.enum(THREAD_KINDS).optional(),
   status: z.enum(THREAD_STATUSES).optional(),
 })
@@ -106,7 +107,8 @@ const messageFields = {
   metadata: json.default({}),
   attachments: z.array(nonEmptyText()).max(100, 'has more than 100 entries').default([]),
   replyTo: id.optional(),
-  tokenCount: count.optional(),
+  tokenCount: count.nullable().optional(),
+  durationMs: count.optional(),
   sentAt: time.optional(),
   key: key.optional(),
 }
@@ -124,6 +126,50 @@ export const listMessagesInput = z
   })
 
 export const contentInput = text()
+export const editInput = z.strictObject({ tokenCount: count.nullable().optional() })
+
+/** Exactly one of a session and a thread. */
+const target = { sessionId: id.optional(), threadId: id.optional() }
+const oneTarget = (value: { sessionId?: string | undefined; threadId?: string | undefined }, context: z.RefinementCtx): void => {
+  if ((value.sessionId === undefined) === (value.threadId === undefined)) context.addIssue({ code: 'custom', path: ['threadId'], message: 'give exactly one of sessionId and threadId' })
+}
+export const targetInput = z.object(target).superRefine(oneTarget)
+export const summarizeInput = z
+  .strictObject({
+    ...target,
+    text: nonEmptyText().optional(),
+    summarize: z.custom<(input: never) => unknown>((value) => typeof value === 'function', 'must be a function').optional(),
+    maxSentences: z.int().min(1).max(100).default(5),
+    metadata: json.default({}),
+  })
+  .superRefine(oneTarget)
+  .superRefine((value, context) => {
+    if (value.text !== undefined && value.summarize !== undefined) context.addIssue({ code: 'custom', path: ['summarize'], message: 'give a text or a function, not both' })
+  })
+
+export const searchMessagesInput = z.object({
+  query: nonEmptyText(10_000),
+  match: z.enum(['any', 'all']).default('any'),
+  sessionId: id.optional(),
+  threadId: id.optional(),
+  agentId: id.optional(),
+  role: z.enum(AUTHOR_KINDS).optional(),
+  sentAfter: time.optional(),
+  sentBefore: time.optional(),
+})
+
+export const attachInput = z.strictObject({
+  messageId: id,
+  data: z.custom<Uint8Array | string>((value) => value instanceof Uint8Array || typeof value === 'string', 'is neither bytes nor text'),
+  name: nonEmptyText(MAX_KEY_LENGTH).optional(),
+  mediaType: nonEmptyText(MAX_KEY_LENGTH).optional(),
+  metadata: json.default({}),
+})
+export const listAttachmentsInput = z.object({ messageId: id.optional(), sessionId: id.optional() }).superRefine((value, context) => {
+  if ((value.messageId === undefined) === (value.sessionId === undefined)) context.addIssue({ code: 'custom', path: ['messageId'], message: 'give exactly one of messageId and sessionId' })
+})
+export const exportInput = z.strictObject({ format: z.enum(['jsonl', 'markdown']).default('jsonl'), attachments: z.boolean().default(true) })
+export const importInput = z.strictObject({ key: key.nullable().optional(), keys: z.enum(['keep', 'drop']).default('keep'), missingAgents: z.enum(['refuse', 'unlink']).default('refuse') })
 export const idInput = id
 export const idOrKeyInput = key
 export const idleForInput = numberBetween(0, 1e13)

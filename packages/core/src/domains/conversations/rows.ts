@@ -23,6 +23,8 @@ export interface SessionRow {
   settings: JsonObject
   conversation_summary: string
   message_count: number
+  total_tokens: number
+  messages_duration_ms: number
   created_at: Date
   last_activity: Date
   ended_at: Date | null
@@ -40,6 +42,8 @@ export function toSession(row: SessionRow): ChatSession {
     settings: row.settings,
     summary: row.conversation_summary,
     messageCount: row.message_count,
+    totalTokens: row.total_tokens,
+    messagesDurationMs: row.messages_duration_ms,
     createdAt: row.created_at,
     lastActivity: row.last_activity,
     endedAt: row.ended_at,
@@ -71,6 +75,7 @@ export interface ThreadRow {
   metadata: JsonObject
   message_count: number
   total_tokens: number
+  messages_duration_ms: number
   duration_seconds: number | null
   breaker_service: string | null
   failure_count: number
@@ -95,6 +100,7 @@ export function toThread(row: ThreadRow): Thread {
     metadata: row.metadata,
     messageCount: row.message_count,
     totalTokens: row.total_tokens,
+    messagesDurationMs: row.messages_duration_ms,
     durationSeconds: row.duration_seconds,
     breakerService: row.breaker_service,
     failureCount: row.failure_count,
@@ -123,6 +129,8 @@ export interface MessageRow {
   attachments: string[]
   replied_to: string | null
   token_count: number | null
+  token_encoding: string | null
+  duration_ms: number | null
   edit_count: number
   sent_at: Date
   edited_at: Date | null
@@ -142,6 +150,8 @@ export function toMessage(row: MessageRow): Message {
     attachments: row.attachments,
     replyTo: row.replied_to,
     tokenCount: row.token_count,
+    tokenEncoding: row.token_encoding,
+    durationMs: row.duration_ms,
     sentAt: row.sent_at,
     editCount: row.edit_count,
     editedAt: row.edited_at,

@@ -20,6 +20,7 @@ export const MAINTENANCE_PATHS = [
   { path: 'connection monitoring', tables: ['monitoring.connection_stats'], reason: 'Counts the sessions of the server; no data of a tenant.' },
   { path: 'document text search', tables: ['documents.documents'], reason: 'The text index cannot be asked behind row-level security, for `@@` is not leakproof. One tenant a statement; it gives back ids and ranks, and the tenant reads the documents.' },
   { path: 'knowledge search', tables: ['knowledge.facts'], reason: 'The indexes on terms and values cannot be asked behind row-level security, for `@@` and `@>` are not leakproof. One tenant a statement; it gives back ids and ranks, and the tenant reads the facts.' },
+  { path: 'message search', tables: ['conversations.messages'], reason: 'As the document text search: one tenant a statement, ids and ranks come back, the tenant reads the messages.' },
   { path: 'document sweep', tables: ['documents.documents'], reason: 'Deletes expired documents, whose ever they are.' },
   { path: 'memory upkeep', tables: ['memory.conversation_memory', 'memory.retention_reports'], reason: 'Deletes expired memories, whose ever they are, and finds the tenants that retention is due for; each is then kept up as itself.' },
   { path: 'saga claims', tables: ['tx.sagas'], reason: 'A runner takes the next sagas, whoever they belong to; each is then run as its tenant.' },

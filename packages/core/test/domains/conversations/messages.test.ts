@@ -53,6 +53,8 @@ describe.each(sqlTargets)('messages on $name', (target) => {
         attachments: ['https://example.org/a b.png', '{"x",y}', 'NULL'],
         replyTo: null,
         tokenCount: 5,
+        tokenEncoding: null,
+        durationMs: null,
         sentAt,
         editCount: 0,
         editedAt: null,

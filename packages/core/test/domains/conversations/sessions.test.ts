@@ -154,6 +154,7 @@ describe.each(sqlTargets)('chat sessions and threads on $name', (target) => {
     const agentId = await world.agent()
     const { id: sessionId } = await world.service.createSession()
     const modelId = uuidv7()
+    await world.rows(`INSERT INTO compression.requests (tenant_id, request_id, operation, input, input_sha256, input_size, max_output_bytes) VALUES ($1, 'request-7', 'compress', '', $2, 0, 1)`, ['sessions', Buffer.alloc(32)])
     const thread = await world.service.createThread({
       sessionId,
       key: 'thread one',

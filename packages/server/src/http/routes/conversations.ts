@@ -141,7 +141,10 @@ function messageRoutes(app: App): void {
       request: { ...ofMessage, body: body(MessageChange, 'What it says now.') },
       responses: { 200: json(Message, 'The message.'), ...problems('NOT_FOUND', 'PAYLOAD_TOO_LARGE') },
     }),
-    async (c) => c.json(await c.get('cairn').conversations.edit(c.req.valid('param').message, c.req.valid('json').content), 200),
+    async (c) => {
+      const { content, ...options } = exact(c.req.valid('json'))
+      return c.json(await c.get('cairn').conversations.edit(c.req.valid('param').message, content, options), 200)
+    },
   )
 
   app.openapi(

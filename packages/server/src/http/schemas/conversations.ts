@@ -16,6 +16,8 @@ export const ChatSession = z
     settings: JsonObject,
     summary: z.string(),
     messageCount: Count,
+    totalTokens: Count,
+    messagesDurationMs: Count,
     createdAt: Time,
     lastActivity: Time,
     endedAt: Time.nullable(),
@@ -65,6 +67,7 @@ export const Thread = z
     metadata: JsonObject,
     messageCount: Count,
     totalTokens: Count,
+    messagesDurationMs: Count,
     durationSeconds: z.number().nullable(),
     breakerService: z.string().nullable(),
     failureCount: Count,
@@ -98,7 +101,7 @@ export const ThreadPatch = z
   })
   .openapi('ThreadPatch')
 export const ThreadCompletion = z.strictObject({ completedAt: Time.optional(), durationSeconds: z.number().optional() }).openapi('ThreadCompletion')
-const threadFilter = { ...pageFields, agentId: z.string().optional(), type: z.enum(THREAD_KINDS).optional(), status: z.enum(THREAD_STATUSES).optional() }
+const threadFilter = { ...pageFields, compressionRequestId: z.string().optional(), agentId: z.string().optional(), type: z.enum(THREAD_KINDS).optional(), status: z.enum(THREAD_STATUSES).optional() }
 export const SessionThreadQuery = z.strictObject(threadFilter)
 export const ThreadQuery = z.strictObject({ ...threadFilter, sessionId: z.string().optional() })
 
@@ -117,6 +120,8 @@ export const Message = z
     attachments: z.array(z.string()),
     replyTo: Id.nullable(),
     tokenCount: Count.nullable(),
+    tokenEncoding: z.string().nullable().openapi({ description: 'By what Cairn counted; null when the caller gave the count.' }),
+    durationMs: Count.nullable(),
     sentAt: Time,
     editCount: Count,
     editedAt: Time.nullable(),
@@ -129,7 +134,8 @@ export const NewMessage = z
     metadata: JsonObject.optional(),
     attachments: z.array(z.string()).optional(),
     replyTo: Id.optional(),
-    tokenCount: Count.optional(),
+    tokenCount: Count.nullable().optional().openapi({ description: 'Left out, tokens are counted by o200k_base; null keeps the message uncounted.' }),
+    durationMs: Count.optional(),
     sentAt: Time.optional(),
     key: z.string().optional().openapi({ description: 'Makes the append idempotent: the same key again returns the stored message.' }),
   })
@@ -143,7 +149,7 @@ export const MessageQuery = z.strictObject({
   after: position.openapi({ type: 'integer', description: 'Only messages behind this position.' }),
   before: position.openapi({ type: 'integer', description: 'Only messages in front of this position.' }),
 })
-export const MessageChange = z.strictObject({ content: z.string() }).openapi('MessageChange')
+export const MessageChange = z.strictObject({ content: z.string(), tokenCount: Count.nullable().optional() }).openapi('MessageChange')
 export const MessageEdit = z
   .object({ messageId: Id, editNo: Count, previousContent: z.string(), editedBy: z.string().nullable(), editedAt: Time })
   .openapi('MessageEdit') satisfies z.ZodType<Wire<CoreMessageEdit>>
