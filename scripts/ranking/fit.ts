@@ -42,7 +42,7 @@ for (const [name, examples] of [['text', files.map((file) => examplesOf(file, un
 }
 
 function grow(examples: readonly Example[], measures: readonly string[]): TreeNode[] {
-  const useful = examples.filter(({ ids, question }) => ids.some((id) => question.evidence.includes(id)))
+  const useful = examples.filter(({ ids, question }) => ids.some((id) => question.evidence.includes(id))).map((example) => thinned(example))
   const counts = useful.map(({ ids }) => ids.length)
   const values = new Float32Array(counts.reduce((sum, count) => sum + count, 0) * measures.length)
   const targets = new Float32Array(values.length / measures.length)
@@ -58,6 +58,17 @@ function grow(examples: readonly Example[], measures: readonly string[]): TreeNo
   const rows: TrainingRows = { values, width: measures.length, questions, targets }
   const rising = new Set(measures.flatMap((measure, index) => (RISING.has(measure) ? [index] : [])))
   return growTrees(rows, { ...GROW, rising, ...(flags.trees && { trees: Number(flags.trees) }), ...(flags.rate && { rate: Number(flags.rate) }), ...(flags.leaves && { leaves: Number(flags.leaves) }) })
+}
+
+/** An example with every third of the candidates that stand far down by text: they are many, and tell little. */
+function thinned(example: Example): Example {
+  const width = example.measures.length
+  const [window, similarity] = [example.measures.indexOf('window place'), example.measures.indexOf('similarity place')]
+  const far = (index: number): boolean => [window, similarity].every((measure) => (example.values[index * width + measure] as number) < 1 / 6)
+  const kept = [...example.ids.keys()].filter((index) => index % 3 === 0 || !far(index) || example.question.evidence.includes(example.ids[index] as string))
+  const values = new Float32Array(kept.length * width)
+  kept.forEach((index, at) => values.set(example.values.subarray(index * width, (index + 1) * width), at * width))
+  return { ...example, values, ids: kept.map((index) => example.ids[index] as string) }
 }
 
 function scores({ ids, values, measures }: Example, trees: readonly TreeNode[]): number[] {

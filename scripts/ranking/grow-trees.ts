@@ -27,7 +27,7 @@ export interface GrowOptions {
 }
 
 export const GROW: GrowOptions = {
-  trees: 300, rate: 0.04, leaves: 6, leastRows: 40, leastHessian: 0.1, ridge: 1, measures: 0.5, bins: 32, seed: 7, rising: new Set(),
+  trees: 360, rate: 0.04, leaves: 6, leastRows: 30, leastHessian: 0.1, ridge: 1, measures: 0.35, bins: 32, seed: 7, rising: new Set(),
 }
 
 interface Leaf {

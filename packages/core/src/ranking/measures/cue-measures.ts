@@ -1,4 +1,4 @@
-import { wordsOf } from '../text/analyse.ts'
+import { termOf, wordsOf } from '../text/analyse.ts'
 import { column, type Columns, type Prepared } from './prepared.ts'
 
 const CUES = [
@@ -16,11 +16,8 @@ export function measureCues(data: Prepared, columns: Columns): void {
     if (speaker == null || question.named.size !== 1) return 0
     return question.named.has(speaker) ? 1 : -1
   })
-  const namedWords = [...question.named].flatMap(wordsOf).filter((word) => word.length > 2)
-  column(columns, 'addressed', size, (index) => {
-    const words = namedWords.length === 0 ? [] : wordsOf(candidates[index]?.text ?? '')
-    return namedWords.some((word) => words.includes(word)) ? 1 : 0
-  })
+  const namedTerms = [...question.named].flatMap(wordsOf).filter((word) => word.length > 2).map(termOf)
+  column(columns, 'addressed', size, (index) => (namedTerms.some((term) => data.texts[index]?.counts.has(term)) ? 1 : 0))
   for (const name of CUES) column(columns, name, size, (index) => Math.min(MOST, cues[index]?.[name] ?? 0))
   column(columns, 'length', size, (index) => Math.log1p(cues[index]?.words ?? 0))
   column(columns, 'position', size, (index) => Math.max(0, Math.min(20, candidates[index]?.position ?? 10)))

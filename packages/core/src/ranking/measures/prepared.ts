@@ -22,10 +22,12 @@ export interface Prepared {
   readonly cues: readonly TextCues[]
   /** Weight of a term: its inverse frequency against the largest there could be, so that it is alike in small and large corpora. */
   readonly weightOf: (term: string) => number
+  /** All terms that stand in any of the texts. */
+  readonly vocabulary: readonly string[]
   /** Sum of the weights of the question's terms, above 0. */
   readonly totalWeight: number
   readonly averageLength: number
-  /** Index of the candidate at an offset in the same session, or -1. */
+  /** Index of the candidate at an offset, -2 to 2, in the same session, or -1. */
   readonly near: (index: number, offset: number) => number
   /** Session of each candidate, as a number from 0; one without a session is alone in its own. */
   readonly sessions: readonly number[]
@@ -36,7 +38,9 @@ export function prepare(question: RankingQuestion, candidates: readonly RankingC
   const asked = analyseQuestion(question.text, corpus.speakers ?? [...new Set(candidates.flatMap(({ speaker }) => speaker ?? []))])
   const sequences = candidates.map(({ text }) => termsOf(text))
   const texts = sequences.map(countTerms)
-  const weightOf = termWeights(asked, texts, corpus)
+  const among = new Map<string, number>()
+  for (const { counts } of texts) for (const term of counts.keys()) among.set(term, (among.get(term) ?? 0) + 1)
+  const weightOf = termWeights(asked, texts.length, among, corpus)
   const sessions = numbered(candidates)
   const near = neighbours(candidates, sessions)
   return {
@@ -47,32 +51,35 @@ export function prepare(question: RankingQuestion, candidates: readonly RankingC
     sequences,
     cues: candidates.map(({ text }) => cuesOf(text)),
     weightOf,
+    vocabulary: [...among.keys()],
     totalWeight: Math.max(1e-9, asked.terms.reduce((sum, term) => sum + weightOf(term), 0)),
-    averageLength: Math.max(1, corpus.averageLength ?? texts.reduce((sum, { length }) => sum + length, 0) / Math.max(texts.length, 1)),
+    averageLength: Math.max(1, finite(corpus.averageLength) ?? texts.reduce((sum, { length }) => sum + length, 0) / Math.max(texts.length, 1)),
     near,
     sessions,
     sessionCount: sessions.reduce((most, session) => Math.max(most, session), -1) + 1,
   }
 }
 
-function termWeights(question: Question, texts: readonly TermCounts[], corpus: RankingCorpus): (term: string) => number {
-  const count = Math.max(corpus.count ?? 0, texts.length, 1)
-  const among = new Map<string, number>()
-  for (const { counts } of texts) for (const term of counts.keys()) among.set(term, (among.get(term) ?? 0) + 1)
+function termWeights(question: Question, size: number, among: ReadonlyMap<string, number>, corpus: RankingCorpus): (term: string) => number {
+  const count = Math.max(finite(corpus.count) ?? 0, size, 1)
   const asked = new Set([...question.terms, ...question.terms.flatMap((term) => [...alikeTerms(term), ...memberTerms(term)])])
   // Of a term that nothing is known of, the candidates are a sample: found among them for the question's sake, or as they come.
-  const scale = count / Math.max(texts.length, 1)
+  const scale = count / Math.max(size, 1)
   const largest = inverseFrequency(count, 1)
   const known = new Map<string, number>()
   return (term) => {
     const cached = known.get(term)
     if (cached !== undefined) return cached
     const here = among.get(term) ?? 0
-    const frequency = Math.max(here, corpus.documentFrequency?.get(term) ?? (asked.has(term) ? here : here * scale))
+    const frequency = Math.max(here, finite(corpus.documentFrequency?.get(term)) ?? (asked.has(term) ? here : here * scale))
     const weight = inverseFrequency(count, frequency) / Math.max(largest, 1e-9)
     known.set(term, weight)
     return weight
   }
+}
+
+function finite(value: number | null | undefined): number | undefined {
+  return value != null && Number.isFinite(value) ? value : undefined
 }
 
 function numbered(candidates: readonly RankingCandidate[]): number[] {
@@ -95,10 +102,9 @@ function neighbours(candidates: readonly RankingCandidate[], sessions: readonly 
     places.set(position, index)
     bySession.set(session, places)
   })
-  return (index, offset) => {
-    const position = candidates[index]?.position
-    return position == null ? -1 : bySession.get(sessions[index] as number)?.get(position + offset) ?? -1
-  }
+  const found = [-2, -1, 0, 1, 2].map((offset) => Int32Array.from(candidates, ({ position }, index) =>
+    (offset === 0 ? index : position == null ? -1 : bySession.get(sessions[index] as number)?.get(position + offset) ?? -1)))
+  return (index, offset) => found[offset + 2]?.[index] ?? -1
 }
 
 /** Adds a measure; what is not a finite number counts as 0. */

@@ -29,9 +29,9 @@ export function questionTimes(question: string, at?: Date | null): TimeRange[] {
   const now = at != null && Number.isFinite(at.getTime()) ? at : undefined
   const ranges: TimeRange[] = []
   let rest = question.slice(0, 4096).toLowerCase()
-  const take = (pattern: RegExp, read: (found: RegExpMatchArray) => TimeRange | undefined): void => {
+  const take = (pattern: RegExp, read: (found: readonly (string | undefined)[]) => TimeRange | undefined): void => {
     rest = rest.replace(pattern, (...found: unknown[]) => {
-      const groups = found.slice(0, found.findIndex((part) => typeof part === 'number')) as string[]
+      const groups = found.slice(0, found.findIndex((part) => typeof part === 'number')) as (string | undefined)[]
       const range = read(groups)
       if (range !== undefined) ranges.push(range)
       return ' '
