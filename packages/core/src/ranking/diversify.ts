@@ -8,11 +8,12 @@ export interface Chosen {
 
 /** Only so many times the limit are looked at: what stands further down does not come up by being different. */
 const LOOK_AHEAD = 5
-/** Scores between which likeness of 1 moves a candidate at `diversity` 1: those of the first and of the last looked at. */
+/** At `diversity` 1 a repetition falls by twice the difference between the first and the last looked at: below all of them. */
+const WORTH = 2
 const LEAST_SPREAD = 1e-6
 
 /**
- * Maximal marginal relevance: one after the other, the candidate whose score less `diversity` × likeness × spread is the
+ * Maximal marginal relevance: one after the other, the candidate whose score less 2 × `diversity` × likeness × spread is the
  * largest. `order` has the indexes by score. The first stays first, and penalised scores never rise from one to the next.
  */
 export function diversify(order: readonly number[], scores: readonly number[], terms: readonly ReadonlySet<string>[], limit: number, diversity: number): Chosen[] {
@@ -21,7 +22,7 @@ export function diversify(order: readonly number[], scores: readonly number[], t
   const likeness = new Map(left.map((index) => [index, 0]))
   const chosen: Chosen[] = []
   while (chosen.length < limit && left.length > 0) {
-    const penaltyOf = (index: number): number => diversity * spread * (likeness.get(index) ?? 0)
+    const penaltyOf = (index: number): number => WORTH * diversity * spread * (likeness.get(index) ?? 0)
     const best = left.reduce((most, index) => ((scores[index] as number) - penaltyOf(index) > (scores[most] as number) - penaltyOf(most) ? index : most))
     chosen.push({ index: best, likeness: likeness.get(best) ?? 0, penalty: penaltyOf(best) })
     left.splice(left.indexOf(best), 1)
