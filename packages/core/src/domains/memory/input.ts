@@ -10,13 +10,13 @@ export const MAX_BATCH_MEMORIES = 5000
 /** Without it, a batch could be larger than what one statement takes. */
 export const MAX_BATCH_BYTES = 64 * 1024 * 1024
 
-/** PostgreSQL and Date agree on these years. */
-const FIRST_MS = Date.UTC(1, 0, 1)
+/** PostgreSQL and Date agree on these years, and write them with four digits. */
+const FIRST_MS = Date.UTC(1000, 0, 1)
 const LAST_MS = Date.UTC(9999, 0, 1)
 
 export const time = z.union([z.date(), z.iso.datetime({ offset: true })], 'is not a Date or a time with its offset (2026-03-29T02:30:00Z)').transform((value, context) => {
   const at = new Date(value)
-  if (!(at.getTime() >= FIRST_MS && at.getTime() < LAST_MS)) context.addIssue('is not a time of the years 1 to 9998')
+  if (!(at.getTime() >= FIRST_MS && at.getTime() < LAST_MS)) context.addIssue('is not a time of the years 1000 to 9998')
   return at
 })
 export const score = z.number().min(0).max(1)

@@ -79,7 +79,7 @@ describe.each(cairnTargets)('memory ($name)', (target) => {
       [{ content: '' }, 'content'], [{ content: ' \n ' }, 'content'], [{ content: 'a\0b' }, 'content'], [{ content: 'a\ud800' }, 'content'], [{}, 'content'], [{ content: 'x', scope: 'team' }, 'scope'],
       [{ content: 'x', scope: 'user' }, 'userId'], [{ content: 'x', scope: 'agent' }, 'agentId'], [{ content: 'x', scope: 'session' }, 'sessionId'], [{ content: 'x', position: 1 }, 'position'],
       [{ content: 'x', importance: 1.1 }, 'importance'], [{ content: 'x', relevance: Number.NaN }, 'relevance'], [{ content: 'x', sessionId: 'no' }, 'sessionId'], [{ content: 'x', tags: [''] }, 'tags.0'],
-      [{ content: 'x', context: 'c'.repeat(51) }, 'context'], [{ content: 'x', emotionalState: 'c'.repeat(21) }, 'emotionalState'], [{ content: 'x', occurredAt: 'yesterday' }, 'occurredAt'],
+      [{ content: 'x', context: 'c'.repeat(51) }, 'context'], [{ content: 'x', emotionalState: 'c'.repeat(21) }, 'emotionalState'], [{ content: 'x', occurredAt: 'yesterday' }, 'occurredAt'], [{ content: 'x', occurredAt: new Date(Date.UTC(999, 11, 31)) }, 'occurredAt'],
       [{ content: 'x', retentionPriority: 'urgent' }, 'retentionPriority'], [{ content: 'x', retentionPriority: 'permanent', expiresAt: new Date() }, 'expiresAt'], [{ content: 'x', unknown: 1 }, 'unknown'],
       [{ content: 'x', key: '6f1c3f3e-8a39-4c9e-9a40-0a2b6f6f0a01' }, 'key'], [{ content: 'x', metadata: [] }, 'metadata'],
     ]
