@@ -289,9 +289,9 @@ CREATE VIEW collaboration.recent_collaboration_activity WITH (security_invoker =
 SELECT r.tenant_id, r.request_id, r.request_key, r.collaboration_type, r.status, r.priority, r.requesting_agent_id, r.partnership_id, r.user_id, r.task_id,
   (SELECT coalesce(array_agg(t.agent_id ORDER BY t.agent_id), '{}') FROM collaboration.request_targets t WHERE t.tenant_id = r.tenant_id AND t.request_id = r.request_id) AS target_agents,
   r.participating_agents, r.deadline, r.user_feedback_rating, r.created_at, r.accepted_at, r.started_at, r.completed_at,
-  (extract(epoch FROM coalesce(r.completed_at, clock_timestamp()) - r.created_at) * 1000)::bigint AS age_ms,
-  (SELECT count(*) FROM collaboration.fusion_results f WHERE f.tenant_id = r.tenant_id AND f.request_id = r.request_id) AS fusions
+  (extract(epoch FROM coalesce(r.completed_at, clock_timestamp()) - r.created_at) * 1000)::bigint AS age_ms, n.fusions
 FROM collaboration.requests r
+CROSS JOIN LATERAL (SELECT count(*) AS fusions FROM collaboration.fusion_results f WHERE f.tenant_id = r.tenant_id AND f.request_id = r.request_id) AS n
 WHERE r.completed_at IS NULL OR r.completed_at > clock_timestamp() - interval '7 days';
 GRANT SELECT ON collaboration.active_partnerships_metrics, collaboration.recent_collaboration_activity
   TO application_user, agent_user, admin_user, readonly_user, maintenance_user;

@@ -129,7 +129,7 @@ describe.each(cairnTargets)('collaboration ($name)', (target) => {
     expect(born).toBe('collaboration_transition')
   })
 
-  // proves S3-14-07, S3-17-03, S3-17-06, S3-20-04
+  // proves S3-17-03, S3-17-06, S3-20-04
   it('moves partnership and compatibility with each completed request, all at once', async () => {
     const w = await world()
     const { collaboration, ann, bob, cy } = w
@@ -216,7 +216,7 @@ describe.each(cairnTargets)('collaboration ($name)', (target) => {
     expect(await refusal(collaboration.requests.cancel(soon.id))).toBe('INVALID_TRANSITION')
   })
 
-  // proves S3-20-05
+  // proves S3-14-07, S3-20-05
   it('opens what the rules say, once for a task, and says why', async () => {
     const { collaboration, tasks, bob, cy } = await world()
     const opens = await collaboration.partnerships.add({ primaryAgent: 'ann', secondaryAgent: 'bob', type: 'rescue', autoTrigger: { taskTypes: ['report*'], topics: ['finance'], action: 'open', deadlineMs: 60_000 } })
