@@ -9,7 +9,7 @@ import { agentNotFound, duplicateKey, notFound, sessionEnded } from './failures.
 import type { CheckedMessage } from './input.ts'
 import { toMessage, type MessageRow } from './rows.ts'
 import { checkSize, jsonText } from './text-checks.ts'
-import { TOKEN_ENCODING, countTokens } from './tokens.ts'
+import { TOKEN_ENCODING, countTokens } from '../../tokens/index.ts'
 import type { Message } from './types.ts'
 
 /** Most messages of one append, and most bytes of all their texts together. */

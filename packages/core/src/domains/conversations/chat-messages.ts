@@ -6,7 +6,7 @@ import { notFound, oneRow } from './failures.ts'
 import { checkInput, contentInput, editInput, idInput, idOrKeyInput, isUuid, listMessagesInput } from './input.ts'
 import { toEdit, toMessage, type EditRow, type MessageRow } from './rows.ts'
 import { checkSize } from './text-checks.ts'
-import { TOKEN_ENCODING, countTokens } from './tokens.ts'
+import { TOKEN_ENCODING, countTokens } from '../../tokens/index.ts'
 import type { EditOptions, ListMessagesOptions, Message, MessageEdit } from './types.ts'
 
 export async function findMessage(context: DomainContext, idOrKey: string): Promise<Message | null> {

@@ -10,7 +10,7 @@ import { INSERT_SUMMARY, LIST_SUMMARIES, NEWEST_SUMMARY, SELECT_SUMMARY, SHOW_SU
 import { toSummary, type SummaryRow } from './record-rows.ts'
 import { toMessage, type MessageRow } from './rows.ts'
 import { checkSize, jsonText } from './text-checks.ts'
-import { TOKEN_ENCODING, countTokens } from './tokens.ts'
+import { TOKEN_ENCODING, countTokens } from '../../tokens/index.ts'
 import type { ConversationSummary, ListSummariesOptions, Message, SummarizeInput, SummarizerInput, SummaryMethod, SummaryTarget } from './types.ts'
 
 /** Most messages that one summary is made from. */

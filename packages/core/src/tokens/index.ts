@@ -1,0 +1,1 @@
+export { TOKEN_ENCODING, countTokens, loadTokenCounter } from './count-tokens.ts'
