@@ -11,6 +11,7 @@ import { ResilienceService } from './domains/resilience/index.ts'
 import { SagaRunner, SagasService } from './domains/sagas/index.ts'
 import { EventCore, EventsService } from './domains/events/index.ts'
 import { MessageUpkeep, MessagesService, closeMessages } from './domains/messages/index.ts'
+import { MemoryService } from './domains/memory/index.ts'
 import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
 import { type Actor, type TenantIdentity, checkTenant } from './identity/index.ts'
@@ -62,6 +63,7 @@ export class Cairn implements AsyncDisposable {
   readonly schedules: SchedulesService
   readonly events: EventsService
   readonly messages: MessagesService
+  readonly memory: MemoryService
   readonly health: HealthService
   readonly pools: PoolsService
   readonly identity: TenantIdentity
@@ -92,6 +94,7 @@ export class Cairn implements AsyncDisposable {
     this.lineages = new LineagesService(engines.lineages, this.identity)
     this.sagas = new SagasService(context, engines.sagas)
     this.events = new EventsService(engines.events, this.identity)
+    this.memory = new MemoryService(context)
     this.health = new HealthService(engines)
     this.pools = new PoolsService(engines)
   }

@@ -107,3 +107,5 @@ export { SAGA_STATUSES, SAGA_STEP_KINDS, SAGA_STEP_STATUSES, SAGA_STRATEGIES } f
 export type * from './domains/schedules/index.ts'
 export { CATCH_UP_POLICIES, SCHEDULE_STATUSES } from './domains/schedules/index.ts'
 export { CHANNEL_PATTERNS, CHANNEL_PURPOSES, DELIVERY_STATUSES, MESSAGE_KINDS, QUEUE_KINDS } from './domains/messages/index.ts'
+export type * from './domains/memory/index.ts'
+export { MEMORY_ARCHIVE_REASONS, MEMORY_ORDERS, MEMORY_SCOPES, RELEVANCE_HALF_LIFE_DAYS, RETENTION_PRIORITIES } from './domains/memory/index.ts'

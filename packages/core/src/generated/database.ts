@@ -100,6 +100,18 @@ export type InstanceStatus =
   | 'error'
   | 'crashed'
 
+export type MemoryArchiveReason =
+  | 'request'
+  | 'retention'
+  | 'consolidated'
+  | 'superseded'
+
+export type MemoryScope =
+  | 'user'
+  | 'agent'
+  | 'session'
+  | 'shared'
+
 export type MessageKind =
   | 'command'
   | 'query'
@@ -113,6 +125,17 @@ export type QueueKind =
   | 'priority'
   | 'delayed'
   | 'retry'
+
+export type RetentionDecision =
+  | 'kept'
+  | 'archived'
+  | 'deleted'
+
+export type RetentionPriority =
+  | 'low'
+  | 'normal'
+  | 'high'
+  | 'permanent'
 
 export type SagaStatus =
   | 'pending'
@@ -614,6 +637,143 @@ export interface LineagesWrites {
   slot: number
   task_path: string
   pack: Uint8Array
+}
+
+export interface MemoryBlockVersions {
+  tenant_id: Generated<string>
+  block_id: string
+  version: number
+  content: string
+  limit_chars: number
+  valid_from: Date
+  replaced_at: Generated<Date>
+  replaced_by: string | null
+}
+
+export interface MemoryBlocks {
+  tenant_id: Generated<string>
+  block_id: string
+  scope: MemoryScope
+  owner: string
+  agent_id: GeneratedAlways<string | null>
+  label: string
+  description: Generated<string>
+  content: Generated<string>
+  limit_chars: Generated<number>
+  version: Generated<number>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface MemoryConversationMemory {
+  tenant_id: Generated<string>
+  memory_id: string
+  memory_key: string | null
+  identity: Uint8Array
+  version: Generated<number>
+  scope: MemoryScope
+  user_id: string | null
+  agent_id: string | null
+  session_id: string | null
+  session_position: number | null
+  speaker: string | null
+  content: string
+  content_hash: Uint8Array
+  context: Generated<string>
+  emotional_state: string | null
+  importance_score: Generated<number>
+  relevance_score: Generated<number>
+  metadata: Generated<unknown>
+  tags: Generated<string[]>
+  source_kind: string | null
+  source_id: string | null
+  occurred_at: Generated<Date>
+  retention_priority: Generated<RetentionPriority>
+  expires_at: Date | null
+  is_archived: Generated<boolean>
+  archived_at: Date | null
+  archive_reason: MemoryArchiveReason | null
+  parent_memory_id: string | null
+  related_task_id: string | null
+  mentions: Generated<number>
+  reinforced_at: Date | null
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+  search: GeneratedAlways<string>
+}
+
+export interface MemoryMemoryLinks {
+  tenant_id: Generated<string>
+  from_memory_id: string
+  to_memory_id: string
+  relation: string
+  metadata: Generated<unknown>
+  created_at: Generated<Date>
+}
+
+export interface MemoryMemoryVersions {
+  tenant_id: Generated<string>
+  memory_id: string
+  version: number
+  content: string
+  context: string
+  emotional_state: string | null
+  importance_score: number
+  relevance_score: number
+  metadata: Generated<unknown>
+  tags: string[]
+  speaker: string | null
+  occurred_at: Date
+  retention_priority: RetentionPriority
+  expires_at: Date | null
+  is_archived: boolean
+  archive_reason: MemoryArchiveReason | null
+  parent_memory_id: string | null
+  related_task_id: string | null
+  valid_from: Date
+  replaced_at: Generated<Date>
+  replaced_by: string | null
+}
+
+export interface MemoryRetentionDecisions {
+  tenant_id: Generated<string>
+  report_id: string
+  memory_id: string
+  decision: RetentionDecision
+  rule: string
+  figures: Generated<unknown>
+}
+
+export interface MemoryRetentionReports {
+  tenant_id: Generated<string>
+  report_id: string
+  policy: Generated<unknown>
+  counts: Generated<unknown>
+  kept: Generated<number>
+  archived: Generated<number>
+  deleted: Generated<number>
+  started_by: string | null
+  started_at: Generated<Date>
+  completed_at: Date | null
+}
+
+export interface MemoryUserMemorySummary {
+  tenant_id: string
+  user_id: string
+  total_memories: number
+  active_memories: number
+  archived_memories: number
+  permanent_memories: number
+  high_priority_memories: number
+  expiring_memories: number
+  agents: number
+  sessions: number
+  contexts: number
+  avg_importance: number
+  avg_relevance: number
+  content_bytes: number
+  first_memory_at: Date
+  last_memory_at: Date
 }
 
 export interface MessagesChannels {
@@ -1261,6 +1421,14 @@ export interface Database {
   'lineages.checkpoints': LineagesCheckpoints
   'lineages.threads': LineagesThreads
   'lineages.writes': LineagesWrites
+  'memory.block_versions': MemoryBlockVersions
+  'memory.blocks': MemoryBlocks
+  'memory.conversation_memory': MemoryConversationMemory
+  'memory.memory_links': MemoryMemoryLinks
+  'memory.memory_versions': MemoryMemoryVersions
+  'memory.retention_decisions': MemoryRetentionDecisions
+  'memory.retention_reports': MemoryRetentionReports
+  'memory.user_memory_summary': MemoryUserMemorySummary
   'messages.channels': MessagesChannels
   'messages.dead_letters': MessagesDeadLetters
   'messages.deliveries': MessagesDeliveries

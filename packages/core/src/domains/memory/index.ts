@@ -1,0 +1,13 @@
+export type * from './types.ts'
+export { MemoryService } from './memory-service.ts'
+export {
+  MEMORY_ARCHIVE_REASONS,
+  MEMORY_ORDERS,
+  MEMORY_SCOPES,
+  RELEVANCE_HALF_LIFE_DAYS,
+  RETENTION_PRIORITIES,
+  type MemoryArchiveReason,
+  type MemoryOrder,
+  type MemoryScope,
+  type RetentionPriority,
+} from './words.ts'
