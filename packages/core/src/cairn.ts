@@ -5,6 +5,7 @@ import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
 import { AgentRepository, CacheCore, CacheService, endCachedAgents } from './domains/cache/index.ts'
 import { Scheduler, SchedulesService } from './domains/schedules/index.ts'
 import { TasksService, closeTasks } from './domains/tasks/index.ts'
+import { RecallCore, RecallService } from './domains/recall/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { HistoriesService } from './domains/histories/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
@@ -38,6 +39,7 @@ interface Engines {
   readonly scheduler: Scheduler
   readonly messageUpkeep: MessageUpkeep
   readonly events: EventCore
+  readonly recall: RecallCore
 }
 
 /**
@@ -62,6 +64,7 @@ export class Cairn implements AsyncDisposable {
   readonly sagas: SagasService
   readonly schedules: SchedulesService
   readonly events: EventsService
+  readonly recall: RecallService
   readonly messages: MessagesService
   readonly memory: MemoryService
   readonly health: HealthService
@@ -85,6 +88,7 @@ export class Cairn implements AsyncDisposable {
     this.tasks = new TasksService(context)
     this.schedules = new SchedulesService(context, engines.scheduler)
     this.messages = new MessagesService(context)
+    this.recall = new RecallService(context, engines.recall)
     this.state = new StateService(engines.core, this.identity)
     this.lifecycle = new StateLifecycleService(engines.core, this.identity)
     this.storage = new StorageService({ ...engines, state: this.state, domains: { message: ({ thread }) => new MessageStorage(this.conversations, thread) } }, this.identity)
@@ -137,9 +141,10 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, events } = this.#engines
+      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, events, recall } = this.#engines
       // First, so that readers end before what they stand on does.
       await Promise.all([messageUpkeep.stop(), closeMessages(sql)])
+      await recall.close()
       await scheduler.close()
       await sweeper.close()
       await checkpointUpkeep.stop()
@@ -196,7 +201,9 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     messageUpkeep.start()
     const events = new EventCore({ sql, state: core, log: options.logger, events: options.events, identity: { role: 'application', tenant: options.tenant, actor: options.actor }, ...eventLog(options) })
     events.start()
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, events })
+    const recall = new RecallCore({ sql, embedder: options.embedder, recall: options.recall, log: options.logger })
+    recall.start()
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, events, recall })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import type { CacheOptions } from './cache-options.ts'
+import { isEmbedder, type Embedder } from '../embedding/index.ts'
 import type { EventOptions } from './event-options.ts'
+import type { RecallProcessOptions } from './recall-options.ts'
 import type { StateOptions } from '../state/index.ts'
 
 const text = z.string().min(1)
@@ -53,12 +55,22 @@ const events = z
   } satisfies Record<keyof EventOptions, z.ZodType>)
   .partial()
 
+const embedder = z.union([
+  z.enum(['auto', 'offline', 'none']),
+  z.custom<Embedder>((value) => isEmbedder(value) && text.safeParse(value.model).success && count(16_000).safeParse(value.dimensions).success, 'must be an embedder: { model, dimensions, embed }'),
+  z.strictObject({
+    baseUrl: text.regex(/^https?:\/\//, 'must begin with http:// or https://'), model: text, dimensions: count(16_000),
+    apiKey: text.optional(), sendDimensions: z.boolean().optional(), timeoutMs: ms.optional(), attempts: count(10).optional(), batchSize: count(2_048).optional(),
+  }),
+])
+const recall = z.strictObject({ embed: z.boolean(), vectorBytes: positive, pollMs: count(600_000) } satisfies Record<keyof RecallProcessOptions, z.ZodType>).partial()
+
 /** Shape of `CairnOptions` without the functions. Unknown names are refused. */
 export const OPTIONS_SCHEMA = z
   .strictObject({
     dataDir: text, postgres, nats, tenant: text,
     actor: z.strictObject({ kind: z.enum(['user', 'agent', 'service', 'system']), id: text }),
     migrate: z.enum(['auto', 'check']),
-  cache, events, state,
+  cache, events, state, embedder, recall,
   })
   .partial()

@@ -42,15 +42,11 @@ export const PUT_STATISTICS = `
   SELECT $1, $2, coalesce((SELECT avg(length(m.search)) FROM memory.conversation_memory m TABLESAMPLE SYSTEM ($3) WHERE m.tenant_id = $1), 0)
   ON CONFLICT (tenant_id) DO UPDATE SET memories = EXCLUDED.memories, average_words = EXCLUDED.average_words, computed_at = clock_timestamp()`
 
-/** A candidate's columns; the ranker reads no more of a long text. */
-const CANDIDATE = `m.memory_id, left(m.content, 4000) AS content, length(m.content) > 4000 AS cut, encode(m.content_hash, 'hex') AS hash, m.scope::text AS scope,
-  m.user_id, m.agent_id, m.session_id, m.session_position, m.speaker, m.context, m.tags, m.importance_score, m.occurred_at, m.metadata`
-
-/** Read as the tenant. $1 tenant, $2 ids. */
-export const READ_CANDIDATES = `SELECT ${CANDIDATE} FROM memory.conversation_memory m WHERE m.tenant_id = $1 AND m.memory_id = ANY ($2::uuid[])`
-
-/** $1 tenant, $2 ids. */
-export const READ_CONTENTS = 'SELECT m.memory_id, m.content FROM memory.conversation_memory m WHERE m.tenant_id = $1 AND m.memory_id = ANY ($2::uuid[])'
+/** What the ranker reads of a candidate, no more than 4,000 characters of a long one. Read as the tenant. $1 tenant, $2 ids. */
+export const READ_CANDIDATES = `
+  SELECT m.memory_id AS id, left(m.content, 4000) AS text, encode(m.content_hash, 'hex') AS hash, m.speaker, m.session_id AS session, m.session_position AS position,
+    m.occurred_at AS at, m.importance_score AS importance
+  FROM memory.conversation_memory m WHERE m.tenant_id = $1 AND m.memory_id = ANY ($2::uuid[])`
 
 /** $1 tenant, $2 model, $3 dimensions, $4 hashes in hexadecimal. */
 export const FIND_VECTORS = `
@@ -64,15 +60,15 @@ export const STORE_VECTORS = `
   ON CONFLICT (tenant_id, model, dimensions, content_hash) DO NOTHING`
 
 /**
- * Vectors that came after a moment, as the bytes of their numbers. As maintenance. $1 tenant, $2 model, $3 dimensions, $4 since, $5 hash to
- * go on after, $6 limit. array_send gives 20 bytes of header and then 4 bytes of length before each number.
+ * Vectors that came after a moment, as the bytes of their numbers: array_send gives 20 bytes of header, and 4 bytes of length before each
+ * number. As maintenance. $1 tenant, $2 model, $3 dimensions, $4 since, $5 limit, $6 offset.
  */
 export const VECTORS_SINCE = `
-  SELECT encode(e.content_hash, 'hex') AS hash, array_send(e.embedding) AS bytes, e.created_at AS at, clock_timestamp() AS now FROM memory.embeddings e
+  SELECT encode(e.content_hash, 'hex') AS hash, array_send(e.embedding) AS bytes, clock_timestamp() AS now FROM memory.embeddings e
   WHERE e.tenant_id = $1 AND e.model = $2 AND e.dimensions = $3 AND e.created_at >= $4::timestamptz
   ORDER BY e.created_at, e.content_hash LIMIT $5 OFFSET $6`
 
-/** $1 tenant, $2 model, $3 dimensions. */
+/** As maintenance. $1 tenant, $2 model, $3 dimensions, $4 hash to go on after or NULL, $5 limit. */
 export const VECTORS_ALL = `
   SELECT encode(e.content_hash, 'hex') AS hash, array_send(e.embedding) AS bytes FROM memory.embeddings e
   WHERE e.tenant_id = $1 AND e.model = $2 AND e.dimensions = $3 AND ($4::bytea IS NULL OR e.content_hash > $4::bytea)

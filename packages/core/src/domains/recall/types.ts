@@ -1,22 +1,4 @@
-/** What is searched. Each given field narrows it. */
-export interface RecallFilter {
-  readonly scope?: 'user' | 'agent' | 'session' | 'shared'
-  readonly userId?: string
-  readonly agentId?: string
-  readonly sessionId?: string
-  readonly speaker?: string
-  readonly context?: string
-  /** All of these. */
-  readonly tags?: readonly string[]
-  /** `occurredAt` from here on. */
-  readonly after?: Date
-  /** `occurredAt` before this. */
-  readonly before?: Date
-  /** @default 0 */
-  readonly minImportance?: number
-  /** Archived memories too. @default false */
-  readonly archived?: boolean
-}
+import type { Memory, MemoryFilter } from '../memory/index.ts'
 
 export type RecallMode = 'hybrid' | 'text' | 'vector'
 
@@ -25,7 +7,8 @@ export interface RecallOptions {
   readonly limit?: number
   /** What finds candidates. @default 'hybrid' where there is an embedder, else 'text' */
   readonly mode?: RecallMode
-  readonly filter?: RecallFilter
+  /** What is searched. */
+  readonly filter?: MemoryFilter
   /** When the question is asked: what "last week" is counted from. @default now */
   readonly at?: Date
   /** 0: by score alone; up to 1: what says the same as a memory above it goes down. @default 0 */
@@ -44,8 +27,7 @@ export interface RecallContribution {
 }
 
 export interface RecalledMemory {
-  readonly id: string
-  readonly content: string
+  readonly memory: Memory
   /** Comparable within one recall only. */
   readonly score: number
   readonly explanation: {
@@ -54,20 +36,11 @@ export interface RecalledMemory {
     /** Terms of the question that stand in the memory. */
     readonly matched: readonly string[]
     /** How it became a candidate. */
-    readonly foundBy: readonly ('text' | 'vector' | 'neighbour' | 'time' | 'recent')[]
+    readonly foundBy: readonly RecallSource[]
   }
-  readonly scope: 'user' | 'agent' | 'session' | 'shared'
-  readonly userId: string | null
-  readonly agentId: string | null
-  readonly sessionId: string | null
-  readonly position: number | null
-  readonly speaker: string | null
-  readonly context: string
-  readonly tags: readonly string[]
-  readonly importance: number
-  readonly occurredAt: Date
-  readonly metadata: Readonly<Record<string, unknown>>
 }
+
+export type RecallSource = 'text' | 'vector' | 'neighbour' | 'time' | 'recent'
 
 /** Why recall used less than it was asked to. */
 export interface RecallDegraded {

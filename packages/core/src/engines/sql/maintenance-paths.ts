@@ -19,6 +19,8 @@ export const MAINTENANCE_PATHS = [
   { path: 'leadership', tables: ['tx.leaders'], reason: 'Which process leads a duty; no data of a tenant.' },
   { path: 'connection monitoring', tables: ['monitoring.connection_stats'], reason: 'Counts the sessions of the server; no data of a tenant.' },
   { path: 'document text search', tables: ['documents.documents'], reason: 'The text index cannot be asked behind row-level security, for `@@` is not leakproof. One tenant a statement; it gives back ids and ranks, and the tenant reads the documents.' },
+  { path: 'memory candidates', tables: ['memory.conversation_memory', 'memory.embeddings', 'memory.term_statistics', 'memory.text_statistics'], reason: 'Text and vector indexes cannot be asked behind row-level security. One tenant a statement; it gives back ids and figures, and the tenant reads the memories.' },
+  { path: 'memory embeddings', tables: ['memory.embedding_queue', 'memory.embedding_models', 'memory.embeddings', 'memory.conversation_memory'], reason: 'One process makes the vectors of all tenants, a tenant a batch; each row is written with the tenant of its memory.' },
   { path: 'document sweep', tables: ['documents.documents'], reason: 'Deletes expired documents, whose ever they are.' },
   { path: 'saga claims', tables: ['tx.sagas'], reason: 'A runner takes the next sagas, whoever they belong to; each is then run as its tenant.' },
   { path: 'schedules', tables: ['tasks.schedules', 'tasks.queue', 'tasks.keys', 'tasks.assignments', 'tx.outbox'], reason: 'One process makes the ticks of all tenants; each row and each task is written with the tenant of its schedule.' },
