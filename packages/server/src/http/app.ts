@@ -19,6 +19,7 @@ import { checkpointHistoryRoutes } from './routes/checkpoint-history.ts'
 import { checkpointRoutes } from './routes/checkpoints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { documentRoutes } from './routes/documents.ts'
+import { recallRoutes } from './routes/recall.ts'
 import { eventRoutes } from './routes/events.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -89,6 +90,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   poolRoutes(app)
   breakerRoutes(app)
   documentRoutes(app)
+  recallRoutes(app)
   taskRoutes(app)
   sagaRoutes(app)
   scheduleRoutes(app)

@@ -2,7 +2,7 @@ import { check } from '../../checks/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { GET_MEMORIES, type Memory, memoryConditions } from '../memory/index.ts'
-import { rank } from '../../ranking/index.ts'
+import { type RankedCandidate, type RankingCandidate, rank } from '../../ranking/index.ts'
 import type { CandidateScope } from './compose-candidates.ts'
 import { contextBlock } from './context-block.ts'
 import { REFUSED_AFTER } from './embedding-worker.ts'
@@ -43,7 +43,7 @@ export class RecallService {
     const { vector, degraded } = await this.#vectorOf(asked, wanted, embedTimeoutMs)
     const mode = degraded === null ? wanted : 'text'
     const found = await findCandidates(this.#context, this.#core, scope, { question: asked, at, mode, vector })
-    const ranked = rank({ text: asked, at }, found.candidates, found.corpus, { limit, diversity })
+    const ranked = mode === 'vector' ? bySimilarity(found.candidates, limit) : rank({ text: asked, at }, found.candidates, found.corpus, { limit, diversity })
     const memories = await this.#read(ranked.map(({ id }) => id))
     const items = ranked.flatMap(({ id, score, explanation }): RecalledMemory[] => {
       const memory = memories.get(id)
@@ -113,6 +113,15 @@ export class RecallService {
     const { rows } = await sql.query<Memory>(identity, GET_MEMORIES, [identity.tenant, ids], { name: 'memory_get' })
     return new Map(rows.map((memory) => [memory.id, memory]))
   }
+}
+
+/** What mode 'vector' means: nothing but the nearest. */
+function bySimilarity(candidates: readonly RankingCandidate[], limit: number): RankedCandidate[] {
+  const ranked = candidates.map(({ id, similarity }): RankedCandidate => {
+    const score = similarity ?? 0
+    return { id, score, explanation: { contributions: [{ feature: 'similarity', value: score, contribution: score }], matched: [] } }
+  })
+  return ranked.sort((a, b) => b.score - a.score).slice(0, limit)
 }
 
 function noEmbedder(): CairnError {

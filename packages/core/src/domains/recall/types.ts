@@ -10,7 +10,7 @@ export interface RecallOptions {
   /** What is searched. */
   readonly filter?: MemoryFilter
   /** When the question is asked: what "last week" is counted from. @default now */
-  readonly at?: Date
+  readonly at?: Date | string
   /** 0: by score alone; up to 1: what says the same as a memory above it goes down. @default 0 */
   readonly diversity?: number
   /** Gives a block of text for a prompt as well, of this many tokens at most (o200k_base). */
