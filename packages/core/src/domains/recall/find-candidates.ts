@@ -59,7 +59,7 @@ export async function findCandidates(context: DomainContext, core: RecallCore, s
   note('vector', hits ?? [])
   note('time', timely)
   // A question of stop words alone: what is new may be meant.
-  if (foundBy.size === 0 && mode !== 'vector') note('recent', await runCandidates(context.sql, byTime(scope, null, null, RECENT)))
+  if (words.terms === 0 && foundBy.size === 0 && mode !== 'vector') note('recent', await runCandidates(context.sql, byTime(scope, null, null, RECENT)))
   const seeds = [...words.hits.slice(0, TEXT_SEEDS), ...(hits ?? []).slice(0, VECTOR_SEEDS)].map(({ id }) => id)
   if (seeds.length > 0 && mode !== 'vector') note('neighbour', await runCandidates(context.sql, byNeighbourhood(scope, [...new Set(seeds)], REACH)))
 
@@ -79,7 +79,7 @@ async function findByWords(context: DomainContext, core: RecallCore, scope: Cand
   const statistics = await core.statistics.of(context.identity, [...new Set(terms.flatMap(({ lexemes }) => lexemes))])
   const plan = planText(terms, statistics)
   const hits = plan.match === undefined || mode === 'vector' ? [] : await runCandidates(context.sql, byText(scope, plan.match, plan.terms, statistics.averageWords, SCORED, TEXT))
-  return { hits, memories: statistics.memories, documentFrequency: plan.documentFrequency }
+  return { hits, terms: terms.length, memories: statistics.memories, documentFrequency: plan.documentFrequency }
 }
 
 /** In the order of ids, so that ties are broken alike each time. */
