@@ -12,7 +12,7 @@ import { ResilienceService } from './domains/resilience/index.ts'
 import { SagaRunner, SagasService } from './domains/sagas/index.ts'
 import { EventCore, EventsService } from './domains/events/index.ts'
 import { MessageUpkeep, MessagesService, closeMessages } from './domains/messages/index.ts'
-import { MemoryService } from './domains/memory/index.ts'
+import { MemoryService, MemoryUpkeep, memorySettings } from './domains/memory/index.ts'
 import type { KvEngine } from './engines/kv/index.ts'
 import type { SqlEngine } from './engines/sql/index.ts'
 import { type Actor, type TenantIdentity, checkTenant } from './identity/index.ts'
@@ -38,6 +38,7 @@ interface Engines {
   readonly sagas: SagaRunner
   readonly scheduler: Scheduler
   readonly messageUpkeep: MessageUpkeep
+  readonly memoryUpkeep: MemoryUpkeep
   readonly events: EventCore
   readonly recall: RecallCore
 }
@@ -98,7 +99,7 @@ export class Cairn implements AsyncDisposable {
     this.lineages = new LineagesService(engines.lineages, this.identity)
     this.sagas = new SagasService(context, engines.sagas)
     this.events = new EventsService(engines.events, this.identity)
-    this.memory = new MemoryService(context)
+    this.memory = new MemoryService(context, memorySettings(engines.options.memory))
     this.health = new HealthService(engines)
     this.pools = new PoolsService(engines)
   }
@@ -141,9 +142,9 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, events, recall } = this.#engines
+      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, memoryUpkeep, events, recall } = this.#engines
       // First, so that readers end before what they stand on does.
-      await Promise.all([messageUpkeep.stop(), closeMessages(sql)])
+      await Promise.all([messageUpkeep.stop(), memoryUpkeep.stop(), closeMessages(sql)])
       await recall.close()
       await scheduler.close()
       await sweeper.close()
@@ -199,11 +200,13 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     scheduler.start()
     const messageUpkeep = new MessageUpkeep(sql, options.logger)
     messageUpkeep.start()
+    const memoryUpkeep = new MemoryUpkeep(sql, options.logger, memorySettings(options.memory))
+    memoryUpkeep.start()
     const events = new EventCore({ sql, state: core, log: options.logger, events: options.events, identity: { role: 'application', tenant: options.tenant, actor: options.actor }, ...eventLog(options) })
     events.start()
     const recall = new RecallCore({ sql, embedder: options.embedder, recall: options.recall, log: options.logger })
     recall.start()
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, events, recall })
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, messageUpkeep, memoryUpkeep, events, recall })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

@@ -3,6 +3,7 @@ import type { CacheOptions } from './cache-options.ts'
 import { isEmbedder, type Embedder } from '../embedding/index.ts'
 import type { EventOptions } from './event-options.ts'
 import type { RecallProcessOptions } from './recall-options.ts'
+import type { MemoryOptions } from './memory-options.ts'
 import type { StateOptions } from '../state/index.ts'
 
 const text = z.string().min(1)
@@ -64,6 +65,14 @@ const embedder = z.union([
   }),
 ])
 const recall = z.strictObject({ embed: z.boolean(), vectorBytes: positive, pollMs: count(600_000) } satisfies Record<keyof RecallProcessOptions, z.ZodType>).partial()
+const days = z.number().min(0).max(1_000_000).nullable()
+const priorityDays = z.strictObject({ low: days, normal: days, high: days }).partial()
+const memory = z
+  .strictObject({
+    retainEveryMs: z.int().min(1000).max(365 * 86_400_000),
+    retention: z.strictObject({ lifetimeDays: priorityDays, keepImportance: z.number().min(0).max(1), archiveDays: priorityDays }).partial(),
+  } satisfies Record<keyof MemoryOptions, z.ZodType>)
+  .partial()
 
 /** Shape of `CairnOptions` without the functions. Unknown names are refused. */
 export const OPTIONS_SCHEMA = z
@@ -71,6 +80,6 @@ export const OPTIONS_SCHEMA = z
     dataDir: text, postgres, nats, tenant: text,
     actor: z.strictObject({ kind: z.enum(['user', 'agent', 'service', 'system']), id: text }),
     migrate: z.enum(['auto', 'check']),
-  cache, events, state, embedder, recall,
+  cache, events, memory, state, embedder, recall,
   })
   .partial()

@@ -5,6 +5,7 @@ import type { CacheOptions } from './cache-options.ts'
 import type { StateOptions } from '../state/index.ts'
 import type { EventOptions } from './event-options.ts'
 import type { RecallProcessOptions } from './recall-options.ts'
+import type { MemoryOptions } from './memory-options.ts'
 
 export type PoolOptionName = 'primary' | 'replica' | 'background' | 'analytics'
 
@@ -108,6 +109,7 @@ export interface CairnOptions {
   /** What makes vectors of memories; see docs/reference/recall.md. @default 'auto': the offline model, if it is installed */
   readonly embedder?: EmbedderOption
   readonly recall?: Partial<RecallProcessOptions>
+  readonly memory?: MemoryOptions
   /** A pino logger or anything of its shape. @default silent */
   readonly logger?: Logger
   /** Told what a slow first start is doing. */
@@ -128,6 +130,7 @@ export interface ResolvedOptions {
   readonly events: EventOptions
   readonly embedder: EmbedderOption
   readonly recall: RecallProcessOptions
+  readonly memory: MemoryOptions
   readonly logger: Logger
   readonly onProgress: (step: string) => void
 }
