@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   events: { summary: 'Publish and follow events, look at the streams and what was given up', load: async () => (await import('./commands/events.ts')).registerEventsCommands },
   messages: { summary: 'Send and take messages between agents', load: async () => (await import('./commands/messages.ts')).registerMessagesCommands },
   conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
+  recall: { summary: 'Find the memories that answer a question', load: async () => (await import('./commands/recall.ts')).registerRecallCommand },
   documents: { summary: 'Store and find JSON documents', load: async () => (await import('./commands/documents.ts')).registerDocumentsCommands },
   sagas: { summary: 'List sagas and help on those that wait for an operator', load: async () => (await import('./commands/sagas.ts')).registerSagasCommands },
 }

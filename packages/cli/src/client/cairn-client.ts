@@ -11,6 +11,7 @@ import type {
 import type { ImportTarget } from '../import/import-target.ts'
 import type { DocumentsClient } from './documents-client.ts'
 import type { LineagesClient } from './lineages-client.ts'
+import type { RecallClient } from './recall-client.ts'
 
 /** `T` as it comes out of JSON: times are ISO texts. */
 export type Json<T> = T extends Date ? string : T extends readonly (infer Item)[] ? Json<Item>[] : T extends object ? { [Key in keyof T]: Json<T[Key]> } : T
@@ -103,6 +104,7 @@ export interface CairnClient {
     move(service: string, to: 'open' | 'close' | 'reset', reason: string | undefined): Promise<Json<Breaker>>
   }
   readonly documents: DocumentsClient
+  readonly recall: RecallClient
   readonly lineages: LineagesClient
   readonly tasks: {
     list(filter: TaskFilter): Promise<Json<Page<Task>>>

@@ -2,6 +2,7 @@ import { type CairnEvent, isCairnError } from '@cairn/core'
 import { httpTarget } from '../import/http-target.ts'
 import type { CairnClient, WriteOptions, Json } from './cairn-client.ts'
 import { httpDocuments } from './documents-client.ts'
+import { httpRecall } from './recall-client.ts'
 import { Http, type Query } from './http.ts'
 import { httpLineages } from './lineages-client.ts'
 
@@ -81,6 +82,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
       move: (service, to, reason) => http.post(`${breakerPath(service)}/${to}`, reason === undefined ? {} : { reason }),
     },
     documents: httpDocuments(http),
+    recall: httpRecall(http),
     lineages: httpLineages(http),
     tasks: {
       list: (filter) => http.get('/v1/tasks', { ...filter }),

@@ -2,6 +2,7 @@ import { type Cairn, CairnError, type PointInTime } from '@cairn/core'
 import { localTarget } from '../import/local-target.ts'
 import type { CairnClient, Json, PointJson } from './cairn-client.ts'
 import { localDocuments } from './documents-client.ts'
+import { localRecall } from './recall-client.ts'
 import { localLineages } from './lineages-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
@@ -79,6 +80,7 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
       move: async (service, to, reason) => json(await resilience.breakers[MOVES[to]](service, reason)),
     },
     documents: localDocuments(cairn),
+    recall: localRecall(cairn),
     lineages: localLineages(cairn),
     tasks: {
       list: async (filter) => json(await tasks.list(filter)),

@@ -14,7 +14,7 @@ const VECTOR = 150
 const TIME = 100
 const RECENT = 100
 /** Rows that a statement scores at most. */
-const SCORED = 6_000
+const SCORED = 4_000
 /** Of the best by text and by vector, the turns around are candidates too. */
 const TEXT_SEEDS = 50
 const VECTOR_SEEDS = 30

@@ -3,7 +3,7 @@ import { quoteLexemes, type WeightedTerm } from './compose-candidates.ts'
 import type { TextStatistics } from './term-statistics.ts'
 
 /** Rows that a statement may look at on the word of rare terms alone. */
-const ROWS = 2_500
+const ROWS = 1_500
 /** A question is about few things: of a long text, the rarest terms stand for it. */
 const MOST_TERMS = 24
 

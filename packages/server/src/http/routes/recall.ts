@@ -24,7 +24,7 @@ export function recallRoutes(app: App): void {
 
   app.openapi(
     createRoute({
-      method: 'get', path: '/v1/memory/embeddings', tags, summary: 'How many memories have a vector',
+      method: 'get', path: '/v1/memory-embeddings', tags, summary: 'How many memories have a vector',
       request: { headers },
       responses: { 200: json(EmbeddingStatus, 'Of the model in use.'), ...problems() },
     }),
