@@ -1,43 +1,64 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Cairn, type CairnOptions, open } from '../../../src/index.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Cairn, EmbedderOption } from '../../../src/index.ts'
+import { RecallCore, RecallService } from '../../../src/domains/recall/index.ts'
 import { MAINTENANCE } from '../../../src/identity/index.ts'
-import { type CairnPlace, cairnTargets, until } from '../../harness/cairns.ts'
-import { type TestEmbedder, testEmbedder } from './embedders.ts'
+import { type Logger, SILENT_LOGGER } from '../../../src/observability/index.ts'
+import { cairnTargets, openCairn, until } from '../../harness/cairns.ts'
+import { testEmbedder } from './embedders.ts'
+
+/** Recall as another process on the same database would have it: an embedder and a worker of its own. */
+interface Process {
+  readonly memory: Cairn['memory']
+  readonly recall: RecallService
+  readonly as: (tenant: string) => Process
+  close(): Promise<void>
+}
 
 describe.each(cairnTargets)('vectors of memories ($name)', (target) => {
-  let place: CairnPlace
-  const opened: Cairn[] = []
-  const start = async (embedder: TestEmbedder | 'none', embed = false, options: CairnOptions = {}): Promise<Cairn> => {
-    const cairn = await open({ ...place.options, embedder, recall: { embed, pollMs: 20 }, ...options })
-    opened.push(cairn)
-    return cairn
+  let opened: Awaited<ReturnType<typeof openCairn>>
+  let tests = 0
+  let tenant = ''
+  const running: RecallCore[] = []
+  const start = async (embedder: EmbedderOption, embed = false, log: Logger = SILENT_LOGGER): Promise<Process> => {
+    const { sql } = opened.cairn.engines
+    const core = new RecallCore({ sql, embedder, recall: { embed, pollMs: 20, vectorBytes: 1e8 }, log })
+    core.start()
+    running.push(core)
+    const of = (name: string): Process => {
+      const { memory, identity } = opened.cairn.as({ tenant: name })
+      return { memory, recall: new RecallService({ sql, identity, log }, core), as: of, close: () => core.close() }
+    }
+    return Promise.resolve(of(tenant))
   }
-  const end = async (cairn: Cairn): Promise<void> => {
-    opened.splice(opened.indexOf(cairn), 1)
-    await cairn.close()
-  }
-  const stored = async (cairn: Cairn): Promise<{ model: string; vectors: number }[]> =>
-    (await cairn.engines.sql.query<{ model: string; vectors: number }>(MAINTENANCE, 'SELECT model, count(*) AS vectors FROM memory.embeddings GROUP BY model ORDER BY model')).rows
-  const remember = (cairn: Cairn, count: number, what = 'note'): Promise<unknown> => cairn.memory.rememberMany(Array.from({ length: count }, (_, index) => ({ content: `${what} number ${index}` })))
+  const end = (cairn: Process): Promise<void> => cairn.close()
+  const stored = async (): Promise<{ model: string; vectors: number }[]> =>
+    (await opened.cairn.engines.sql.query<{ model: string; vectors: number }>(MAINTENANCE, 'SELECT model, count(*) AS vectors FROM memory.embeddings WHERE tenant_id = $1 GROUP BY model ORDER BY model', [tenant])).rows
+  const remember = (cairn: Process, count: number, what = 'note'): Promise<unknown> => cairn.memory.rememberMany(Array.from({ length: count }, (_, index) => ({ content: `${what} number ${index}` })))
 
-  beforeEach(async () => {
-    place = await target.place()
+  beforeAll(async () => {
+    opened = await openCairn(target, { embedder: 'none' })
   })
+  // What one test leaves waiting is not the next one's.
   afterEach(async () => {
-    for (const cairn of opened.splice(0)) await cairn.close()
-    await place.dispose()
+    for (const core of running.splice(0)) await core.close()
+    await opened.cairn.engines.sql.query(MAINTENANCE, 'DELETE FROM memory.conversation_memory')
+    await opened.cairn.engines.sql.query(MAINTENANCE, 'DELETE FROM memory.embedding_models')
   })
+  beforeEach(() => {
+    tenant = `t${(tests += 1)}`
+  })
+  afterAll(() => opened.dispose())
 
   it('are made in the background, of all tenants, each text once', async () => {
     const embedder = testEmbedder()
     const cairn = await start(embedder, true)
-    const other = cairn.as({ tenant: 'other' })
+    const other = cairn.as('other')
     await Promise.all([remember(cairn, 40), remember(other, 3)])
     await cairn.memory.remember({ content: 'note number 1', userId: 'u1' })
     for (const each of [cairn, other]) await until('all have vectors', async () => (await each.recall.embeddings()).pending === 0)
     expect(embedder.asked.length).toBe(43)
-    expect(await stored(cairn)).toEqual([{ model: 'test', vectors: 43 }])
-    expect((await cairn.engines.sql.query<{ n: number }>(MAINTENANCE, 'SELECT count(*) AS n FROM memory.embedding_queue')).rows[0]?.n).toBe(0)
+    expect(await stored()).toEqual([{ model: 'test', vectors: 40 }])
+    expect((await opened.cairn.engines.sql.query<{ n: number }>(MAINTENANCE, 'SELECT count(*) AS n FROM memory.embedding_queue')).rows[0]?.n).toBe(0)
   })
 
   it('follow the words when these change, and cost nothing when they come back', async () => {
@@ -70,7 +91,7 @@ describe.each(cairnTargets)('vectors of memories ($name)', (target) => {
     expect(before.items[0]?.memory.content).toBe('note number 7')
     expect((await second.recall.search('note number 7', { mode: 'vector' })).items).toEqual([])
     await second.recall.embedPending()
-    expect(await stored(second)).toEqual([{ model: 'first', vectors: 50 }, { model: 'second', vectors: 50 }])
+    expect(await stored()).toEqual([{ model: 'first', vectors: 50 }, { model: 'second', vectors: 50 }])
     await remember(second, 5, 'later')
     await second.recall.embedPending()
     await end(second)
@@ -110,7 +131,7 @@ describe.each(cairnTargets)('vectors of memories ($name)', (target) => {
     const again = testEmbedder()
     const second = await start(again, true)
     await until('all have vectors', async () => (await second.recall.embeddings()).pending === 0)
-    expect(await stored(second)).toEqual([{ model: 'test', vectors: 100 }])
+    expect(await stored()).toEqual([{ model: 'test', vectors: 100 }])
     expect(again.asked.length).toBe(36)
   })
 
@@ -125,12 +146,11 @@ describe.each(cairnTargets)('vectors of memories ($name)', (target) => {
     const embedder = testEmbedder()
     const warnings: { err?: { code?: string } }[] = []
     const logger = { debug() {}, info() {}, error() {}, warn: (fields: object) => void warnings.push(fields) }
-    const cairn = await start(embedder, false, { logger })
+    const cairn = await start(embedder, false, logger)
     await remember(cairn, 3)
-    embedder.spoil = (vectors, texts) => (texts.includes('note number 2') ? vectors : spoil(vectors))
     embedder.spoil = (vectors, texts) => (texts.length === 1 && texts[0] === 'note number 2' ? vectors : spoil(vectors))
     expect(await cairn.recall.embedPending()).toEqual({ embedded: 1, refused: 2 })
-    expect(await stored(cairn)).toEqual([{ model: 'test', vectors: 1 }])
+    expect(await stored()).toEqual([{ model: 'test', vectors: 1 }])
     expect(warnings.filter(({ err }) => err?.code === 'EMBEDDING_INVALID')).toHaveLength(2)
     const result = await cairn.recall.search('note number 1')
     expect(result).toMatchObject({ mode: 'text', degraded: { wanted: 'hybrid', code: 'EMBEDDING_INVALID' } })
