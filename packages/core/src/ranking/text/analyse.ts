@@ -14,13 +14,13 @@ const MAX_WORD = 64
 /** Texts longer than this are ranked by their beginning, in UTF-16 units. */
 const MAX_TEXT = 65_536
 
+const APOSTROPHE = /['’]/
 const WORD = /[\p{L}\p{N}]+(?:['’][\p{L}]+)*/gu
 
 /** Words of a text in lower case, in their order: letters and digits, without a possessive or contracted ending. */
 export function wordsOf(text: string): string[] {
-  return (text.slice(0, MAX_TEXT).normalize('NFKC').toLowerCase().match(WORD) ?? [])
-    .map((word) => word.slice(0, MAX_WORD).replace(/['’](s|ll|re|ve|m|d|t)$/, '').replace(/['’]/g, ''))
-    .filter((word) => word !== '')
+  const words = text.slice(0, MAX_TEXT).normalize('NFKC').toLowerCase().match(WORD) ?? []
+  return words.map((word) => (APOSTROPHE.test(word) ? word.replace(/['’](s|ll|re|ve|m|d|t)$/, '').replace(/['’]/g, '') : word).slice(0, MAX_WORD))
 }
 
 const stems = new Map<string, string>()
@@ -38,12 +38,16 @@ export function termOf(word: string): string {
 
 /** Terms of a text in their order, stop words left out. */
 export function termsOf(text: string): string[] {
-  return wordsOf(text).filter((word) => !STOP_WORDS.has(word) && !STOP_WORDS.has(baseForm(word))).map(termOf)
+  return wordsOf(text).filter((word) => !isStopWord(word)).map(termOf)
+}
+
+function isStopWord(word: string): boolean {
+  return STOP_WORDS.has(word) || STOP_WORDS.has(baseForm(word))
 }
 
 /** Different terms of a question in their order, with what to search an index for. Empty when it holds stop words only. */
 export function questionTerms(question: string): QuestionTerm[] {
-  const words = wordsOf(question).filter((word) => !STOP_WORDS.has(word) && !STOP_WORDS.has(baseForm(word)))
+  const words = wordsOf(question).filter((word) => !isStopWord(word))
   const byTerm = new Map<string, Set<string>>()
   for (const word of words) {
     const lexemes = byTerm.get(termOf(word)) ?? new Set()
