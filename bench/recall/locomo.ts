@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { NewMemory } from '../../packages/core/src/domains/memory/index.ts'
+import { spoken } from '../../packages/cli/src/import/locomo-import.ts'
 import { parseLocomo } from '../../packages/cli/src/import/locomo-format.ts'
 
 export interface LocomoQuestion {
@@ -31,10 +32,10 @@ export function readLocomo(path: string): LocomoFile {
   const [conversation] = parseLocomo(text, path, name)
   if (conversation === undefined) throw new Error(`${path} holds no conversation`)
   const memories = conversation.sessions.flatMap(({ number, turns }) =>
-    turns.map(({ diaId, text: said, imageCaption, speaker, at }, position): NewMemory => ({
+    turns.map(({ diaId, text: said, imageCaption, imageQuery, speaker, at }, position): NewMemory => ({
       key: diaId,
       scope: 'shared',
-      content: [said, imageCaption === null ? '' : `[image: ${imageCaption}]`].join(' ').trim() || '…',
+      content: spoken(said, imageCaption, imageQuery),
       speaker,
       sessionId: uuidOf(`${name} ${number}`),
       position,

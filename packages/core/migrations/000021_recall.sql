@@ -7,7 +7,7 @@
 
 --! up
 -- Vectors of length 1 (or of zeros), by the hash of the text they were made of: what has the same words shares one, words that change
--- never keep an old one, and a text that comes back costs nothing. A memory has a vector when its content_hash is here under the model
+-- never keep an old one, and a text that comes back costs nothing. A memory has a vector when its vector_hash is here under the model
 -- in use; those of other models stay until they are swept.
 CREATE TABLE memory.embeddings (
   tenant_id text NOT NULL,
@@ -25,7 +25,18 @@ ALTER TABLE memory.embeddings ALTER COLUMN embedding SET STORAGE EXTERNAL;
 -- What came since a process looked last.
 CREATE INDEX embeddings_since ON memory.embeddings (tenant_id, model, dimensions, created_at);
 SELECT security.protect('memory.embeddings');
-CREATE INDEX conversation_memory_content ON memory.conversation_memory (tenant_id, content_hash);
+
+-- What is embedded of a memory is who said it and what (`Ada: I moved.`): questions ask for both.
+CREATE FUNCTION memory.embedded_text(speaker text, content text) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN CASE WHEN speaker IS NULL THEN content ELSE speaker || ': ' || content END;
+
+CREATE FUNCTION memory.vector_hash(speaker text, content text) RETURNS bytea
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN sha256(convert_to(memory.embedded_text(speaker, content), 'UTF8'));
+
+ALTER TABLE memory.conversation_memory ADD COLUMN vector_hash bytea NOT NULL GENERATED ALWAYS AS (memory.vector_hash(speaker::text, content)) STORED;
+CREATE INDEX conversation_memory_vector ON memory.conversation_memory (tenant_id, vector_hash);
 
 -- Memories whose words wait for a vector. Filled by a trigger, so that no way of remembering forgets it; a row leaves in the statement
 -- that stores its vector, so that a process that is killed in between leaves it here.
@@ -59,7 +70,7 @@ END $$;
 CREATE TRIGGER queue_embeddings AFTER INSERT ON memory.conversation_memory
   REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION memory.queue_embeddings();
 CREATE TRIGGER queue_embedding AFTER UPDATE ON memory.conversation_memory
-  FOR EACH ROW WHEN (OLD.content_hash IS DISTINCT FROM NEW.content_hash) EXECUTE FUNCTION memory.queue_embedding();
+  FOR EACH ROW WHEN (OLD.vector_hash IS DISTINCT FROM NEW.vector_hash) EXECUTE FUNCTION memory.queue_embedding();
 INSERT INTO memory.embedding_queue (tenant_id, memory_id) SELECT tenant_id, memory_id FROM memory.conversation_memory;
 
 -- How far the memories that were there before a model came into use are queued for it. One row a model, for all tenants: no data of theirs.
@@ -133,5 +144,8 @@ DROP TRIGGER queue_embeddings ON memory.conversation_memory;
 DROP FUNCTION memory.queue_embedding();
 DROP FUNCTION memory.queue_embeddings();
 DROP TABLE memory.embedding_queue;
-DROP INDEX memory.conversation_memory_content;
+DROP INDEX memory.conversation_memory_vector;
+ALTER TABLE memory.conversation_memory DROP COLUMN vector_hash;
+DROP FUNCTION memory.vector_hash(text, text);
+DROP FUNCTION memory.embedded_text(text, text);
 DROP TABLE memory.embeddings;

@@ -184,7 +184,6 @@ class LocomoImport {
 
   /** A turn as it can be recalled: with what its image shows, next to the turns around it. */
   #memory(turn: LocomoTurn, position: number, session: LocomoSession, sessionId: string, speakers: readonly Speaker[]): ImportMemory {
-    const image = turn.imageCaption === null ? '' : `[image: ${turn.imageCaption}]`
     return {
       key: `${this.#key}:${turn.diaId}`,
       scope: 'session',
@@ -192,8 +191,7 @@ class LocomoImport {
       sessionId,
       position,
       speaker: turn.speaker,
-      // A turn may be empty, a memory may not.
-      content: [turn.text, image].filter((part) => part.trim() !== '').join(' ') || '…',
+      content: spoken(turn.text, turn.imageCaption, turn.imageQuery),
       occurredAt: turn.at,
       context: 'conversation',
       metadata: { diaId: turn.diaId, session: session.number },
@@ -237,6 +235,12 @@ class LocomoImport {
     this.#all[kind] += seen
     this.#created[kind] += created
   }
+}
+
+/** What was said, and what a picture that was shown is of. A turn may be empty, a memory may not. */
+export function spoken(text: string, imageCaption: string | null, imageQuery: string | null): string {
+  const image = [imageCaption, imageQuery].filter((part) => part !== null && part.trim() !== '').join('; ')
+  return [text, image === '' ? '' : `[${image}]`].filter((part) => part.trim() !== '').join(' ') || '…'
 }
 
 function speakerOf(turn: LocomoTurn, speakers: readonly Speaker[]): Speaker {

@@ -61,7 +61,7 @@ export class HttpEmbedder implements Embedder {
   async #request(input: readonly string[]): Promise<(readonly number[])[]> {
     const { baseUrl, apiKey, sendDimensions = false, timeoutMs = 30_000 } = this.#options
     const body = { model: this.model, input, encoding_format: 'float', ...(sendDimensions ? { dimensions: this.dimensions } : {}) }
-    let answer: Answer
+    let answer: Answer | null
     try {
       const response = await fetch(`${baseUrl.replace(/\/+$/, '')}/embeddings`, {
         method: 'POST',
@@ -70,13 +70,13 @@ export class HttpEmbedder implements Embedder {
         signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#closing.signal]),
       })
       if (!response.ok) throw await this.#refused(response)
-      answer = (await response.json()) as Answer
+      answer = (await response.json()) as Answer | null
     } catch (error) {
       if (error instanceof CairnError) throw error
       const late = error instanceof Error && error.name === 'TimeoutError'
       throw this.#failed(late ? `did not answer within ${timeoutMs} ms` : `could not be asked: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
     }
-    const data = answer.data
+    const data = answer?.data
     if (!Array.isArray(data) || data.length !== input.length) throw this.#failed(`answered with ${Array.isArray(data) ? `${data.length} vectors` : 'no vectors'} for ${input.length} texts`, { status: 200 })
     const inOrder = [...(data as NonNullable<Answer['data']>)].sort((a, b) => (a.index ?? 0) - (b.index ?? 0))
     return inOrder.map(({ embedding }) => embedding as readonly number[])

@@ -700,6 +700,7 @@ export interface MemoryConversationMemory {
   created_at: Generated<Date>
   updated_at: Generated<Date>
   search: GeneratedAlways<string>
+  vector_hash: GeneratedAlways<Uint8Array>
 }
 
 export interface MemoryEmbeddingModels {

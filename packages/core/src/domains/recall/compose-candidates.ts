@@ -61,13 +61,13 @@ export function byNeighbourhood(scope: CandidateScope, seeds: readonly string[],
 
 /** Which memories have these words. */
 export function byHash(scope: CandidateScope, hashes: readonly string[]): RawBuilder<{ id: string; hash: string }> {
-  return sql`SELECT m.memory_id AS id, encode(m.content_hash, 'hex') AS hash FROM memory.conversation_memory m
-    WHERE m.content_hash IN (SELECT decode(h, 'hex') FROM unnest(${hashes}::text[]) h) AND ${sql.join(scope.conditions, sql` AND `)}`
+  return sql`SELECT m.memory_id AS id, encode(m.vector_hash, 'hex') AS hash FROM memory.conversation_memory m
+    WHERE m.vector_hash IN (SELECT decode(h, 'hex') FROM unnest(${hashes}::text[]) h) AND ${sql.join(scope.conditions, sql` AND `)}`
 }
 
 /** The hashes that the conditions allow; with more than `most` of them the caller filters afterwards instead. */
 export function hashesOf(scope: CandidateScope, most: number): RawBuilder<{ hash: string }> {
-  return sql`SELECT encode(m.content_hash, 'hex') AS hash FROM memory.conversation_memory m WHERE ${sql.join(scope.conditions, sql` AND `)} LIMIT ${most}`
+  return sql`SELECT encode(m.vector_hash, 'hex') AS hash FROM memory.conversation_memory m WHERE ${sql.join(scope.conditions, sql` AND `)} LIMIT ${most}`
 }
 
 export function quoteLexemes(lexemes: readonly string[], between: '|' | '&' = '|'): string {

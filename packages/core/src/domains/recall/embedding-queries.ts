@@ -16,13 +16,13 @@ export const QUEUE_MISSING = `
   WITH place AS (
     SELECT m.queued_up_to FROM memory.embedding_models m WHERE m.model = $1 AND m.dimensions = $2 FOR UPDATE
   ), next AS (
-    SELECT m.tenant_id, m.memory_id, m.content_hash FROM memory.conversation_memory m
+    SELECT m.tenant_id, m.memory_id, m.vector_hash FROM memory.conversation_memory m
     WHERE m.memory_id > coalesce((SELECT queued_up_to FROM place), '00000000-0000-0000-0000-000000000000'::uuid)
     ORDER BY m.memory_id LIMIT $3
   ), queued AS (
     INSERT INTO memory.embedding_queue (tenant_id, memory_id)
     SELECT n.tenant_id, n.memory_id FROM next n WHERE NOT EXISTS (
-      SELECT FROM memory.embeddings e WHERE e.tenant_id = n.tenant_id AND e.model = $1 AND e.dimensions = $2 AND e.content_hash = n.content_hash)
+      SELECT FROM memory.embeddings e WHERE e.tenant_id = n.tenant_id AND e.model = $1 AND e.dimensions = $2 AND e.content_hash = n.vector_hash)
     ORDER BY n.memory_id
     ON CONFLICT (memory_id) DO NOTHING
   )
@@ -38,7 +38,7 @@ export const NEXT_QUEUED = `
     SELECT q.tenant_id FROM memory.embedding_queue q
     WHERE ($1::text IS NULL OR q.tenant_id = $1) AND q.not_before <= clock_timestamp() LIMIT 1
   )
-  SELECT q.tenant_id, q.memory_id, m.content, encode(m.content_hash, 'hex') AS hash
+  SELECT q.tenant_id, q.memory_id, memory.embedded_text(m.speaker, m.content) AS content, encode(m.vector_hash, 'hex') AS hash
   FROM memory.embedding_queue q JOIN memory.conversation_memory m ON m.tenant_id = q.tenant_id AND m.memory_id = q.memory_id
   WHERE q.tenant_id = (SELECT tenant_id FROM first) AND q.not_before <= clock_timestamp()
   ORDER BY q.memory_id LIMIT $2`
@@ -57,7 +57,7 @@ export const STORE_EMBEDDED = `
     WHERE (o.model <> $2 OR o.dimensions <> $3::int) AND o.complete
   )
   DELETE FROM memory.embedding_queue q USING memory.conversation_memory m, unnest($5::uuid[], $6::text[]) AS g(id, hash)
-  WHERE q.tenant_id = $1 AND q.memory_id = g.id AND m.tenant_id = $1 AND m.memory_id = g.id AND m.content_hash = decode(g.hash, 'hex')`
+  WHERE q.tenant_id = $1 AND q.memory_id = g.id AND m.tenant_id = $1 AND m.memory_id = g.id AND m.vector_hash = decode(g.hash, 'hex')`
 
 /** $1 tenant, $2 ids, $3 what went wrong, $4 tries after which it waits an hour. */
 export const REFUSE_QUEUED = `

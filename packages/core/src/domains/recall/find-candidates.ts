@@ -9,15 +9,15 @@ import type { RecallDegraded, RecallMode, RecallSource, RecallTime } from './typ
 import type { VectorHit } from './vector-search.ts'
 
 /** How many each way of looking brings at most; measured, see docs/reference/recall.md. */
-const TEXT = 200
-const VECTOR = 150
-const TIME = 100
+const TEXT = 100
+const VECTOR = 60
+const TIME = 60
 const RECENT = 100
 /** Rows that a statement scores at most. */
 const SCORED = 4_000
 /** Of the best by text and by vector, the turns around are candidates too. */
-const TEXT_SEEDS = 50
-const VECTOR_SEEDS = 30
+const TEXT_SEEDS = 40
+const VECTOR_SEEDS = 20
 const REACH = 2
 
 export interface Asked {

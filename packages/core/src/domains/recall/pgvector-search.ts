@@ -23,7 +23,7 @@ export class PgvectorSearch implements VectorSearch {
   async nearest(space: VectorSpace, scope: CandidateScope, vector: readonly number[], limit: number): Promise<VectorHit[]> {
     const { column, wanted } = operands(space, vector)
     const query = sql<VectorHit>`SELECT m.memory_id AS id, 1 - (${column} <=> ${wanted}) AS similarity
-      FROM memory.embeddings e JOIN memory.conversation_memory m ON m.tenant_id = e.tenant_id AND m.content_hash = e.content_hash
+      FROM memory.embeddings e JOIN memory.conversation_memory m ON m.tenant_id = e.tenant_id AND m.vector_hash = e.content_hash
       WHERE e.tenant_id = ${scope.tenant} AND e.model = ${space.model} AND e.dimensions = ${space.dimensions} AND ${sql.join(scope.conditions, sql` AND `)}
       ORDER BY ${column} <=> ${wanted} LIMIT ${limit}`.compile(compose)
     // The settings of the search hold for one transaction, as MAINTENANCE: see runCandidates.

@@ -44,7 +44,7 @@ export const PUT_STATISTICS = `
 
 /** What the ranker reads of a candidate, no more than 4,000 characters of a long one. Read as the tenant. $1 tenant, $2 ids. */
 export const READ_CANDIDATES = `
-  SELECT m.memory_id AS id, left(m.content, 4000) AS text, encode(m.content_hash, 'hex') AS hash, m.speaker, m.session_id AS session, m.session_position AS position,
+  SELECT m.memory_id AS id, left(m.content, 4000) AS text, encode(m.vector_hash, 'hex') AS hash, m.speaker, m.session_id AS session, m.session_position AS position,
     m.occurred_at AS at, m.importance_score AS importance
   FROM memory.conversation_memory m WHERE m.tenant_id = $1 AND m.memory_id = ANY ($2::uuid[])`
 
@@ -83,5 +83,5 @@ export const COUNT_VECTORS = `
 export const EMBEDDING_STATUS = `
   SELECT (SELECT count(*) FROM memory.conversation_memory m WHERE m.tenant_id = $1) AS memories,
     (SELECT count(*) FROM memory.conversation_memory m WHERE m.tenant_id = $1 AND EXISTS (
-      SELECT FROM memory.embeddings e WHERE e.tenant_id = m.tenant_id AND e.model = $2 AND e.dimensions = $3::int AND e.content_hash = m.content_hash)) AS embedded,
+      SELECT FROM memory.embeddings e WHERE e.tenant_id = m.tenant_id AND e.model = $2 AND e.dimensions = $3::int AND e.content_hash = m.vector_hash)) AS embedded,
     (SELECT count(*) FROM memory.embedding_queue q WHERE q.tenant_id = $1 AND q.attempts >= $4) AS refused`

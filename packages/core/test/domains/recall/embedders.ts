@@ -33,7 +33,7 @@ export function testEmbedder(model = 'test', dimensions = 16): TestEmbedder {
       await this.hold
       if (this.failure !== undefined) throw this.failure
       const vectors = texts.map((text) => vectorOf(text, dimensions))
-      return this.spoil?.(vectors, texts) ?? vectors
+      return this.spoil === undefined ? vectors : this.spoil(vectors, texts)
     },
   }
 }
