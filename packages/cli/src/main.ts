@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   conversations: { summary: 'List and show conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
   recall: { summary: 'Find the memories that answer a question', load: async () => (await import('./commands/recall.ts')).registerRecallCommand },
   documents: { summary: 'Store and find JSON documents', load: async () => (await import('./commands/documents.ts')).registerDocumentsCommands },
+  memory: { summary: 'List, show, add and forget memories; retention; blocks of working memory', load: async () => (await import('./commands/memory.ts')).registerMemoryCommands },
   sagas: { summary: 'List sagas and help on those that wait for an operator', load: async () => (await import('./commands/sagas.ts')).registerSagasCommands },
 }
 

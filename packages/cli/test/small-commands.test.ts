@@ -153,6 +153,25 @@ test('an error with --json is JSON on stdout', async () => {
   expect(result).toMatchObject({ code: 1, stderr: '' })
 })
 
+test('memory: add, list, show, forget, retain, blocks', async () => {
+  const added = await json<{ id: string }>('memory', 'add', 'Anna lives in Berlin', '--user', 'anna', '--key', 'home', '--tag', 'place', '--importance', '0.7')
+  expect(await json('memory', 'add', 'Anna lives in Berlin', '--user', 'anna', '--key', 'home')).toMatchObject({ id: added.id, isNew: false })
+  expect((await run('memory', 'add', 'Anna lives in Lisbon', '--user', 'anna', '--conflicts', 'supersede')).stdout).toMatch(/^Remembered as [0-9a-f-]{36}\.\ncontradiction \(changed_value\) with [0-9a-f-]{36}; [0-9a-f-]{36} is superseded/)
+  expect((await run('memory', 'list', '--user', 'anna', '--tag', 'place', '--archived')).stdout).toMatch(/^id +scope +user .*\n[0-9a-f-]{36} +user +anna +general +0\.7 .*Anna lives in Berlin/)
+  expect((await run('memory', 'show', 'home')).stdout).toMatch(/archiveReason +superseded/)
+  expect((await run('memory', 'retain', '--dry-run')).stdout).toContain('2 kept, 0 to be archived, 0 to be deleted.')
+  expect(await json<{ items: unknown[] }>('memory', 'retain', '--explain', '--limit', '1')).toMatchObject({ items: [{ decision: 'kept', rule: 'provenance' }] })
+  expect(await json('memory', 'blocks', 'set', 'persona', 'I am', '--user', 'anna', '--max', '12', '--if-version', '0')).toMatchObject({ version: 1, characters: 4 })
+  expect((await run('memory', 'blocks', 'append', 'persona', 'far too long', '--user', 'anna')).stderr).toMatch(/^error \[PAYLOAD_TOO_LARGE\] block "persona"/)
+  expect((await run('memory', 'blocks', 'append', 'persona', 'Anna', '--user', 'anna')).stdout).toContain('9 of 12 characters')
+  expect((await run('memory', 'blocks', 'show', 'persona', '--user', 'anna')).stdout).toBe('I am\nAnna\n')
+  expect((await json<{ items: unknown[] }>('memory', 'blocks', 'list')).items).toHaveLength(1)
+  expect(await run('memory', 'forget', '--user', 'anna')).toMatchObject({ code: 2, stderr: expect.stringContaining('pass --yes') as string })
+  expect(await json('memory', 'forget', 'home', '--yes')).toEqual({ deleted: true })
+  expect(await json('memory', 'forget', '--user', 'anna', '--yes')).toEqual({ memories: 1, blocks: 1 })
+  expect((await run('memory', 'forget')).code).toBe(2)
+})
+
 test('schedules: add, list, next, pause, resume, trigger, remove', async () => {
   const added = await json('schedules', 'add', 'nightly', '--type', 'report', '--cron', '30 2 * * *', '--time-zone', 'Europe/Berlin', '--payload', '{"n":1}', '--catch-up', 'all')
   expect(added).toMatchObject({ key: 'nightly', status: 'active', timeZone: 'Europe/Berlin', catchUp: 'all', task: { type: 'report', payload: { n: 1 } } })

@@ -12,6 +12,7 @@ import type { ImportTarget } from '../import/import-target.ts'
 import type { DocumentsClient } from './documents-client.ts'
 import type { LineagesClient } from './lineages-client.ts'
 import type { RecallClient } from './recall-client.ts'
+import type { MemoryClient } from './memory-client.ts'
 
 /** `T` as it comes out of JSON: times are ISO texts. */
 export type Json<T> = T extends Date ? string : T extends readonly (infer Item)[] ? Json<Item>[] : T extends object ? { [Key in keyof T]: Json<T[Key]> } : T
@@ -105,6 +106,7 @@ export interface CairnClient {
   }
   readonly documents: DocumentsClient
   readonly recall: RecallClient
+  readonly memory: MemoryClient
   readonly lineages: LineagesClient
   readonly tasks: {
     list(filter: TaskFilter): Promise<Json<Page<Task>>>

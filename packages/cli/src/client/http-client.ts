@@ -5,6 +5,7 @@ import { httpDocuments } from './documents-client.ts'
 import { httpRecall } from './recall-client.ts'
 import { Http, type Query } from './http.ts'
 import { httpLineages } from './lineages-client.ts'
+import { httpMemory } from './memory-client.ts'
 
 /** Works through a running server, for its own tenant unless one is named. */
 export function httpClient(base: string, tenant: string | undefined): CairnClient {
@@ -83,6 +84,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
     },
     documents: httpDocuments(http),
     recall: httpRecall(http),
+    memory: httpMemory(http),
     lineages: httpLineages(http),
     tasks: {
       list: (filter) => http.get('/v1/tasks', { ...filter }),

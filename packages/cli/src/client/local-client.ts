@@ -3,6 +3,7 @@ import { localTarget } from '../import/local-target.ts'
 import type { CairnClient, Json, PointJson } from './cairn-client.ts'
 import { localDocuments } from './documents-client.ts'
 import { localRecall } from './recall-client.ts'
+import { localMemory } from './memory-client.ts'
 import { localLineages } from './lineages-client.ts'
 
 /** Works on an open Cairn, and closes it in the end. */
@@ -81,6 +82,7 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
     },
     documents: localDocuments(cairn),
     recall: localRecall(cairn),
+    memory: localMemory(cairn),
     lineages: localLineages(cairn),
     tasks: {
       list: async (filter) => json(await tasks.list(filter)),

@@ -21,6 +21,8 @@ import { conversationRoutes } from './routes/conversations.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { recallRoutes } from './routes/recall.ts'
 import { eventRoutes } from './routes/events.ts'
+import { memoryRoutes } from './routes/memory.ts'
+import { memoryUpkeepRoutes } from './routes/memory-upkeep.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/histories.ts'
@@ -96,6 +98,8 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   scheduleRoutes(app)
   eventRoutes(app, { closing, keepAliveMs })
   messageRoutes(app, { closing, keepAliveMs })
+  memoryRoutes(app)
+  memoryUpkeepRoutes(app)
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app

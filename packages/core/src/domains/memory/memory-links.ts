@@ -33,9 +33,9 @@ export async function unlinkMemories(context: DomainContext, from: string, to: s
 export async function listRelated(context: DomainContext, memory: string, options: RelatedOptions): Promise<Page<RelatedMemory>> {
   const { relation, direction, cursor } = check(relatedOptions, options, 'options')
   const limit = pageLimit(options)
+  const [other, afterRelation, afterDirection] = decodeCursor('memory:related', cursor, 3) ?? [null, null, null]
   const session = oneStatement(context)
   const { id } = await requireMemory(context, session, memory)
-  const [other, afterRelation, afterDirection] = decodeCursor('memory:related', cursor, 3) ?? [null, null, null]
   const values = [context.identity.tenant, id, relation ?? null, direction ?? null, other, afterRelation, afterDirection, limit + 1]
   const { rows } = await session.query<Memory & { relation: string; direction: 'out' | 'in'; linkMetadata: Record<string, unknown> }>(LIST_RELATED, values)
   const items = rows.map(({ relation: name, direction: way, linkMetadata, ...rest }): RelatedMemory => ({ relation: name, direction: way, metadata: linkMetadata, memory: rest }))
