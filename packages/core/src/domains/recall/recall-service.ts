@@ -12,6 +12,9 @@ import type { RecallCore } from './recall-core.ts'
 import { EMBEDDING_STATUS } from './recall-queries.ts'
 import type { EmbeddingStatus, RecallDegraded, RecallMode, RecallOptions, RecallResult, RecalledMemory } from './types.ts'
 
+/** Of a longer question the beginning counts: ranking takes time for each of its words. */
+const MOST_ASKED = 2_000
+
 /**
  * Finds the memories that answer a question, without a language model: by words, by vectors, by time, and by what was said around them.
  * Errors of all methods besides those named: INVALID_ARGUMENT with `details.field`, and those of the SQL engine. Source: S3 §6.
@@ -31,7 +34,7 @@ export class RecallService {
    * with mode 'vector' where there is no embedder at all.
    */
   async search(question: string, options: RecallOptions = {}): Promise<RecallResult> {
-    const asked = check(questionText, question, 'question')
+    const asked = check(questionText, question, 'question').slice(0, MOST_ASKED)
     const { filter, limit, at = new Date(), diversity, tokens, embedTimeoutMs, ...rest } = check(recallOptions, options, 'options')
     const wanted: RecallMode = rest.mode ?? (this.#core.embedder === undefined ? 'text' : 'hybrid')
     const scope: CandidateScope = {

@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Cairn, type RecallResult, isCairnError } from '../../../src/index.ts'
+import { type Cairn, type RecallOptions, type RecallResult, isCairnError } from '../../../src/index.ts'
 import { cairnTargets, openCairn } from '../../harness/cairns.ts'
 import { testEmbedder } from './embedders.ts'
 
@@ -170,7 +170,7 @@ describe.each(cairnTargets)('recall ($name)', (target) => {
     ['diversity 2', 'x', { diversity: 2 }, 'diversity'],
     ['a session that is no UUID', 'x', { filter: { sessionId: 'x' } }, 'filter.sessionId'],
   ])('refuses %s', async (_, question, options, field) => {
-    await expect(opened.cairn.recall.search(question, options)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', details: { field } })
+    await expect(opened.cairn.recall.search(question, options as RecallOptions)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', details: { field } })
   })
 
   it('takes even one word of 30,000 letters', async () => {
@@ -178,7 +178,7 @@ describe.each(cairnTargets)('recall ($name)', (target) => {
     expect(items).toEqual([])
   })
 
-  it.each(["it's \\ 'quoted' & | ! <-> (a:*)", '%_\\', 'emoji 🐶 and ﬁne', 'ключ слово', '1 2 3 4 5', 'word '.repeat(6_000)])('takes any text for a question: %.20s', async (question) => {
+  it.each(["it's \\ 'quoted' & | ! <-> (a:*)", '%_\\', 'emoji 🐶 and ﬁne', 'ключ слово', '1 2 3 4 5', 'word '.repeat(1_000)])('takes any text for a question: %.20s', async (question) => {
     const { memory, recall } = opened.cairn.as({ tenant: 'odd' })
     await memory.remember({ content: `note: ${question.slice(0, 5_000)}` })
     for (const mode of ['text', 'hybrid'] as const) {
