@@ -18,7 +18,7 @@ const OPTIONS = z.strictObject({ limit: z.number().int().min(0).optional(), dive
  *
  * Reads no clock, calls nothing and keeps nothing but stems: the same input gives the same order. Never throws on any text;
  * INVALID_ARGUMENT for a `limit` that is not a whole number from 0, or a `diversity` outside 0 to 1.
- * Cost: linear in the candidates and their length, about 10 ms for 300 turns of a conversation on one core.
+ * Cost: linear in the candidates and their length; 17 ms for 300 turns of a conversation on one core of a busy machine.
  */
 export function rank(
   question: RankingQuestion,

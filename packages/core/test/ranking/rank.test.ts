@@ -18,7 +18,7 @@ const SESSION: readonly RankingCandidate[] = [
 
 const sum = (all: readonly { contribution: number }[]): number => all.reduce((total, { contribution }) => total + contribution, 0)
 
-const candidate: fc.Arbitrary<Omit<RankingCandidate, 'id'>> = fc.record({
+const candidate = fc.record({
   text: fc.oneof(fc.string({ unit: 'binary' }), fc.lorem({ maxCount: 12 }), fc.constantFrom('', '???', 'went \u0000 home', '\uD800', 'İstanbul’da', '۱۲۳ 日本語')),
   speaker: fc.option(fc.constantFrom('Ann', 'Bo', '', '(.*', '__proto__')),
   session: fc.option(fc.constantFrom('a', 'b', '__proto__', '')),
@@ -42,9 +42,12 @@ describe('rank', () => {
   })
 
   test('uses vectors where words fail', () => {
-    const similar = SESSION.map((turn) => ({ ...turn, similarity: turn.id === '4' ? 0.8 : 0.1 }))
-    const place = (all: readonly RankingCandidate[]): number => rank({ text: 'puppy siesta' }, all).findIndex(({ id }) => id === '4')
-    expect(place(similar)).toBe(0)
+    const place = (similarity: number): number => {
+      const all = SESSION.map(({ id, text }) => ({ id, text, similarity: id === '4' ? similarity : 0.1 }))
+      return rank({ text: 'puppy siesta' }, all).findIndex(({ id }) => id === '4')
+    }
+    expect(place(0.8)).toBe(0)
+    expect(place(-0.2)).toBeGreaterThan(2)
   })
 
   test('gives all candidates once, by falling score, each explained to its sum', () => {
