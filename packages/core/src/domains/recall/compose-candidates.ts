@@ -53,10 +53,13 @@ export function byTime(scope: CandidateScope, from: Date | null, to: Date | null
 
 /** The turns around `seeds` in their sessions, as far as the conditions allow. */
 export function byNeighbourhood(scope: CandidateScope, seeds: readonly string[], reach: number): RawBuilder<{ id: string }> {
-  return sql`SELECT DISTINCT m.memory_id AS id
-    FROM memory.conversation_memory s JOIN memory.conversation_memory m
-      ON m.tenant_id = s.tenant_id AND m.session_id = s.session_id AND m.session_position BETWEEN s.session_position - ${reach}::int AND s.session_position + ${reach}::int
-    WHERE s.tenant_id = ${scope.tenant} AND s.memory_id = ANY (${seeds}::uuid[]) AND s.session_position IS NOT NULL AND ${sql.join(scope.conditions, sql` AND `)}`
+  // One look into the index of sessions for each seed, whatever the planner knows of a table that has just grown.
+  return sql`SELECT DISTINCT near.id
+    FROM (SELECT s.session_id, s.session_position FROM memory.conversation_memory s
+      WHERE s.memory_id = ANY (${seeds}::uuid[]) AND s.tenant_id = ${scope.tenant} AND s.session_position IS NOT NULL OFFSET 0) AS seed
+    CROSS JOIN LATERAL (SELECT m.memory_id AS id FROM memory.conversation_memory m
+      WHERE m.session_id = seed.session_id AND m.session_position BETWEEN seed.session_position - ${reach}::int AND seed.session_position + ${reach}::int
+        AND ${sql.join(scope.conditions, sql` AND `)} LIMIT 50) AS near`
 }
 
 /** Which memories have these words. */
