@@ -54,7 +54,7 @@ export class CliSandbox {
   spawn(args: readonly string[], env: NodeJS.ProcessEnv = {}): RunningCli {
     const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', BIN, ...args], {
       cwd: this.root,
-      env: { ...cleanEnvironment(), ...env },
+      env: { ...cleanEnvironment(), CAIRN_EMBEDDER: 'none', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#children.add(child)

@@ -178,7 +178,7 @@ describe.each(cairnTargets)('debates ($name)', (target) => {
     }
     expect(await cairn.debates.run('tokens', { ann: { speak, vote: never }, bob: { speak, vote: never } }, { countTokens: (text) => text.length })).toMatchObject({ endReason: 'tokens', totalTokens: 30, totalArguments: 3, orchestrationFailures: 0, consensusScore: 0.5 })
     expect(left).toEqual([25, 15, 5])
-    await cairn.debates.create({ ...PAIR, key: 'time', configuration: { rounds: 9, timeBudgetMs: 300 } })
+    await cairn.debates.create({ ...PAIR, key: 'time', configuration: { rounds: 9, timeBudgetMs: 2_000 } })
     const slow: DebateSpeak = ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
     expect(await cairn.debates.run('time', { ann: says(), bob: { speak: slow, vote: never } })).toMatchObject({ status: 'completed', endReason: 'time', totalArguments: 1, orchestrationFailures: 0 })
   })
