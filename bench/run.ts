@@ -1,7 +1,10 @@
-/** `npm run bench -- <scenario> [--json] [--quick]`: compares with peers in one run and saves a record in bench/results/. */
+/**
+ * `npm run bench -- <scenario> [--json] [--quick] [--only=section,section]`: compares with peers in one run and saves a record in bench/results/.
+ * `--only` is for scenarios that have sections; such a run prints and saves nothing of the others.
+ */
 import { printRecord, saveRecord, type BenchRecord } from './record.ts'
 
-const SCENARIOS: Readonly<Record<string, () => Promise<{ run(options: { quick: boolean; say(line: string): void }): Promise<BenchRecord> }>>> = {
+const SCENARIOS: Readonly<Record<string, () => Promise<{ run(options: { quick: boolean; only: readonly string[]; say(line: string): void }): Promise<BenchRecord> }>>> = {
   events: () => import('./events/events-bench.ts'),
   state: () => import('./state/state-bench.ts'),
   tasks: () => import('./tasks/tasks-bench.ts'),
@@ -14,14 +17,15 @@ const json = parameters.includes('--json')
 const scenario = parameters.find((parameter) => !parameter.startsWith('--'))
 const load = scenario === undefined ? undefined : SCENARIOS[scenario]
 if (load === undefined) {
-  console.error(`Say which scenario: npm run bench -- <${Object.keys(SCENARIOS).join('|')}> [--json] [--quick]`)
+  console.error(`Say which scenario: npm run bench -- <${Object.keys(SCENARIOS).join('|')}> [--json] [--quick] [--only=section,…]`)
   process.exit(2)
 }
 
+const only = parameters.find((parameter) => parameter.startsWith('--only='))?.slice('--only='.length).split(',') ?? []
 const say = (line: string): void => {
   if (!json) console.error(line)
 }
-const record = await (await load()).run({ quick: parameters.includes('--quick'), say })
+const record = await (await load()).run({ quick: parameters.includes('--quick'), only, say })
 const path = saveRecord(record)
 if (json) console.log(JSON.stringify(record, null, 2))
 else {

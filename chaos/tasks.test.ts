@@ -32,7 +32,7 @@ async function verdict(cairn: Cairn, type: string): Promise<{ unfinished: number
     cairn.identity,
     `SELECT (SELECT count(*) FROM tasks.queue q WHERE q.tenant_id = $1 AND q.task_type = $2) AS unfinished,
        count(*) AS ended, count(DISTINCT a.task_id) AS distinct, count(*) FILTER (WHERE a.status = 'completed') AS completed,
-       (SELECT count(*) FROM tasks.executions e JOIN tasks.archive x USING (task_id) WHERE x.task_type = $2 AND e.tenant_id = $1 AND e.status = 'completed') AS accepted
+       (SELECT count(*) FROM tasks.all_executions e JOIN tasks.archive x USING (task_id) WHERE x.task_type = $2 AND e.tenant_id = $1 AND e.status = 'completed') AS accepted
      FROM tasks.archive a WHERE a.tenant_id = $1 AND a.task_type = $2`,
     [cairn.identity.tenant, type],
   )

@@ -818,6 +818,25 @@ export interface SessionsAgentSessions {
   created_at: Generated<Date>
 }
 
+export interface TasksAllExecutions {
+  tenant_id: string
+  task_id: string
+  execution_attempt: number
+  status: TaskStatus
+  started_at: Date
+  completed_at: Date
+  agent_id: string
+  worker_id: string
+  execution_ms: number
+  cpu_time_ms: number
+  memory_peak_mb: number
+  io_operations: number
+  result: unknown
+  error_message: string
+  error_details: unknown
+  resource_usage: unknown
+}
+
 export interface TasksAllTasks {
   tenant_id: string
   task_id: string
@@ -920,6 +939,8 @@ export interface TasksArchive {
   tokens_processed: number | null
   cpu_usage_percent: number | null
   memory_usage_mb: number | null
+  holds_execution: Generated<boolean>
+  usage: Generated<unknown>
 }
 
 export interface TasksAssignments {
@@ -929,6 +950,16 @@ export interface TasksAssignments {
   role: Generated<string>
   assignment: Generated<unknown>
   assigned_at: Generated<Date>
+}
+
+export interface TasksClaims {
+  tenant_id: Generated<string>
+  claim_id: GeneratedAlways<number>
+  worker_id: string
+  lease_token: string
+  task_types: string[]
+  task_ids: string[]
+  claimed_at: Generated<Date>
 }
 
 export interface TasksDeadLetters {
@@ -1045,6 +1076,7 @@ export interface TasksQueue {
   worker_type: Generated<string>
   estimated_duration_seconds: number | null
   complexity_score: number | null
+  phase: GeneratedAlways<number>
 }
 
 export interface TasksReleases {
@@ -1274,9 +1306,11 @@ export interface Database {
   'resilience.breaker_probes': ResilienceBreakerProbes
   'resilience.circuit_breakers': ResilienceCircuitBreakers
   'sessions.agent_sessions': SessionsAgentSessions
+  'tasks.all_executions': TasksAllExecutions
   'tasks.all_tasks': TasksAllTasks
   'tasks.archive': TasksArchive
   'tasks.assignments': TasksAssignments
+  'tasks.claims': TasksClaims
   'tasks.dead_letters': TasksDeadLetters
   'tasks.dependencies': TasksDependencies
   'tasks.executions': TasksExecutions
