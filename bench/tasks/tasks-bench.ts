@@ -1,4 +1,5 @@
 import { startPostgres } from '../../packages/core/test/harness/postgres-server.ts'
+import { cpuBelow, cpuOf } from '../cpu.ts'
 import { median, openLoop } from '../measure.ts'
 import { type BenchRecord, type Comparison, makeRecord } from '../record.ts'
 import { backlogs, blocked, idleTransaction } from './claim-cost.ts'
@@ -38,7 +39,9 @@ export async function run({ quick, only, say }: { quick: boolean; only: readonly
         const started = performance.now()
         await system.enqueue(count)
         note(`${system.name}: bulk enqueue`, count / ((performance.now() - started) / 1000))
-        note(`${system.name}: throughput`, await throughput(system, count))
+        const { perSecond, cpuUs } = await throughput(system, count, postgres.pid)
+        note(`${system.name}: throughput`, perSecond)
+        note(`${system.name}: processor time of a task, µs`, cpuUs)
       }
     }
     const rate = quick ? 100 : 200
@@ -66,21 +69,24 @@ export async function run({ quick, only, say }: { quick: boolean; only: readonly
   }
 }
 
-/** Tasks a second; throws when one was lost or run twice. */
-async function throughput(system: System, count: number): Promise<number> {
+/** Throws when a task was lost or run twice. */
+async function throughput(system: System, count: number, server: number): Promise<{ perSecond: number; cpuUs: number }> {
   await system.query('CHECKPOINT')
   const fleet = await Fleet.start(system.name, system.url, 'throughput', PROCESSES)
+  const cpu = (): number => cpuOf(fleet.pids) + cpuBelow(server, true)
+  const before = cpu()
   fleet.go()
   while (fleet.handled < count) await pause(10)
   while ((await system.left()) > 0) await pause(2)
   const seconds = (now() - fleet.firstAt) / 1000
+  const cpuUs = (cpu() - before) / count
   await fleet.stop()
   if (fleet.handled !== count) throw new Error(`${system.name}: ${fleet.handled} handlers ran for ${count} tasks`)
   if (system.name === 'cairn') {
     const [row] = (await system.query(`SELECT (SELECT count(*) FROM tasks.archive WHERE status = 'completed') AS archived, (SELECT count(*) FROM tasks.all_executions) AS executed`)) as [{ archived: string; executed: string }]
     if (Number(row.archived) !== count || Number(row.executed) !== count) throw new Error(`cairn: ${row.archived} archived, ${row.executed} executions for ${count} tasks`)
   }
-  return count / seconds
+  return { perSecond: count / seconds, cpuUs }
 }
 
 async function pickup(system: System, rate: number, seconds: number): Promise<{ p50: number; p99: number }> {
@@ -106,7 +112,7 @@ function compare(figures: Readonly<Record<string, readonly number[]>>, rate: num
   const beside = (figure: string, peer: SystemName, target?: { least?: number; most?: number }): Comparison => {
     const [value, peerValue] = [of(`cairn: ${figure}`), of(`${peer}: ${figure}`)]
     const ratio = value / peerValue
-    const row = { name: `cairn: ${figure}`, value, unit: figure.endsWith('ms') ? 'ms' : '/s', peer, peerValue, ratio }
+    const row = { name: `cairn: ${figure}`, value, unit: figure.endsWith('ms') ? 'ms' : figure.endsWith('µs') ? 'µs' : '/s', peer, peerValue, ratio }
     if (target?.least !== undefined) return { ...row, target: `≥ ${target.least} ×`, met: ratio >= target.least }
     if (target?.most !== undefined) return { ...row, target: `≤ ${target.most} ×`, met: ratio <= target.most }
     return row
@@ -121,6 +127,8 @@ function compare(figures: Readonly<Record<string, readonly number[]>>, rate: num
   return [
     beside('throughput', 'graphile', { least: 3 }),
     beside('throughput', 'pgboss'),
+    beside('processor time of a task, µs', 'graphile'),
+    beside('processor time of a task, µs', 'pgboss'),
     beside('bulk enqueue', 'graphile', { least: 1.5 }),
     beside('bulk enqueue', 'pgboss'),
     beside(`pickup p50 at ${rate}/s, ms`, 'graphile'),
