@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type Cairn, type CairnOptions, isCairnError, open } from '@cairn/core'
+import { type Cairn, isCairnError, open } from '@cairn/core'
 import { type CairnPlace, cairnTargets, until } from '../packages/core/test/harness/cairns.ts'
 import { type PostgresServer, startPostgres } from '../packages/core/test/harness/postgres-server.ts'
 import { TaskProcess } from './task-process.ts'
@@ -43,7 +43,7 @@ describe('tasks survive a fault of the connection, of the server or of the proce
   })
 
   async function another(postgresUrl: string): Promise<Cairn> {
-    const opened = await open({ ...place.options, postgres: postgresUrl, migrate: 'check' } as CairnOptions)
+    const opened = await open({ ...place.options, postgres: postgresUrl, migrate: 'check' })
     cleanups.push(() => opened.close())
     return opened
   }

@@ -42,7 +42,7 @@ export class TcpProxy {
 
   /** Ends every connection at once, as a reset does. */
   cut(): void {
-    for (const pair of [...this.#pairs]) this.#end(pair)
+    for (const pair of this.#pairs) this.#end(pair)
   }
 
   /** Half open: connections stay, bytes go nowhere. Those made from now on are silent too, until `speak`. */
