@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { ClaimBounds } from '../../packages/core/src/domains/tasks/claim-bounds.ts'
 import { median } from '../measure.ts'
 import type { System } from './systems.ts'
 
@@ -8,13 +9,17 @@ const WORKER = '00000000-0000-0000-0000-000000000001'
 const CLAIMS = 20
 const BATCH = 500
 
-/** What a claim of 500 costs: median of 20, each of other tasks. */
+/** What a claim of 500 costs: median of 20, each of other tasks, as a worker makes them. */
 async function claimCost(system: System): Promise<number> {
   const times: number[] = []
   await system.query(`INSERT INTO tasks.workers (tenant_id, worker_id, task_types, lease_ms) VALUES ('default', '${WORKER}', '{noop}', 3600000) ON CONFLICT DO NOTHING`)
+  const bounds = new ClaimBounds(['noop'])
   for (let index = 0; index < CLAIMS; index++) {
+    const after = bounds.next()
+    const given = after === null ? 'NULL' : `'{${after.map((time) => JSON.stringify(time)).join(',')}}'`
     const started = performance.now()
-    await system.query(`SELECT count(*) FROM tasks.claim('default', '{noop}', '{${BATCH}}', ${BATCH}, '${WORKER}', gen_random_uuid(), NULL)`)
+    const rows = await system.query(`SELECT t.type, t.score, t.queued FROM tasks.take('default', '{noop}', '{${BATCH}}', ${BATCH}, '${WORKER}', gen_random_uuid(), NULL, ${given}, NULL) t`)
+    bounds.found(after, rows as { type: string; score: number; queued: string }[], BATCH, performance.now() - started)
     times.push(performance.now() - started)
   }
   return median(times)
@@ -22,6 +27,7 @@ async function claimCost(system: System): Promise<number> {
 
 async function forgetWorker(system: System): Promise<void> {
   await system.query('DELETE FROM tasks.workers')
+  await system.query('DELETE FROM tasks.claims')
 }
 
 /** With more and more waiting. */
