@@ -3,6 +3,12 @@ import type { BenchOptions } from './options.ts'
 import { printRecord, saveRecord, type BenchRecord } from './record.ts'
 
 const SCENARIOS: Readonly<Record<string, () => Promise<{ run(options: BenchOptions): Promise<BenchRecord> }>>> = {
+/**
+ * `npm run bench -- <scenario> [--json] [--quick] [--only=section,section]`: compares with peers in one run and saves a record in bench/results/.
+ * `--only` is for scenarios that have sections; such a run prints and saves nothing of the others.
+ */
+
+const SCENARIOS: Readonly<Record<string, () => Promise<{ run(options: { quick: boolean; only: readonly string[]; say(line: string): void }): Promise<BenchRecord> }>>> = {
   events: () => import('./events/events-bench.ts'),
   state: () => import('./state/state-bench.ts'),
   tasks: () => import('./tasks/tasks-bench.ts'),
@@ -17,14 +23,15 @@ const [scenario, ...files] = parameters.filter((parameter) => !parameter.startsW
 const sizes = parameters.find((parameter) => parameter.startsWith('--sizes='))?.slice(8).split(',').map(Number)
 const load = scenario === undefined ? undefined : SCENARIOS[scenario]
 if (load === undefined) {
-  console.error(`Say which scenario: npm run bench -- <${Object.keys(SCENARIOS).join('|')}> [--json] [--quick]`)
+  console.error(`Say which scenario: npm run bench -- <${Object.keys(SCENARIOS).join('|')}> [--json] [--quick] [--only=section,…]`)
   process.exit(2)
 }
 
+const only = parameters.find((parameter) => parameter.startsWith('--only='))?.slice('--only='.length).split(',') ?? []
 const say = (line: string): void => {
   if (!json) console.error(line)
 }
-const record = await (await load()).run({ quick: parameters.includes('--quick'), say, files, sizes })
+const record = await (await load()).run({ quick: parameters.includes('--quick'), say, files, sizes, only })
 const path = saveRecord(record)
 if (json) console.log(JSON.stringify(record, null, 2))
 else {

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { CairnOptions, WorkOptions } from '@cairn/core'
 
+const SKEWED_CLOCK = new URL('./skewed-clock.ts', import.meta.url).href
 const PROGRAM = fileURLToPath(new URL('./task-worker.ts', import.meta.url))
 
 export interface TaskProcessSetup {
@@ -12,6 +13,10 @@ export interface TaskProcessSetup {
   /** How long a handler takes. */
   readonly holdMs: number
   readonly work?: WorkOptions
+  /** The first handler blocks the event loop for so long. */
+  readonly blockMs?: number
+  /** The process's clock is wrong by so much. */
+  readonly clockShiftMs?: number
 }
 
 /** A process with a worker. */
@@ -24,8 +29,9 @@ export class TaskProcess {
   }
 
   static async start(setup: TaskProcessSetup): Promise<TaskProcess> {
-    const flags = ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify({ work: {}, ...setup })]
-    const child = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const skew = setup.clockShiftMs === undefined ? [] : ['--import', SKEWED_CLOCK]
+    const flags = ['--conditions=source', '--disable-warning=ExperimentalWarning', ...skew, PROGRAM, JSON.stringify({ work: {}, ...setup })]
+    const child = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, CAIRN_CLOCK_SHIFT_MS: String(setup.clockShiftMs ?? 0) } })
     const started = new TaskProcess(child)
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => started.lines.push(line))
     while (!started.lines.includes('ready')) {

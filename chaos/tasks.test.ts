@@ -4,6 +4,7 @@ import { type Cairn, open } from '@cairn/core'
 import { type CairnPlace, cairnTargets, until } from '../packages/core/test/harness/cairns.ts'
 import { startPostgres } from '../packages/core/test/harness/postgres-server.ts'
 import { TaskProcess } from './task-process.ts'
+import { exactly, taskVerdict } from './task-verdict.ts'
 
 const [, servers] = cairnTargets as [(typeof cairnTargets)[number], (typeof cairnTargets)[number]]
 const cleanups: (() => Promise<unknown>)[] = []
@@ -26,21 +27,6 @@ async function process(setup: Parameters<typeof TaskProcess.start>[0]): Promise<
   return started
 }
 
-/** Every submitted task in exactly one final state, one accepted end each, nothing unfinished. */
-async function verdict(cairn: Cairn, type: string): Promise<{ unfinished: number; ended: number; distinct: number; completed: number; accepted: number }> {
-  const { rows } = await cairn.engines.sql.query<{ unfinished: number; ended: number; distinct: number; completed: number; accepted: number }>(
-    cairn.identity,
-    `SELECT (SELECT count(*) FROM tasks.queue q WHERE q.tenant_id = $1 AND q.task_type = $2) AS unfinished,
-       count(*) AS ended, count(DISTINCT a.task_id) AS distinct, count(*) FILTER (WHERE a.status = 'completed') AS completed,
-       (SELECT count(*) FROM tasks.executions e JOIN tasks.archive x USING (task_id) WHERE x.task_type = $2 AND e.tenant_id = $1 AND e.status = 'completed') AS accepted
-     FROM tasks.archive a WHERE a.tenant_id = $1 AND a.task_type = $2`,
-    [cairn.identity.tenant, type],
-  )
-  return rows[0]!
-}
-
-const exactly = (count: number) => ({ unfinished: 0, ended: count, distinct: count, completed: count, accepted: count })
-
 describe('tasks survive', () => {
   it('kill -9 of a worker: its tasks run again within 15 s at the default settings', { timeout: 120_000 }, async () => {
     const place = await servers.place()
@@ -56,7 +42,7 @@ describe('tasks survive', () => {
     const seconds = (performance.now() - killedAt) / 1000
     console.log(`kill -9: 15 tasks of the dead worker had ended ${seconds.toFixed(1)} s after it`)
     expect(seconds).toBeLessThan(15)
-    expect(await verdict(cairn, 'kill')).toEqual(exactly(15))
+    expect(await taskVerdict(cairn, 'kill')).toEqual(exactly(15))
     const { items } = await cairn.tasks.list({ type: 'kill' })
     expect(items.map(({ lostCount, retryCount }) => [lostCount, retryCount])).toEqual(items.map(() => [1, 0]))
   })
@@ -78,7 +64,7 @@ describe('tasks survive', () => {
     expect(items.map(({ result, attempts }) => [result, attempts])).toEqual(items.map(() => ['by the other', 2]))
     const { id } = await cairn.tasks.enqueue({ type: 'freeze', payload: { n: 3 } })
     expect(await cairn.tasks.wait(id, { timeoutMs: 30_000 })).toMatchObject({ status: 'completed', result: { n: 3 } })
-    expect(await verdict(cairn, 'freeze')).toEqual(exactly(4))
+    expect(await taskVerdict(cairn, 'freeze')).toEqual(exactly(4))
     console.log('frozen: 3 late ends refused, each task ended once')
   })
 
@@ -109,9 +95,9 @@ describe('tasks survive', () => {
       } else await postgres.restart()
     }
     await enqueueing
-    const ended = async (): Promise<boolean> => verdict(cairn, 'restart').then(({ unfinished, ended: done }) => unfinished === 0 && done === 2000, () => false)
-    await until('all have ended', ended, 60_000).catch(async (error: unknown) => console.log(String(error), await verdict(cairn, 'restart').catch(String), await cairn.tasks.stats().catch(String), (await cairn.tasks.workers().catch(() => ({ items: [] }))).items))
-    expect(await verdict(cairn, 'restart')).toEqual(exactly(2000))
+    const ended = async (): Promise<boolean> => taskVerdict(cairn, 'restart').then(({ unfinished, ended: done }) => unfinished === 0 && done === 2000, () => false)
+    await until('all have ended', ended, 60_000).catch(async (error: unknown) => console.log(String(error), await taskVerdict(cairn, 'restart').catch(String), await cairn.tasks.stats().catch(String), (await cairn.tasks.workers().catch(() => ({ items: [] }))).items))
+    expect(await taskVerdict(cairn, 'restart')).toEqual(exactly(2000))
     const { rows } = await cairn.engines.sql.query<{ wrong: number }>(cairn.identity, `SELECT count(*) AS wrong FROM tasks.archive WHERE tenant_id = $1 AND task_type = 'restart' AND result <> payload`, [cairn.identity.tenant])
     expect(rows[0]?.wrong).toBe(0)
     console.log(`restarts: ${restarts} of PostgreSQL during 2,000 tasks, handlers ran ${workers.reduce((sum, worker) => sum + worker.count('ran'), 0)} times, each task ended once with its result`)

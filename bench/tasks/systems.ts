@@ -50,7 +50,7 @@ export async function openSystem(name: SystemName, server: string): Promise<Syst
       enqueue: (tasks) => inBatches(tasks, (payloads) => cairn.tasks.enqueueMany(payloads.map((payload) => ({ type: 'noop', payload })))),
       enqueueOne: (payload) => cairn.tasks.enqueue({ type: 'noop', payload }),
       left: () => count('SELECT count(*) AS n FROM tasks.queue'),
-      clear: async () => void (await query('TRUNCATE tasks.queue, tasks.archive, tasks.executions')),
+      clear: async () => void (await query('TRUNCATE tasks.queue, tasks.claims, tasks.archive, tasks.executions')),
       close: async () => void (await Promise.all([cairn.close(), pool.end()])),
     }
   }

@@ -1,6 +1,8 @@
 import { startPostgres } from '../../packages/core/test/harness/postgres-server.ts'
+import { cpuBelow, cpuOf } from '../cpu.ts'
 import { median, openLoop } from '../measure.ts'
 import { type BenchRecord, type Comparison, makeRecord } from '../record.ts'
+import { backlogs, blocked, idleTransaction } from './claim-cost.ts'
 import { type System, type SystemName, openSystem } from './systems.ts'
 import { Fleet } from './worker-fleet.ts'
 
@@ -9,12 +11,14 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const now = (): number => performance.timeOrigin + performance.now()
 
 /**
- * The shape of graphile-worker's own benchmark: jobs that do nothing, enqueued first; then 4 processes with concurrency 24 and a local queue of 500.
- * The clock runs from the first handler's start to the moment the table of unfinished tasks is empty. Rounds alternate between the systems.
+ * The shape of graphile-worker's own benchmark: 200,000 jobs that do nothing, enqueued first; then 4 processes with concurrency 24 and a local queue
+ * of 500. The clock runs from the first handler's start to the moment the table of unfinished tasks is empty. Rounds alternate between
+ * the systems. Sections: throughput, pickup, backlog, blocked, idle. CAIRN_BENCH_JOBS and CAIRN_BENCH_ROUNDS change the size.
  */
-export async function run({ quick, say }: { quick: boolean; say(line: string): void }): Promise<BenchRecord> {
-  const rounds = quick ? 1 : 3
-  const jobs = quick ? 20_000 : 100_000
+export async function run({ quick, only, say }: { quick: boolean; only: readonly string[]; say(line: string): void }): Promise<BenchRecord> {
+  const wants = (section: string): boolean => only.length === 0 || only.includes(section)
+  const rounds = Number(process.env['CAIRN_BENCH_ROUNDS'] ?? (quick ? 1 : 3))
+  const jobs = Number(process.env['CAIRN_BENCH_JOBS'] ?? (quick ? 20_000 : 200_000))
   const slowJobs = quick ? 5_000 : 20_000
   say('starting a private PostgreSQL')
   const postgres = await startPostgres()
@@ -27,18 +31,21 @@ export async function run({ quick, say }: { quick: boolean; say(line: string): v
   try {
     for (const name of ['cairn', 'graphile', 'pgboss'] as const) systems.push(await openSystem(name, postgres.url))
     const [cairn, graphile] = systems as [System, System]
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; wants('throughput') && round < rounds; round++) {
       for (const system of systems) {
+        if (system.name === 'pgboss' && round > 0) continue
         const count = system.name === 'pgboss' ? slowJobs : jobs
         await system.clear()
         const started = performance.now()
         await system.enqueue(count)
         note(`${system.name}: bulk enqueue`, count / ((performance.now() - started) / 1000))
-        note(`${system.name}: throughput`, await throughput(system, count))
+        const { perSecond, cpuUs } = await throughput(system, count, postgres.pid)
+        note(`${system.name}: throughput`, perSecond)
+        note(`${system.name}: processor time of a task, µs`, cpuUs)
       }
     }
     const rate = quick ? 100 : 200
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; wants('pickup') && round < rounds; round++) {
       for (const system of systems) {
         await system.clear()
         const { p50, p99 } = await pickup(system, rate, quick ? 3 : 8)
@@ -46,12 +53,13 @@ export async function run({ quick, say }: { quick: boolean; say(line: string): v
         note(`${system.name}: pickup p99 at ${rate}/s, ms`, p99)
       }
     }
-    await backlogs(cairn, quick, note)
-    await blocked(cairn, quick, note)
+    if (wants('backlog')) await backlogs(cairn, quick, note)
+    if (wants('blocked')) await blocked(cairn, quick, note)
+    if (wants('idle')) await idleTransaction(cairn, quick ? 10 : 60, note)
     await graphile.clear()
     return makeRecord('tasks', {
       versions: { node: process.version, 'graphile-worker': '0.18.0', 'pg-boss': '12.35.0', postgres: ((await cairn.query('SHOW server_version'))[0] as { server_version: string }).server_version },
-      configuration: { jobs, pgbossJobs: slowJobs, processes: PROCESSES, concurrency: 24, localQueue: 500, rounds, quick, rate, history: 'cairn keeps archive and executions; graphile-worker deletes finished jobs', fsync: 'on' },
+      configuration: { jobs, pgbossJobs: slowJobs, processes: PROCESSES, concurrency: 24, localQueue: 500, rounds, quick, rate, history: 'cairn keeps archive and executions; graphile-worker deletes finished jobs', durability: 'PostgreSQL defaults: fsync and synchronous_commit on. Cairn claims without waiting for the disk, and ends tasks with it', only },
       rounds: figures,
       comparisons: compare(figures, rate),
     })
@@ -61,21 +69,24 @@ export async function run({ quick, say }: { quick: boolean; say(line: string): v
   }
 }
 
-/** Tasks a second; throws when one was lost or run twice. */
-async function throughput(system: System, count: number): Promise<number> {
+/** Throws when a task was lost or run twice. */
+async function throughput(system: System, count: number, server: number): Promise<{ perSecond: number; cpuUs: number }> {
   await system.query('CHECKPOINT')
   const fleet = await Fleet.start(system.name, system.url, 'throughput', PROCESSES)
+  const cpu = (): number => cpuOf(fleet.pids) + cpuBelow(server, true)
+  const before = cpu()
   fleet.go()
   while (fleet.handled < count) await pause(10)
   while ((await system.left()) > 0) await pause(2)
   const seconds = (now() - fleet.firstAt) / 1000
+  const cpuUs = (cpu() - before) / count
   await fleet.stop()
   if (fleet.handled !== count) throw new Error(`${system.name}: ${fleet.handled} handlers ran for ${count} tasks`)
   if (system.name === 'cairn') {
-    const [row] = (await system.query(`SELECT (SELECT count(*) FROM tasks.archive WHERE status = 'completed') AS archived, (SELECT count(*) FROM tasks.executions) AS executed`)) as [{ archived: string; executed: string }]
+    const [row] = (await system.query(`SELECT (SELECT count(*) FROM tasks.archive WHERE status = 'completed') AS archived, (SELECT count(*) FROM tasks.all_executions) AS executed`)) as [{ archived: string; executed: string }]
     if (Number(row.archived) !== count || Number(row.executed) !== count) throw new Error(`cairn: ${row.archived} archived, ${row.executed} executions for ${count} tasks`)
   }
-  return count / seconds
+  return { perSecond: count / seconds, cpuUs }
 }
 
 async function pickup(system: System, rate: number, seconds: number): Promise<{ p50: number; p99: number }> {
@@ -96,61 +107,33 @@ async function pickup(system: System, rate: number, seconds: number): Promise<{ 
   return { p50: sorted[Math.floor(sorted.length * 0.5)] ?? Number.NaN, p99: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN }
 }
 
-/** What a claim of 500 costs with more and more waiting: median of 20, handed back each time. */
-async function claimCost(system: System): Promise<number> {
-  const times: number[] = []
-  await system.query(`INSERT INTO tasks.workers (tenant_id, worker_id, task_types, lease_ms) VALUES ('default', '00000000-0000-0000-0000-000000000001', '{noop}', 3600000) ON CONFLICT DO NOTHING`)
-  for (let index = 0; index < 20; index++) {
-    const started = performance.now()
-    await system.query(`SELECT count(*) FROM tasks.claim('default', '{noop}', '{500}', 500, '00000000-0000-0000-0000-000000000001', gen_random_uuid(), NULL)`)
-    times.push(performance.now() - started)
-  }
-  return median(times)
-}
-
-async function backlogs(system: System, quick: boolean, note: (name: string, value: number) => void): Promise<void> {
-  let waiting = 0
-  await system.clear()
-  for (const size of quick ? [10_000, 100_000] : [10_000, 100_000, 1_000_000]) {
-    await system.enqueue(size - waiting)
-    waiting = size
-    note(`cairn: claim of 500 with ${size.toLocaleString('en')} waiting, ms`, await claimCost(system))
-  }
-}
-
-/** Many tasks that wait for another one, and others that are ready. */
-async function blocked(system: System, quick: boolean, note: (name: string, value: number) => void): Promise<void> {
-  const size = quick ? 20_000 : 100_000
-  await system.clear()
-  await system.enqueue(quick ? 10_000 : 50_000)
-  await system.query(
-    `INSERT INTO tasks.queue (tenant_id, task_id, task_type, status, blocked_by, priority, payload, queued_at)
-     SELECT 'default', gen_random_uuid(), 'noop', 'pending', 1, 'critical', '{}', now() - interval '1 hour' FROM generate_series(1, ${size})`,
-  )
-  note(`cairn: claim of 500 with ${size.toLocaleString('en')} blocked, ms`, await claimCost(system))
-  await system.query('DELETE FROM tasks.workers')
-}
-
 function compare(figures: Readonly<Record<string, readonly number[]>>, rate: number): Comparison[] {
   const of = (name: string): number => median(figures[name] ?? [Number.NaN])
   const beside = (figure: string, peer: SystemName, target?: { least?: number; most?: number }): Comparison => {
     const [value, peerValue] = [of(`cairn: ${figure}`), of(`${peer}: ${figure}`)]
     const ratio = value / peerValue
-    const row = { name: `cairn: ${figure}`, value, unit: figure.endsWith('ms') ? 'ms' : '/s', peer, peerValue, ratio }
+    const row = { name: `cairn: ${figure}`, value, unit: figure.endsWith('ms') ? 'ms' : figure.endsWith('µs') ? 'µs' : '/s', peer, peerValue, ratio }
     if (target?.least !== undefined) return { ...row, target: `≥ ${target.least} ×`, met: ratio >= target.least }
     if (target?.most !== undefined) return { ...row, target: `≤ ${target.most} ×`, met: ratio <= target.most }
     return row
   }
   const claims = Object.keys(figures).filter((name) => name.includes('claim of'))
-  const base = of(claims[0] as string)
+  const base = of('cairn: claim of 500 with 10,000 waiting, ms')
+  const before = of('cairn: claim of 500 before an idle transaction, ms')
+  const claim = (name: string): Comparison => {
+    const [peer, peerValue] = name.includes('idle transaction') ? ['before the idle transaction', before] : ['10,000 waiting', base]
+    return { name, value: of(name), unit: 'ms', peer, peerValue, ratio: of(name) / peerValue, target: '≤ 1.2 ×', met: of(name) / peerValue <= 1.2 }
+  }
   return [
     beside('throughput', 'graphile', { least: 3 }),
     beside('throughput', 'pgboss'),
+    beside('processor time of a task, µs', 'graphile'),
+    beside('processor time of a task, µs', 'pgboss'),
     beside('bulk enqueue', 'graphile', { least: 1.5 }),
     beside('bulk enqueue', 'pgboss'),
     beside(`pickup p50 at ${rate}/s, ms`, 'graphile'),
     beside(`pickup p99 at ${rate}/s, ms`, 'graphile', { most: 1 }),
     beside(`pickup p99 at ${rate}/s, ms`, 'pgboss'),
-    ...claims.map((name): Comparison => ({ name, value: of(name), unit: 'ms', peer: '10,000 waiting', peerValue: base, ratio: of(name) / base, target: '≤ 1.2 ×', met: of(name) / base <= 1.2 })),
-  ]
+    ...claims.map(claim),
+  ].filter(({ value }) => !Number.isNaN(value))
 }

@@ -36,6 +36,10 @@ export class Fleet {
     return this.#sum(({ handled }) => handled)
   }
 
+  get pids(): number[] {
+    return this.#children.map(({ pid }) => pid as number)
+  }
+
   /** When the first handler of all began. */
   get firstAt(): number {
     return Math.min(...[...this.#reports.values()].filter(({ handled }) => handled > 0).map(({ firstAt }) => firstAt))

@@ -59,12 +59,13 @@ export class Lease {
     return this.#beating
   }
 
-  async end(): Promise<void> {
+  /** `done`: claims of which nothing is held any more. */
+  async end(done: readonly string[]): Promise<void> {
     this.#ended = true
     clearTimeout(this.#timer)
     await this.#beating
     const { identity, sql, log } = this.#context
-    if (this.id !== '') await sql.query(identity, REMOVE_WORKER, [identity.tenant, this.id]).catch((error: unknown) => log.debug({ err: error }, 'the row of a worker stays until its lease is over'))
+    if (this.id !== '') await sql.query(identity, REMOVE_WORKER, [identity.tenant, this.id, done]).catch((error: unknown) => log.debug({ err: error }, 'the row of a worker stays until its lease is over'))
   }
 
   #plan(ms: number): void {

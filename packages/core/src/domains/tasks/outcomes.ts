@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isCairnError } from '../../errors/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { ENDED_BY, FINISH, HAND_BACK, RETRY } from './worker-queries.ts'
+import type { Claim } from './running-task.ts'
+import { COMPLETE, ENDED_BY, FINISH, HAND_BACK, RETRY } from './worker-queries.ts'
 
 /** How an attempt ended. `retry` goes back to the queue after a time; `return` goes back as if it had not been claimed. */
 export interface Outcome {
   readonly id: string
-  readonly leaseToken: string
-  readonly workerId: string
+  readonly claim: Claim
   readonly end: 'completed' | 'failed' | 'cancelled' | 'retry' | 'return'
   /** JSON text. */
   readonly result?: string | undefined
@@ -30,6 +30,8 @@ interface Hooks {
   hasDependents(): void
   /** A task runs again in so many ms. */
   retrying(delayMs: number): void
+  /** Nothing of this claim is held any more. */
+  claimDone(claim: Claim): void
   /** There is room again. */
   written(): void
 }
@@ -75,6 +77,10 @@ export class Outcomes {
       const batch = this.#queue.length <= this.#batch ? this.#queue : this.#queue.slice(0, this.#batch)
       this.#queue = batch === this.#queue ? [] : this.#queue.slice(this.#batch)
       await this.#write(batch)
+      for (const { claim } of batch) {
+        claim.held -= 1
+        if (claim.held === 0) this.#hooks.claimDone(claim)
+      }
       this.#hooks.written()
     }
     this.#flushing = undefined
@@ -128,7 +134,7 @@ export class Outcomes {
     let missing = outcomes.filter(({ id }) => !known.has(id))
     if (repeated) {
       const { identity, sql } = this.#context
-      const workers = new Map(missing.map((outcome) => [outcome.workerId, missing.filter(({ workerId }) => workerId === outcome.workerId)]))
+      const workers = new Map(missing.map(({ claim: { workerId } }) => [workerId, missing.filter(({ claim }) => claim.workerId === workerId)]))
       for (const [workerId, ofWorker] of workers) {
         const { rows } = await sql.query<{ id: string }>(identity, ENDED_BY, [identity.tenant, ofWorker.map(({ id }) => id), workerId])
         const ended = new Set(rows.map(({ id }) => id))
@@ -145,19 +151,34 @@ export class Outcomes {
   async #finish(outcomes: readonly Outcome[]): Promise<Written[]> {
     const { identity, sql } = this.#context
     const now = performance.now()
-    const plain = outcomes.every(({ end, result, usage }) => end === 'completed' && result === undefined && usage === undefined)
-    const of = <T>(pick: (outcome: Outcome) => T): (T | null)[] | null => (plain ? null : outcomes.map((outcome) => pick(outcome) ?? null))
+    if (outcomes.every(({ end, result, usage }) => end === 'completed' && result === undefined && usage === undefined)) return this.#complete(outcomes, now)
+    const of = <T>(pick: (outcome: Outcome) => T): (T | null)[] => outcomes.map((outcome) => pick(outcome) ?? null)
     const { rows } = await sql.query<Written>(
       identity,
       FINISH.text,
       [
-        identity.tenant, outcomes.map(({ id }) => id), outcomes.map(({ leaseToken }) => leaseToken), of(({ end }) => end), of(({ result }) => result),
+        identity.tenant, outcomes.map(({ id }) => id), outcomes.map(({ claim }) => claim.token), of(({ end }) => end), of(({ result }) => result),
         of(({ error }) => error), of(({ details }) => details), of(({ reason }) => reason), outcomes.map(({ durationMs }) => Math.round(durationMs)),
         outcomes.map(({ startedAt }) => Math.round(now - startedAt)), of(({ usage }) => usage),
       ],
       { name: FINISH.name },
     )
     return rows
+  }
+
+  /** Ids and numbers need no quotes in an array's text, so it is made here instead of by the driver, which looks at each for what to escape. */
+  async #complete(outcomes: readonly Outcome[], now: number): Promise<Written[]> {
+    const { identity, sql } = this.#context
+    const list = (pick: (outcome: Outcome) => string | number): string => `{${outcomes.map(pick).join(',')}}`
+    const values = [
+      identity.tenant, list(({ id }) => id), list(({ claim }) => claim.token), list(({ durationMs }) => Math.round(durationMs)),
+      list(({ startedAt }) => Math.round(now - startedAt)),
+    ]
+    const { rows } = await sql.query<{ ended: number; dependents: boolean; ids: string[] | null }>(identity, COMPLETE.text, values, { name: COMPLETE.name })
+    const [{ ended, dependents, ids }] = rows as [(typeof rows)[number]]
+    const relations = dependents ? 3 : 0
+    if (ended === outcomes.length) return outcomes.map(({ id }) => ({ id, relations }))
+    return (ids ?? []).map((id) => ({ id, relations }))
   }
 
   async #retry(outcomes: readonly Outcome[]): Promise<Written[]> {
@@ -167,7 +188,7 @@ export class Outcomes {
       identity,
       RETRY.text,
       [
-        identity.tenant, outcomes.map(({ id }) => id), outcomes.map(({ leaseToken }) => leaseToken), outcomes.map(({ delayMs }) => delayMs ?? 0),
+        identity.tenant, outcomes.map(({ id }) => id), outcomes.map(({ claim }) => claim.token), outcomes.map(({ delayMs }) => delayMs ?? 0),
         outcomes.map(({ error }) => error ?? null), outcomes.map(({ details }) => details ?? null), outcomes.map(({ reason }) => reason ?? null),
         outcomes.map(({ durationMs }) => Math.round(durationMs)), outcomes.map(({ startedAt }) => Math.round(now - startedAt)),
       ],
@@ -179,7 +200,7 @@ export class Outcomes {
 
   async #handBack(outcomes: readonly Outcome[]): Promise<Written[]> {
     const { identity, sql } = this.#context
-    const values = [identity.tenant, outcomes.map(({ id }) => id), outcomes.map(({ leaseToken }) => leaseToken)]
+    const values = [identity.tenant, outcomes.map(({ id }) => id), outcomes.map(({ claim }) => claim.token)]
     const { rows } = await sql.query<{ id: string }>(identity, HAND_BACK, values)
     // What is left was cancelled meanwhile, or is another's.
     const back = new Set(rows.map(({ id }) => id))

@@ -43,7 +43,7 @@ export class ProgressWriter {
       while (entry.next !== undefined) {
         const text = entry.next
         entry.next = undefined
-        const { rowCount } = await sql.query(identity, SET_PROGRESS.text, [identity.tenant, run.id, run.task.leaseToken, text], { name: SET_PROGRESS.name })
+        const { rowCount } = await sql.query(identity, SET_PROGRESS.text, [identity.tenant, run.id, run.task.claim.token, text], { name: SET_PROGRESS.name })
         if (rowCount === 0) throw new CairnError('LEASE_LOST', `progress: the lease of task ${run.id} is lost, or it has ended.`, { details: { taskId: run.id } })
       }
     } finally {

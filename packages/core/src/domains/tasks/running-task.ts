@@ -2,27 +2,41 @@ import { CairnError } from '../../errors/index.ts'
 import type { Backoff, Enqueued, NewTask } from './types.ts'
 import type { TaskPriority } from './words.ts'
 
-/** A task as a claim gives it out. */
+/** A task as a claim gives it out. Of `timeout_ms` and `extra` NULL is what most tasks have. */
 export interface ClaimedTask {
   readonly id: string
-  readonly leaseToken: string
   readonly type: string
-  readonly name: string | null
-  readonly key: string | null
   readonly payload: unknown
-  readonly configuration: { readonly backoff?: Backoff }
-  readonly metadata: Record<string, unknown>
-  readonly priority: TaskPriority
   readonly score: number
-  readonly queuedAt: Date
+  /** A time as PostgreSQL writes it. */
+  readonly queued: string
   readonly attempts: number
-  readonly retryCount: number
-  readonly maxRetries: number
-  readonly timeoutMs: number
+  readonly retry_count: number
+  readonly max_retries: number
+  readonly timeout_ms: number | null
   readonly relations: number
-  readonly agentId: string | null
-  readonly parentId: string | null
+  readonly extra: {
+    readonly name: string | null
+    readonly key: string | null
+    readonly configuration: { readonly backoff?: Backoff }
+    readonly metadata: Record<string, unknown>
+    readonly agentId: string | null
+    readonly parentId: string | null
+  } | null
+  /** Set by the worker: the claim it came with. */
+  claim: Claim
 }
+
+/** One claim: its tasks have its token as their lease. */
+export interface Claim {
+  readonly token: string
+  readonly workerId: string
+  /** Its tasks whose end has not been written. */
+  held: number
+}
+
+const PRIORITY_OF_SCORE: Readonly<Record<number, TaskPriority>> = { 20: 'low', 40: 'normal', 60: 'high', 80: 'urgent', 100: 'critical' }
+const DEFAULT_TIMEOUT_MS = 3_600_000
 
 /** What a handler used; kept with the execution. Numbers that are not given are not known. */
 export interface TaskUsage {
@@ -86,10 +100,13 @@ export class RunningTask implements TaskContext {
     this.task = task
     this.payload = payload
     this.inputs = inputs ?? NO_INPUTS
-    this.deadline = this.startedAt + task.timeoutMs
+    this.deadline = this.startedAt + this.timeoutMs
     this.#hooks = hooks
   }
 
+  get timeoutMs(): number {
+    return this.task.timeout_ms ?? DEFAULT_TIMEOUT_MS
+  }
   get id(): string {
     return this.task.id
   }
@@ -97,28 +114,28 @@ export class RunningTask implements TaskContext {
     return this.task.type
   }
   get name(): string | null {
-    return this.task.name
+    return this.task.extra?.name ?? null
   }
   get key(): string | null {
-    return this.task.key
+    return this.task.extra?.key ?? null
   }
   get metadata(): Record<string, unknown> {
-    return this.task.metadata
+    return this.task.extra?.metadata ?? {}
   }
   get priority(): TaskPriority {
-    return this.task.priority
+    return PRIORITY_OF_SCORE[this.task.score] ?? 'normal'
   }
   get agentId(): string | null {
-    return this.task.agentId
+    return this.task.extra?.agentId ?? null
   }
   get parentId(): string | null {
-    return this.task.parentId
+    return this.task.extra?.parentId ?? null
   }
   get attempt(): number {
     return this.task.attempts
   }
   get retryCount(): number {
-    return this.task.retryCount
+    return this.task.retry_count
   }
 
   get signal(): AbortSignal {

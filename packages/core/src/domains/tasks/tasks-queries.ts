@@ -99,7 +99,7 @@ ORDER BY t.task_id DESC LIMIT $8`
 export const LIST_EXECUTIONS = `
 SELECT e.execution_attempt AS attempt, e.status, e.started_at AS "startedAt", e.completed_at AS "completedAt", e.execution_ms AS "executionMs",
   e.worker_id AS "workerId", e.agent_id AS "agentId", e.error_message AS "errorMessage", e.error_details AS "errorDetails", e.resource_usage AS usage
-FROM tasks.executions e WHERE e.tenant_id = $1 AND e.task_id = $2::uuid AND e.execution_attempt > $3 ORDER BY e.execution_attempt, e.started_at LIMIT $4`
+FROM tasks.all_executions e WHERE e.tenant_id = $1 AND e.task_id = $2::uuid AND e.execution_attempt > $3 ORDER BY e.execution_attempt, e.started_at LIMIT $4`
 
 export const LIST_DEPENDENCIES = `
 SELECT d.dependency_id AS position, d.task_id AS "taskId", d.depends_on_task_id AS "dependsOn", d.dependency_type AS kind, d.failure_policy AS "onFailure",

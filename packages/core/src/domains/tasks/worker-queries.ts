@@ -1,10 +1,12 @@
 /** The statements of workers. Each is one call of a function of the migration, which tells the planner what to do. All are prepared. */
 export const CLAIM = {
-  name: 'tasks_claim',
-  text: `SELECT c.task_id AS id, c.lease_token AS "leaseToken", c.task_type AS type, c.task_name AS name, c.task_key AS key, c.payload, c.configuration, c.metadata,
-  c.priority, c.priority_score AS score, c.queued_at AS "queuedAt", c.attempts, c.retry_count AS "retryCount", c.max_retries AS "maxRetries",
-  c.max_execution_ms AS "timeoutMs", c.relations, c.assigned_agent_id AS "agentId", c.parent_task_id AS "parentId"
-FROM tasks.claim($1, $2::text[], $3::integer[], $4, $5::uuid, $6::uuid, $7::uuid) c`,
+  name: 'tasks_take',
+  text: `SELECT * FROM tasks.take($1, $2::text[], $3::integer[], $4, $5::uuid, $6::uuid, $7::uuid, $8::timestamptz[], $9::uuid[])`,
+}
+/** What most ends are: completed, without a result. */
+export const COMPLETE = {
+  name: 'tasks_complete',
+  text: `SELECT c.ended, c.dependents, c.ids FROM tasks.complete($1, $2::uuid[], $3::uuid[], $4::integer[], $5::integer[]) c`,
 }
 export const FINISH = {
   name: 'tasks_finish',
@@ -21,7 +23,10 @@ export const TEND = { name: 'tasks_tend', text: `SELECT t.promoted, t.expired, t
 
 export const REGISTER_WORKER = `
 INSERT INTO tasks.workers (tenant_id, worker_id, task_types, agent_id, lease_ms, process_info) VALUES ($1, $2::uuid, $3::text[], $4::uuid, $5, $6::jsonb)`
-export const REMOVE_WORKER = `DELETE FROM tasks.workers w WHERE w.tenant_id = $1 AND w.worker_id = $2::uuid`
+/** $3 the tokens of claims of which nothing is held any more. */
+export const REMOVE_WORKER = `
+WITH done AS (DELETE FROM tasks.claims c WHERE c.tenant_id = $1 AND c.worker_id = $2::uuid AND c.lease_token = ANY ($3::uuid[]))
+DELETE FROM tasks.workers w WHERE w.tenant_id = $1 AND w.worker_id = $2::uuid`
 
 /** Hands tasks back that were not run to an end: no retry, no execution, their old place in the queue. */
 export const HAND_BACK = `
@@ -31,8 +36,12 @@ WHERE q.tenant_id = $1 AND q.task_id = t.id AND q.lease_token = t.token AND NOT 
 
 /** Queues what claims took whose reply never came: nobody knows of these tasks. $3 their tokens. */
 export const HAND_BACK_CLAIMS = `
+WITH unknown AS (
+  DELETE FROM tasks.claims c WHERE c.tenant_id = $1 AND c.worker_id = $2::uuid AND c.lease_token = ANY ($3::uuid[]) RETURNING c.lease_token, c.task_ids
+)
 UPDATE tasks.queue q SET status = 'queued', worker_id = NULL, lease_token = NULL, started_at = NULL, timeout_at = NULL, updated_at = clock_timestamp()
-WHERE q.tenant_id = $1 AND q.status = 'running' AND q.worker_id = $2::uuid AND q.lease_token = ANY ($3::uuid[])`
+FROM (SELECT u.lease_token, held.task_id FROM unknown u CROSS JOIN LATERAL unnest(u.task_ids) AS held (task_id)) t
+WHERE q.tenant_id = $1 AND q.task_id = t.task_id AND q.lease_token = t.lease_token`
 
 /** What a reply that was lost would have said: the tasks of $2 that this worker ended. */
 export const ENDED_BY = `SELECT a.task_id AS id FROM tasks.archive a WHERE a.tenant_id = $1 AND a.task_id = ANY ($2::uuid[]) AND a.worker_id = $3::uuid`

@@ -4,11 +4,12 @@ import { CairnError, isCairnError } from '../../errors/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { retryDelay } from './backoff.ts'
 import { jsonText } from '../../checks/index.ts'
+import { ClaimBounds } from './claim-bounds.ts'
 import { Lease } from './lease.ts'
 import { LostClaims } from './lost-claims.ts'
 import { type Outcome, Outcomes } from './outcomes.ts'
 import { ProgressWriter } from './progress-writer.ts'
-import { type ClaimedTask, type RunHooks, RunningTask, type TaskContext } from './running-task.ts'
+import { type Claim, type ClaimedTask, type RunHooks, RunningTask, type TaskContext } from './running-task.ts'
 import type { TaskRoom } from './task-room.ts'
 import { CLAIM, INPUTS_OF } from './worker-queries.ts'
 import type { ResolvedWorkOptions } from './worker-options.ts'
@@ -66,6 +67,9 @@ export class TaskWorker implements AsyncDisposable {
   #stopped: Promise<void> | undefined
   #renewing: Promise<void> | undefined
   #idle: (() => void) | undefined
+  /** Claims whose tasks have all ended; the next claim, or the end of the worker, takes their rows away. */
+  #doneClaims: Claim[] = []
+  readonly #bounds: ClaimBounds
   #counts = { completed: 0, failed: 0, retried: 0, refused: 0 }
   readonly #leave: (() => void)[] = []
   readonly #progress: ProgressWriter
@@ -74,6 +78,7 @@ export class TaskWorker implements AsyncDisposable {
     this.#setup = setup
     const { context, options, room } = setup
     this.#lostClaims = new LostClaims(context)
+    this.#bounds = new ClaimBounds(setup.types)
     this.#progress = new ProgressWriter(context)
     this.#lease = new Lease(context, options.leaseMs, setup.types, setup.agentId, {
       cancel: (ids) => this.#cancel(new Set(ids)),
@@ -85,6 +90,7 @@ export class TaskWorker implements AsyncDisposable {
       refused: (outcomes) => this.#refused(outcomes),
       hasDependents: () => void room.upkeep.release().catch((error: unknown) => context.log.debug({ err: error }, 'dependents are released later')),
       retrying: (delayMs) => room.upkeep.dueIn(delayMs),
+      claimDone: (claim) => this.#doneClaims.push(claim),
       written: () => this.#pump(),
     })
     this.#hooks = { progress: (run, progress) => this.#progress.store(run, progress), enqueue: setup.enqueue }
@@ -139,7 +145,7 @@ export class TaskWorker implements AsyncDisposable {
     await this.#outcomes.drained()
     clearInterval(this.#deadlines)
     for (const leave of this.#leave.splice(0)) leave()
-    await this.#lease.end()
+    await this.#lease.end(this.#takeDone().map(({ token }) => token))
   }
 
   async #idleWithin(ms: number): Promise<void> {
@@ -167,7 +173,7 @@ export class TaskWorker implements AsyncDisposable {
         }
         const claimed = await this.#claim(most)
         wait = FIRST_WAIT_MS
-        if (claimed < most && !signal.aborted) await room.wakeUps.wait(seen, options.pollMs, signal)
+        if (claimed < most && !signal.aborted) await room.wakeUps.wait(seen, Math.min(options.pollMs, this.#bounds.everywhereIn() || options.pollMs), signal)
       } catch (error) {
         if (isCairnError(error, 'CLOSED')) return
         if (isCairnError(error) && error.details['constraint'] === 'worker_alive') {
@@ -195,14 +201,21 @@ export class TaskWorker implements AsyncDisposable {
     const { identity, sql } = context
     const holder = this.#lease.id
     const token = uuidv7()
-    const values = [identity.tenant, types, types.map(() => most), most, holder, token, agentId]
+    const bounds = this.#bounds.next()
+    const done = this.#takeDone()
+    const values = [identity.tenant, types, types.map(() => most), most, holder, token, agentId, bounds, done.map((claim) => claim.token)]
+    const asked = performance.now()
     const { rows } = await sql.query<ClaimedTask>(identity, CLAIM.text, values, { name: CLAIM.name }).catch((error: unknown) => {
+      this.#doneClaims.push(...done)
       this.#lostClaims.add(token, holder)
       throw error
     })
+    this.#bounds.found(bounds, rows, most, performance.now() - asked)
     if (rows.length === 0) return 0
+    const claim: Claim = { token, workerId: holder, held: rows.length }
+    for (const row of rows) row.claim = claim
     // The statement gives them in the order of their addresses.
-    rows.sort((a, b) => b.score - a.score || a.queuedAt.getTime() - b.queuedAt.getTime() || (a.id < b.id ? -1 : 1))
+    rows.sort((a, b) => b.score - a.score || (a.queued < b.queued ? -1 : a.queued > b.queued ? 1 : a.id < b.id ? -1 : 1))
     if (rows.some(({ relations }) => (relations & 4) !== 0)) {
       await this.#readInputs(rows).catch((error: unknown) => {
         // Without their inputs they cannot run here.
@@ -216,6 +229,12 @@ export class TaskWorker implements AsyncDisposable {
     this.#next = 0
     this.#pump()
     return rows.length
+  }
+
+  #takeDone(): Claim[] {
+    const done = this.#doneClaims.filter(({ workerId }) => workerId === this.#lease.id)
+    this.#doneClaims = []
+    return done
   }
 
   #handBackLostClaims(): void {
@@ -305,8 +324,8 @@ export class TaskWorker implements AsyncDisposable {
     const error = thrown instanceof Error ? thrown.message : String(thrown)
     const details = JSON.stringify({ name: thrown instanceof Error ? thrown.name : typeof thrown, ...(isCairnError(thrown) ? { code: thrown.code } : {}) })
     const fails = { error: storable(error), details, reason } as const
-    if (isCairnError(thrown, 'TASK_FAILED') || task.retryCount >= task.maxRetries) this.#settle(run, { end: 'failed', ...fails })
-    else this.#settle(run, { end: 'retry', delayMs: retryDelay(task.retryCount + 1, task.configuration.backoff), ...fails })
+    if (isCairnError(thrown, 'TASK_FAILED') || task.retry_count >= task.max_retries) this.#settle(run, { end: 'failed', ...fails })
+    else this.#settle(run, { end: 'retry', delayMs: retryDelay(task.retry_count + 1, task.extra?.configuration.backoff), ...fails })
   }
 
   #settle(run: RunningTask, outcome: Pick<Outcome, 'end'> & Partial<Outcome>): void {
@@ -322,14 +341,14 @@ export class TaskWorker implements AsyncDisposable {
   }
 
   #outcome(task: ClaimedTask, startedAt: number, outcome: Pick<Outcome, 'end'> & Partial<Outcome>): Outcome {
-    return { id: task.id, leaseToken: task.leaseToken, workerId: this.#lease.id, startedAt, durationMs: performance.now() - startedAt, ...outcome }
+    return { id: task.id, claim: task.claim, startedAt, durationMs: performance.now() - startedAt, ...outcome }
   }
 
   #checkDeadlines(): void {
     const now = performance.now()
     for (const run of this.#running.values()) {
       if (now < run.deadline) continue
-      const error = new CairnError('TIMEOUT', `The handler took longer than the ${run.task.timeoutMs} ms allowed.`, { details: { timeoutMs: run.task.timeoutMs } })
+      const error = new CairnError('TIMEOUT', `The handler took longer than the ${run.timeoutMs} ms allowed.`, { details: { timeoutMs: run.timeoutMs } })
       run.abort(error)
       this.#failed(run, error, 'timeout')
     }

@@ -18,8 +18,8 @@ describe.each(cairnTargets)('task dependencies ($name)', (target) => {
   async function faults(type: string): Promise<{ early: number; unfinished: number; finished: number }> {
     const { rows } = await cairn.engines.sql.query<{ early: number; unfinished: number; finished: number }>(
       cairn.identity,
-      `SELECT (SELECT count(*) FROM tasks.dependencies d JOIN tasks.executions after ON after.task_id = d.task_id
-         JOIN tasks.executions before ON before.task_id = d.depends_on_task_id
+      `SELECT (SELECT count(*) FROM tasks.dependencies d JOIN tasks.all_executions after ON after.task_id = d.task_id
+         JOIN tasks.all_executions before ON before.task_id = d.depends_on_task_id
          JOIN tasks.archive a ON a.task_id = d.task_id AND a.task_type = $2
          WHERE d.tenant_id = $1 AND after.started_at < before.completed_at) AS early,
        (SELECT count(*) FROM tasks.queue q WHERE q.tenant_id = $1 AND q.task_type = $2) AS unfinished,

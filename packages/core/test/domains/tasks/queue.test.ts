@@ -187,7 +187,7 @@ describe.each(cairnTargets)('the task queue ($name)', (target) => {
   })
 
   // proves S4-9.2-12
-  it('heartbeats and progress are HOT updates, and partitions of this month and the next days exist', async () => {
+  it('claims, heartbeats and progress are HOT updates, and partitions of this month and the next days exist', async () => {
     const { rows } = await cairn.engines.sql.query<{ name: string }>({ role: 'owner' }, `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent IN ('tasks.archive'::regclass, 'tasks.executions'::regclass)`)
     const names = new Set(rows.map(({ name }) => name))
     const day = new Date().toISOString().slice(0, 10).replaceAll('-', '_')
@@ -199,7 +199,7 @@ describe.each(cairnTargets)('the task queue ($name)', (target) => {
        JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = d.refobjsubid WHERE x.indrelid IN ('tasks.queue'::regclass, 'tasks.workers'::regclass)`,
     )
     const columns = indexed.rows.map(({ column }) => column)
-    expect(columns).toContain('status')
-    for (const column of ['heartbeat_at', 'lease_token', 'timeout_at', 'progress', 'cancel_requested', 'updated_at', 'relations']) expect(columns).not.toContain(column)
+    expect(columns).toContain('phase')
+    for (const column of ['status', 'worker_id', 'attempts', 'started_at', 'heartbeat_at', 'lease_token', 'timeout_at', 'progress', 'cancel_requested', 'updated_at', 'relations']) expect(columns).not.toContain(column)
   })
 })

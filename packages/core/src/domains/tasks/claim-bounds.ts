@@ -1,0 +1,53 @@
+/** The scores of the five priorities, in the order in which a claim looks for them. */
+const SCORES = [100, 80, 60, 40, 20]
+const NOT_YET = '-infinity'
+/** While there is a backlog, how often a claim looks everywhere. */
+const EVERY_MS = 100
+/** A look everywhere that takes longer than this is slow, because of dead rows that cannot be removed yet. */
+const SLOW_MS = 10
+/** Of all time, slow looks everywhere take no more than one part in so many. */
+const SHARE = 20
+
+interface Seen {
+  readonly type: string
+  readonly score: number
+  /** A time as PostgreSQL writes it, in UTC: these sort as text. */
+  readonly queued: string
+}
+
+/**
+ * How far a worker's claims have come in the queue, by type and score, so that they need not pass again what lies before: tasks that
+ * are held, and dead rows that an open transaction keeps. Every now and then a claim looks everywhere, for what came late to an early place.
+ */
+export class ClaimBounds {
+  readonly #types: readonly string[]
+  readonly #after: string[]
+  #everywhereAt = 0
+
+  constructor(types: readonly string[]) {
+    this.#types = types
+    this.#after = types.flatMap(() => SCORES.map(() => NOT_YET))
+  }
+
+  /** What to pass to the claim; null looks everywhere. */
+  next(): readonly string[] | null {
+    return performance.now() >= this.#everywhereAt ? null : this.#after
+  }
+
+  /** A claim of up to `most` found these, and took so many ms. */
+  found(bounds: readonly string[] | null, tasks: readonly Seen[], most: number, ms: number): void {
+    for (const { type, score, queued } of tasks) {
+      const place = this.#types.indexOf(type) * SCORES.length + SCORES.indexOf(score)
+      if (this.#after[place] === NOT_YET || queued > (this.#after[place] as string)) this.#after[place] = queued
+    }
+    if (bounds !== null) return
+    // A full batch may well take some time; the rest is looking.
+    const slow = ms > (tasks.length === most ? 10 * SLOW_MS : SLOW_MS)
+    this.#everywhereAt = performance.now() + Math.max(slow ? ms * SHARE : 0, tasks.length === most ? EVERY_MS : 0)
+  }
+
+  /** After a claim that found fewer than it could have taken: in how many ms to look everywhere, if it did not. */
+  everywhereIn(): number {
+    return Math.max(0, this.#everywhereAt - performance.now())
+  }
+}
