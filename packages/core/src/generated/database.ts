@@ -1260,6 +1260,33 @@ export interface MemoryConversationMemory {
   created_at: Generated<Date>
   updated_at: Generated<Date>
   search: GeneratedAlways<string>
+  vector_hash: GeneratedAlways<Uint8Array>
+}
+
+export interface MemoryEmbeddingModels {
+  model: string
+  dimensions: number
+  queued_up_to: string | null
+  complete: Generated<boolean>
+  first_used_at: Generated<Date>
+}
+
+export interface MemoryEmbeddingQueue {
+  tenant_id: Generated<string>
+  memory_id: string
+  attempts: Generated<number>
+  last_error: string | null
+  not_before: Generated<Date>
+  queued_at: Generated<Date>
+}
+
+export interface MemoryEmbeddings {
+  tenant_id: Generated<string>
+  model: string
+  dimensions: number
+  content_hash: Uint8Array
+  embedding: number[]
+  created_at: Generated<Date>
 }
 
 export interface MemoryMemoryLinks {
@@ -1315,6 +1342,19 @@ export interface MemoryRetentionReports {
   started_by: string | null
   started_at: Generated<Date>
   completed_at: Date | null
+}
+
+export interface MemoryTermStatistics {
+  tenant_id: Generated<string>
+  lexeme: string
+  memories: number
+}
+
+export interface MemoryTextStatistics {
+  tenant_id: Generated<string>
+  memories: number
+  average_words: number
+  computed_at: Generated<Date>
 }
 
 export interface MemoryUserMemorySummary {
@@ -1636,6 +1676,25 @@ export interface SessionsAgentSessions {
   created_at: Generated<Date>
 }
 
+export interface TasksAllExecutions {
+  tenant_id: string
+  task_id: string
+  execution_attempt: number
+  status: TaskStatus
+  started_at: Date
+  completed_at: Date
+  agent_id: string
+  worker_id: string
+  execution_ms: number
+  cpu_time_ms: number
+  memory_peak_mb: number
+  io_operations: number
+  result: unknown
+  error_message: string
+  error_details: unknown
+  resource_usage: unknown
+}
+
 export interface TasksAllTasks {
   tenant_id: string
   task_id: string
@@ -1738,6 +1797,8 @@ export interface TasksArchive {
   tokens_processed: number | null
   cpu_usage_percent: number | null
   memory_usage_mb: number | null
+  holds_execution: Generated<boolean>
+  usage: Generated<unknown>
 }
 
 export interface TasksAssignments {
@@ -1747,6 +1808,16 @@ export interface TasksAssignments {
   role: Generated<string>
   assignment: Generated<unknown>
   assigned_at: Generated<Date>
+}
+
+export interface TasksClaims {
+  tenant_id: Generated<string>
+  claim_id: GeneratedAlways<number>
+  worker_id: string
+  lease_token: string
+  task_types: string[]
+  task_ids: string[]
+  claimed_at: Generated<Date>
 }
 
 export interface TasksDeadLetters {
@@ -1863,6 +1934,7 @@ export interface TasksQueue {
   worker_type: Generated<string>
   estimated_duration_seconds: number | null
   complexity_score: number | null
+  phase: GeneratedAlways<number>
 }
 
 export interface TasksReleases {
@@ -2112,10 +2184,15 @@ export interface Database {
   'memory.block_versions': MemoryBlockVersions
   'memory.blocks': MemoryBlocks
   'memory.conversation_memory': MemoryConversationMemory
+  'memory.embedding_models': MemoryEmbeddingModels
+  'memory.embedding_queue': MemoryEmbeddingQueue
+  'memory.embeddings': MemoryEmbeddings
   'memory.memory_links': MemoryMemoryLinks
   'memory.memory_versions': MemoryMemoryVersions
   'memory.retention_decisions': MemoryRetentionDecisions
   'memory.retention_reports': MemoryRetentionReports
+  'memory.term_statistics': MemoryTermStatistics
+  'memory.text_statistics': MemoryTextStatistics
   'memory.user_memory_summary': MemoryUserMemorySummary
   'messages.channels': MessagesChannels
   'messages.dead_letters': MessagesDeadLetters
@@ -2135,9 +2212,11 @@ export interface Database {
   'resilience.breaker_probes': ResilienceBreakerProbes
   'resilience.circuit_breakers': ResilienceCircuitBreakers
   'sessions.agent_sessions': SessionsAgentSessions
+  'tasks.all_executions': TasksAllExecutions
   'tasks.all_tasks': TasksAllTasks
   'tasks.archive': TasksArchive
   'tasks.assignments': TasksAssignments
+  'tasks.claims': TasksClaims
   'tasks.dead_letters': TasksDeadLetters
   'tasks.dependencies': TasksDependencies
   'tasks.executions': TasksExecutions
