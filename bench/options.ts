@@ -3,6 +3,8 @@ export interface BenchOptions {
   say(line: string): void
   /** What stands after the name of the scenario. */
   readonly files: readonly string[]
+  /** `--only=…`: sections of a scenario; empty for all. */
+  readonly only: readonly string[]
   /** `--sizes=…`, for scenarios that measure at several. */
   readonly sizes: readonly number[] | undefined
 }

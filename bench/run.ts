@@ -1,14 +1,11 @@
-/** `npm run bench -- <scenario> [FILE...] [--json] [--quick] [--sizes=1000,100000]`: compares with peers in one run and saves a record in bench/results/. */
+/**
+ * `npm run bench -- <scenario> [FILE...] [--json] [--quick] [--only=section,…] [--sizes=1000,100000]`: compares with peers in one run and
+ * saves a record in bench/results/. `--only` is for scenarios that have sections; such a run prints and saves nothing of the others.
+ */
 import type { BenchOptions } from './options.ts'
 import { printRecord, saveRecord, type BenchRecord } from './record.ts'
 
 const SCENARIOS: Readonly<Record<string, () => Promise<{ run(options: BenchOptions): Promise<BenchRecord> }>>> = {
-/**
- * `npm run bench -- <scenario> [--json] [--quick] [--only=section,section]`: compares with peers in one run and saves a record in bench/results/.
- * `--only` is for scenarios that have sections; such a run prints and saves nothing of the others.
- */
-
-const SCENARIOS: Readonly<Record<string, () => Promise<{ run(options: { quick: boolean; only: readonly string[]; say(line: string): void }): Promise<BenchRecord> }>>> = {
   events: () => import('./events/events-bench.ts'),
   state: () => import('./state/state-bench.ts'),
   tasks: () => import('./tasks/tasks-bench.ts'),
