@@ -162,8 +162,7 @@ export class Cairn implements AsyncDisposable {
     this.#closing ??= (async () => {
       const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, upkeeps, events, recall } = this.#engines
       // First, so that readers end before what they stand on does.
-      await Promise.all(upkeeps.map((upkeep) => upkeep.stop()))
-      await Promise.all([closeMessages(sql), closeDebates(sql)])
+      await Promise.all([closeMessages(sql), closeDebates(sql), ...upkeeps.map((upkeep) => upkeep.stop())])
       await recall.close()
       await scheduler.close()
       await sweeper.close()
