@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { scoreOf, type TreeNode } from '../../packages/core/src/ranking/index.ts'
+import { scoreOf, spreadGroups, type TreeNode } from '../../packages/core/src/ranking/index.ts'
 import { examplesOf, embeddedText, type Example } from './examples.ts'
 import { figuresOf, line, meanOf, type Figures } from './figures.ts'
 import { growTrees, GROW, type TrainingRows } from './grow-trees.ts'
@@ -38,6 +38,7 @@ for (const [name, examples] of [['text', files.map((file) => examplesOf(file, un
   const byFile = new Map(examples.map((held, index) => [held, grow(examples.filter((_, other) => other !== index).flat(), measures)]))
   const trees = new Map(examples.flatMap((held) => held.map((example) => [example, byFile.get(held) ?? []])))
   report(name, examples, (example) => scores(example, trees.get(example) ?? []))
+  report(`${name}, every tenth place to another session`, examples, (example) => spread(example, scores(example, trees.get(example) ?? [])))
   if (flags.write) write(name, measures, grow(examples.flat(), measures))
 }
 
@@ -73,6 +74,13 @@ function thinned(example: Example): Example {
 
 function scores({ ids, values, measures }: Example, trees: readonly TreeNode[]): number[] {
   return ids.map((_, index) => scoreOf({ measures, trees }, (measure) => values[index * measures.length + measure] as number))
+}
+
+/** Scores that give the order in which recall shows them. */
+function spread({ ids }: Example, scored: readonly number[]): number[] {
+  const order = [...scored.keys()].toSorted((a, b) => (scored[b] as number) - (scored[a] as number))
+  const places = new Map(spreadGroups(order, (index) => (ids[index] as string).split(':')[0], order.length).map((index, place) => [index, place]))
+  return ids.map((_, index) => -(places.get(index) as number))
 }
 
 function report(name: string, examples: readonly (readonly Example[])[], scoresOf: (example: Example) => ArrayLike<number>): void {

@@ -108,7 +108,7 @@ describe('files that cannot be imported', () => {
     expect(result.stderr).toMatch(/error \[IMPORT_MALFORMED\] .*wrong\.json: session_2\[1\]\.speaker: expected "Ingrid" or "Tomás", got "Nobody"/)
     expect(result.stderr).toMatch(/error \[IMPORT_MALFORMED\] .*cut\.json:\d+:\d+: not JSON: the text ends too early/)
     expect(result.stderr).toMatch(/error \[INVALID_ARGUMENT\] .*none\.json: it cannot be read: there is no such file/)
-    expect(result.stdout).toMatch(/two-hikers +2 \(2 new\) +3 \(3 new\) +37 \(37 new\) +6 \(6 new\)/)
+    expect(result.stdout).toMatch(/two-hikers +2 \(2 new\) +3 \(3 new\) +37 \(37 new\) +37 \(37 new\) +6 \(6 new\)/)
     expect(result.stdout).toContain('1 of 4 files done')
   })
 

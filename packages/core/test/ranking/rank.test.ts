@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import fc from 'fast-check'
 import { isCairnError } from '../../src/errors/index.ts'
-import { measure, rank, type RankingCandidate } from '../../src/ranking/index.ts'
+import { measure, rank, spreadGroups, type RankingCandidate } from '../../src/ranking/index.ts'
 import { FULL_WEIGHTS } from '../../src/ranking/model/weights-full.ts'
 import { TEXT_WEIGHTS } from '../../src/ranking/model/weights-text.ts'
 
@@ -123,6 +123,31 @@ describe.each([['text', TEXT_WEIGHTS], ['full', FULL_WEIGHTS]] as const)('weight
     fc.assert(fc.property(values, fc.constantFrom(...rising), fc.double({ min: 0, max: 5, noNaN: true }), (all, raised, by) => {
       const valueOf = (number: number): number => all[number] ?? 0
       expect(scoreOf(weights, (number) => valueOf(number) + (number === raised ? by : 0))).toBeGreaterThanOrEqual(scoreOf(weights, valueOf) - 1e-4)
+    }))
+  })
+})
+
+describe('spreading over sessions', () => {
+  const letters = (text: string): { id: string; session: string }[] => [...text].map((session, index) => ({ id: `${session}${index}`, session }))
+  const shown = (text: string, limit: number): string => spreadGroups(letters(text), ({ session }) => (session === '-' ? undefined : session), limit).map(({ session }) => session).join('')
+
+  it('gives each tenth place to the best one of a session not seen above it', () => {
+    expect(shown('aaaaaaaaaaabcaaaaaaaad', 12)).toBe('aaaaaaaaabaa')
+    expect(shown('aaaaaaaaaaabcaaaaaaaad', 22)).toBe('aaaaaaaaabaacaaaaaadaa')
+    expect(shown('aaaaaaaaaaab', 9)).toBe('aaaaaaaaa')
+  })
+
+  it('leaves a list without another session as it is, and what has none counts as no other', () => {
+    expect(shown('aaaaaaaaaaaaa', 13)).toBe('aaaaaaaaaaaaa')
+    expect(shown('aaaaaaaaaaa----', 12)).toBe('aaaaaaaaaaa-')
+  })
+
+  it('shows the same candidates, each once', () => {
+    fc.assert(fc.property(fc.array(fc.constantFrom('a', 'b', 'c', '-')), fc.nat(40), (sessions, limit) => {
+      const all = letters(sessions.join(''))
+      const spread = spreadGroups(all, ({ session }) => session, limit)
+      expect(new Set(spread.map(({ id }) => id)).size).toBe(Math.min(limit, all.length))
+      expect(spreadGroups(all, ({ session }) => session, all.length).map(({ id }) => id).sort()).toEqual(all.map(({ id }) => id).sort())
     }))
   })
 })

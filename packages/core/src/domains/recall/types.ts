@@ -13,6 +13,8 @@ export interface RecallOptions {
   readonly at?: Date | string
   /** 0: by score alone; up to 1: what says the same as a memory above it goes down. @default 0 */
   readonly diversity?: number
+  /** Every tenth place goes to the best memory of a session that none above it is of; not with mode 'vector'. @default true */
+  readonly spread?: boolean
   /** Gives a block of text for a prompt as well, of this many tokens at most (o200k_base). */
   readonly tokens?: number
   /** How long the question's vector is waited for; then recall goes on by text. @default 2000 */

@@ -23,6 +23,7 @@ export const RecallRequest = z
     filter: filter.optional(),
     at: Time.optional().openapi({ description: 'When the question is asked: what "last week" is counted from.' }),
     diversity: z.number().min(0).max(1).optional(),
+    spread: z.boolean().optional(),
     tokens: z.int().min(1).max(1_000_000).optional().openapi({ description: 'Gives a block of text for a prompt as well, of so many tokens at most.' }),
     embedTimeoutMs: z.int().min(1).max(60_000).optional(),
   })
