@@ -54,6 +54,37 @@ export type ChatStatus =
   | 'idle'
   | 'ended'
 
+export type CollaborationAnswer =
+  | 'pending'
+  | 'accepted'
+  | 'declined'
+
+export type CollaborationStatus =
+  | 'pending'
+  | 'accepted'
+  | 'in_progress'
+  | 'completed'
+  | 'failed'
+  | 'declined'
+  | 'expired'
+  | 'cancelled'
+
+export type CompressionGoal =
+  | 'ratio'
+  | 'speed'
+  | 'balanced'
+
+export type CompressionOperation =
+  | 'compress'
+  | 'decompress'
+
+export type CompressionStatus =
+  | 'pending'
+  | 'running'
+  | 'completed'
+  | 'failed'
+  | 'cancelled'
+
 export type ConflictStrategy =
   | 'lww'
   | 'vector'
@@ -65,6 +96,31 @@ export type CrdtType =
   | 'counter'
   | 'set'
   | 'map'
+
+export type DebateMode =
+  | 'structured'
+  | 'free'
+  | 'adversarial'
+  | 'panel'
+
+export type DebateRole =
+  | 'speaker'
+  | 'moderator'
+
+export type DebateStatus =
+  | 'initialized'
+  | 'active'
+  | 'voting'
+  | 'completed'
+  | 'failed'
+  | 'cancelled'
+
+export type DebateTurnStatus =
+  | 'pending'
+  | 'calling'
+  | 'awaiting'
+  | 'done'
+  | 'skipped'
 
 export type DeliveryStatus =
   | 'pending'
@@ -120,6 +176,11 @@ export type MessageKind =
   | 'heartbeat'
   | 'error'
 
+export type ModelStatus =
+  | 'available'
+  | 'unavailable'
+  | 'deprecated'
+
 export type QueueKind =
   | 'fifo'
   | 'priority'
@@ -173,6 +234,11 @@ export type ScheduleCatchUp =
   | 'skip'
   | 'one'
   | 'all'
+
+export type SummaryMethod =
+  | 'given'
+  | 'extractive'
+  | 'function'
 
 export type TaskPriority =
   | 'low'
@@ -449,6 +515,251 @@ export interface AgentsStatusTransitions {
   to_status: AgentStatus
 }
 
+export interface CollaborationActivePartnershipsMetrics {
+  tenant_id: string
+  partnership_id: string
+  partnership_key: string
+  partnership_type: string
+  name: string
+  primary_agent_id: string
+  secondary_agent_id: string
+  total_collaborations: number
+  successful_collaborations: number
+  success_rate: number
+  average_user_satisfaction: number
+  effectiveness_score: number
+  compatibility_score: number
+  average_response_ms: number
+  open_requests: number
+  in_progress: number
+  max_concurrent_collaborations: number
+  last_collaboration_at: Date
+}
+
+export interface CollaborationCompatibility {
+  tenant_id: Generated<string>
+  agent_a: string
+  agent_b: string
+  collaborations: Generated<number>
+  successes: Generated<number>
+  ratings: Generated<number>
+  rating_sum: Generated<number>
+  score: GeneratedAlways<number>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface CollaborationFusionResults {
+  tenant_id: Generated<string>
+  fusion_id: string
+  fusion_key: string | null
+  request_id: string | null
+  user_id: string | null
+  participating_agents: unknown
+  individual_insights: unknown
+  fusion_method: string
+  consensus_level: number
+  confidence_score: number
+  insight_quality_score: number
+  actionability_score: number
+  unified_insight: string
+  unified_position: string
+  key_recommendations: Generated<unknown>
+  conflicting_viewpoints: Generated<unknown>
+  provenance: Generated<unknown>
+  additional_context: Generated<unknown>
+  processing_time_seconds: number
+  metadata: Generated<unknown>
+  created_at: Generated<Date>
+}
+
+export interface CollaborationPartnerships {
+  tenant_id: Generated<string>
+  partnership_id: string
+  partnership_key: string | null
+  primary_agent_id: string
+  secondary_agent_id: string
+  partnership_type: string
+  name: Generated<string>
+  description: Generated<string>
+  collaboration_focus: Generated<unknown>
+  total_collaborations: Generated<number>
+  successful_collaborations: Generated<number>
+  ratings: Generated<number>
+  rating_sum: Generated<number>
+  responses: Generated<number>
+  response_ms: Generated<number>
+  average_user_satisfaction: GeneratedAlways<number>
+  effectiveness_score: GeneratedAlways<number>
+  is_active: Generated<boolean>
+  auto_trigger_conditions: Generated<unknown>
+  max_concurrent_collaborations: Generated<number>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface CollaborationRecentCollaborationActivity {
+  tenant_id: string
+  request_id: string
+  request_key: string
+  collaboration_type: string
+  status: CollaborationStatus
+  priority: TaskPriority
+  requesting_agent_id: string
+  partnership_id: string
+  user_id: string
+  task_id: string
+  target_agents: string[]
+  participating_agents: string[]
+  deadline: Date
+  user_feedback_rating: number
+  created_at: Date
+  accepted_at: Date
+  started_at: Date
+  completed_at: Date
+  age_ms: number
+  fusions: number
+}
+
+export interface CollaborationRequestTargets {
+  tenant_id: Generated<string>
+  request_id: string
+  agent_id: string
+  answer: Generated<CollaborationAnswer>
+  reason: string | null
+  answered_at: Date | null
+  contribution: Generated<unknown>
+  rating: number | null
+  feedback: string | null
+}
+
+export interface CollaborationRequests {
+  tenant_id: Generated<string>
+  request_id: string
+  request_key: string | null
+  requesting_agent_id: string
+  collaboration_type: string
+  partnership_id: string | null
+  user_id: string | null
+  session_id: string | null
+  task_id: string | null
+  context_data: Generated<unknown>
+  priority: Generated<TaskPriority>
+  expected_outcome: Generated<string>
+  deadline: Date | null
+  needed_answers: Generated<number>
+  status: Generated<CollaborationStatus>
+  participating_agents: Generated<string[]>
+  collaboration_result: Generated<unknown>
+  end_reason: string | null
+  user_feedback_rating: number | null
+  user_feedback_text: string | null
+  request_metadata: Generated<unknown>
+  trigger_explanation: Generated<unknown>
+  created_at: Generated<Date>
+  accepted_at: Date | null
+  started_at: Date | null
+  completed_at: Date | null
+  updated_at: Generated<Date>
+}
+
+export interface CompressionAgentAlgorithms {
+  tenant_id: Generated<string>
+  agent_id: string
+  algorithm_id: string
+}
+
+export interface CompressionAlgorithms {
+  tenant_id: Generated<string>
+  algorithm_id: string
+  name: string
+  category: string
+  parameters: Generated<unknown>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface CompressionRequestTasks {
+  tenant_id: string
+  request_id: string
+  task_id: string
+  task_status: TaskStatus
+  attempts: number
+  lost_count: number
+  retry_count: number
+  error_message: string
+  failure_reason: string
+}
+
+export interface CompressionRequests {
+  tenant_id: Generated<string>
+  request_id: string
+  operation: CompressionOperation
+  algorithm_id: string | null
+  level: number | null
+  goal: Generated<CompressionGoal>
+  status: Generated<CompressionStatus>
+  input: Uint8Array
+  output: Uint8Array | null
+  input_sha256: Uint8Array
+  output_sha256: Uint8Array | null
+  input_size: number
+  output_size: number | null
+  max_output_bytes: number
+  ratio: GeneratedAlways<number | null>
+  assigned_agent_id: string | null
+  agent_execution_time_ms: number | null
+  agent_cpu_usage_percent: number | null
+  agent_memory_usage_mb: number | null
+  agent_metadata: Generated<unknown>
+  metadata: Generated<unknown>
+  choice: Generated<unknown>
+  attempts: Generated<number>
+  error_code: string | null
+  error_message: string | null
+  created_at: Generated<Date>
+  started_at: Date | null
+  completed_at: Date | null
+}
+
+export interface CompressionStatistics {
+  tenant_id: Generated<string>
+  algorithm_id: string
+  level: number
+  compressions: Generated<number>
+  plain_bytes: Generated<number>
+  compressed_bytes: Generated<number>
+  compress_us: Generated<number>
+  decompressions: Generated<number>
+  restored_bytes: Generated<number>
+  decompress_us: Generated<number>
+  failures: Generated<number>
+  last_used_at: Generated<Date>
+}
+
+export interface ConversationsAttachmentBlobs {
+  tenant_id: Generated<string>
+  sha256: Uint8Array
+  plain_bytes: number
+  stored_bytes: number
+  algorithm_id: string
+  level: number
+  data: Uint8Array
+  created_at: Generated<Date>
+}
+
+export interface ConversationsAttachments {
+  tenant_id: Generated<string>
+  attachment_id: string
+  chat_session_id: string
+  message_id: string
+  sha256: Uint8Array
+  name: string | null
+  media_type: string
+  metadata: Generated<unknown>
+  created_at: Generated<Date>
+}
+
 export interface ConversationsChatSessions {
   tenant_id: Generated<string>
   chat_session_id: string
@@ -465,6 +776,9 @@ export interface ConversationsChatSessions {
   last_activity: Generated<Date>
   ended_at: Date | null
   updated_at: Generated<Date>
+  total_tokens: Generated<number>
+  messages_duration_ms: Generated<number>
+  edit_count: Generated<number>
 }
 
 export interface ConversationsMessageEdits {
@@ -498,6 +812,9 @@ export interface ConversationsMessages {
   edit_count: Generated<number>
   sent_at: Generated<Date>
   edited_at: Date | null
+  duration_ms: number | null
+  token_encoding: string | null
+  terms: GeneratedAlways<string | null>
 }
 
 export interface ConversationsParticipants {
@@ -509,6 +826,41 @@ export interface ConversationsParticipants {
   agent_id: GeneratedAlways<string | null>
   joined_at: Generated<Date>
   left_at: Date | null
+}
+
+export interface ConversationsSummaries {
+  tenant_id: Generated<string>
+  summary_id: string
+  chat_session_id: string
+  thread_id: string | null
+  version: number
+  up_to: number
+  edits_seen: number
+  method: SummaryMethod
+  summary: string
+  token_count: number
+  token_encoding: string
+  metadata: Generated<unknown>
+  created_by: string | null
+  created_at: Generated<Date>
+}
+
+export interface ConversationsThreadHealth {
+  tenant_id: string
+  thread_id: string
+  chat_session_id: string
+  status: ThreadStatus
+  breaker_service: string
+  circuit_breaker_state: BreakerState
+  failure_count: number
+  last_failure_at: Date
+  recovery_attempts: number
+  breaker_failure_count: number
+  next_attempt_at: Date
+  compression_request_id: string
+  compression_status: CompressionStatus
+  algorithm_id: string
+  compression_ratio: number
 }
 
 export interface ConversationsThreads {
@@ -534,6 +886,140 @@ export interface ConversationsThreads {
   created_at: Generated<Date>
   updated_at: Generated<Date>
   completed_at: Date | null
+  messages_duration_ms: Generated<number>
+  edit_count: Generated<number>
+}
+
+export interface DebatesAgentResults {
+  tenant_id: string
+  debate_id: string
+  debate_mode: DebateMode
+  participant_name: string
+  agent_id: string
+  weight: number
+  position: string
+  won: boolean
+  undecided: boolean
+  arguments: number
+  completed_at: Date
+}
+
+export interface DebatesArguments {
+  tenant_id: Generated<string>
+  argument_id: string
+  debate_id: string
+  round_no: number
+  turn_no: number
+  participant_no: number
+  seq: number
+  position: string | null
+  content: string
+  confidence: number | null
+  evidence: Generated<unknown>
+  reply_to: string | null
+  tokens: Generated<number>
+  operation_id: string | null
+  created_at: Generated<Date>
+}
+
+export interface DebatesDebates {
+  tenant_id: Generated<string>
+  debate_id: string
+  debate_key: string
+  topic: string
+  problem_statement: string | null
+  debate_mode: Generated<DebateMode>
+  status: Generated<DebateStatus>
+  configuration: Generated<unknown>
+  algorithm_id: string | null
+  consensus_score: Generated<number>
+  winning_position: string | null
+  conclusion: string | null
+  total_arguments: Generated<number>
+  total_tokens: Generated<number>
+  orchestration_failures: Generated<number>
+  last_orchestration_error: string | null
+  end_reason: string | null
+  paused_at: Date | null
+  paused_ms: Generated<number>
+  fence: Generated<number>
+  lease_owner: string | null
+  lease_until: Date | null
+  created_at: Generated<Date>
+  started_at: Date | null
+  completed_at: Date | null
+  duration_seconds: GeneratedAlways<number | null>
+  updated_at: Generated<Date>
+}
+
+export interface DebatesModeStatistics {
+  tenant_id: string
+  debate_mode: DebateMode
+  debates: number
+  completed: number
+  failed: number
+  decided: number
+  average_consensus: number
+  average_arguments: number
+  average_duration_seconds: number
+  total_tokens: number
+  orchestration_failures: number
+}
+
+export interface DebatesParticipants {
+  tenant_id: Generated<string>
+  debate_id: string
+  participant_no: number
+  participant_name: string
+  agent_id: string | null
+  role: Generated<DebateRole>
+  position: string | null
+  weight: Generated<number>
+}
+
+export interface DebatesRequests {
+  tenant_id: Generated<string>
+  debate_id: string
+  compression_request_id: string
+}
+
+export interface DebatesRounds {
+  tenant_id: Generated<string>
+  round_id: string
+  debate_id: string
+  round_no: number
+  started_at: Generated<Date>
+  ended_at: Date | null
+  summary: Generated<unknown>
+}
+
+export interface DebatesTurns {
+  tenant_id: Generated<string>
+  debate_id: string
+  round_no: number
+  turn_no: number
+  participant_no: number
+  status: Generated<DebateTurnStatus>
+  attempts: Generated<number>
+  failures: Generated<number>
+  opened_at: Date | null
+  closed_at: Date | null
+  error: string | null
+}
+
+export interface DebatesVotes {
+  tenant_id: Generated<string>
+  debate_id: string
+  participant_no: number
+  status: Generated<DebateTurnStatus>
+  position: string | null
+  confidence: number | null
+  reason: string | null
+  attempts: Generated<number>
+  failures: Generated<number>
+  opened_at: Date | null
+  closed_at: Date | null
+  error: string | null
 }
 
 export interface DocumentsDocumentEmbeddings {
@@ -602,6 +1088,80 @@ export interface KnowledgeDocuments {
   document_key: string
   content: unknown
   version: Generated<number>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface KnowledgeEmbeddings {
+  tenant_id: Generated<string>
+  embedding_id: string
+  fact_id: string
+  embedding_model: string
+  embedding_version: Generated<string>
+  dimensions: number
+  embedding: number[]
+  text_content: string
+  content_hash: string
+  created_at: Generated<Date>
+}
+
+export interface KnowledgeEntities {
+  tenant_id: Generated<string>
+  entity_id: string
+  space: string
+  name: string
+  name_folded: string
+  entity_type: string | null
+  type_folded: string | null
+  listed_as: string | null
+  merged_into: string | null
+  merged_at: Date | null
+  merge_note: string | null
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+export interface KnowledgeEntityNames {
+  tenant_id: Generated<string>
+  space: string
+  name: string
+  entity_id: string
+  created_at: Generated<Date>
+}
+
+export interface KnowledgeFacts {
+  tenant_id: Generated<string>
+  fact_id: string
+  origin_id: string
+  space: string
+  entity_id: string
+  predicate: string
+  is_functional: boolean
+  object_type: string
+  object_value: unknown
+  object_entity_id: string | null
+  object_hash: string
+  content: string
+  folded: string | null
+  terms: GeneratedAlways<string>
+  source_agent_id: string | null
+  confidence_score: Generated<number>
+  evidence: Generated<unknown>
+  valid_from: Date
+  valid_until: Date | null
+  recorded_from: Date
+  recorded_until: Date | null
+  ended_by: string | null
+  end_note: string | null
+  created_at: Generated<Date>
+}
+
+export interface KnowledgePredicates {
+  tenant_id: Generated<string>
+  space: string
+  predicate: string
+  is_functional: boolean
+  description: string | null
   created_at: Generated<Date>
   updated_at: Generated<Date>
 }
@@ -919,6 +1479,37 @@ export interface MessagesSubscriptions {
   created_at: Generated<Date>
 }
 
+export interface ModelsRegistry {
+  tenant_id: Generated<string>
+  model_id: string
+  model_key: string
+  name: string
+  provider: Generated<string>
+  size: string | null
+  capabilities: Generated<unknown>
+  parameters: Generated<unknown>
+  priority: Generated<number>
+  status: Generated<ModelStatus>
+  health_status: Generated<HealthStatus>
+  last_health_check: Date | null
+  last_health_error: string | null
+  failure_count: Generated<number>
+  consecutive_failures: Generated<number>
+  last_failure_at: Date | null
+  last_error: string | null
+  ewma_error_rate: Generated<number>
+  ewma_response_time_ms: number | null
+  response_time_ms_sum: Generated<number>
+  total_requests: Generated<number>
+  total_tokens: Generated<number>
+  avg_response_time_ms: GeneratedAlways<number | null>
+  success_rate: GeneratedAlways<number>
+  performance_metrics: Generated<unknown>
+  last_used_at: Date | null
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
 export interface MonitoringConnectionStats {
   user_name: string
   application_name: string
@@ -928,6 +1519,73 @@ export interface MonitoringConnectionStats {
   oldest_connection: Date
   newest_connection: Date
   avg_age_seconds: number
+}
+
+export interface PersonalityLearningInteractions {
+  tenant_id: Generated<string>
+  interaction_id: string
+  user_id: string
+  seq: number
+  interaction_key: string | null
+  profile_id: string | null
+  agent_id: string | null
+  session_id: string | null
+  signal: unknown
+  feedback: Generated<unknown>
+  feedback_counts: Generated<unknown>
+  counted: Generated<boolean>
+  observed_at: Date
+  created_at: Generated<Date>
+}
+
+export interface PersonalityPersonalityProfiles {
+  tenant_id: Generated<string>
+  profile_id: string
+  user_id: string
+  version: Generated<number>
+  is_active: Generated<boolean>
+  communication_style: Generated<unknown>
+  preferred_topics: Generated<unknown>
+  response_patterns: Generated<unknown>
+  motivation_triggers: Generated<unknown>
+  learning_preferences: Generated<unknown>
+  goal_orientation: Generated<unknown>
+  preferences: Generated<unknown>
+  sample_size: Generated<number>
+  confidence_score: GeneratedAlways<number>
+  snapshot_size: Generated<number>
+  through_seq: Generated<number>
+  excluded: Generated<string>
+  reasons: Generated<string[]>
+  restored_from: number | null
+  last_updated: Generated<Date>
+  created_at: Generated<Date>
+}
+
+export interface PersonalityTopics {
+  tenant_id: Generated<string>
+  user_id: string
+  term: string
+  uses: Generated<number>
+  messages: Generated<number>
+  positive: Generated<number>
+  negative: Generated<number>
+  pruned: Generated<number[]>
+}
+
+export interface PersonalityUsers {
+  tenant_id: Generated<string>
+  user_id: string
+  time_zone: Generated<string>
+  learning: Generated<boolean>
+  preferences: Generated<unknown>
+  sums: Generated<unknown>
+  pruned: Generated<unknown>
+  last_seq: Generated<number>
+  pruned_seq: Generated<number>
+  excluded: Generated<string>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
 }
 
 export interface ResilienceBreakerEvents {
@@ -1407,17 +2065,47 @@ export interface Database {
   'agents.state_policies': AgentsStatePolicies
   'agents.state_writers': AgentsStateWriters
   'agents.status_transitions': AgentsStatusTransitions
+  'collaboration.active_partnerships_metrics': CollaborationActivePartnershipsMetrics
+  'collaboration.compatibility': CollaborationCompatibility
+  'collaboration.fusion_results': CollaborationFusionResults
+  'collaboration.partnerships': CollaborationPartnerships
+  'collaboration.recent_collaboration_activity': CollaborationRecentCollaborationActivity
+  'collaboration.request_targets': CollaborationRequestTargets
+  'collaboration.requests': CollaborationRequests
+  'compression.agent_algorithms': CompressionAgentAlgorithms
+  'compression.algorithms': CompressionAlgorithms
+  'compression.request_tasks': CompressionRequestTasks
+  'compression.requests': CompressionRequests
+  'compression.statistics': CompressionStatistics
+  'conversations.attachment_blobs': ConversationsAttachmentBlobs
+  'conversations.attachments': ConversationsAttachments
   'conversations.chat_sessions': ConversationsChatSessions
   'conversations.message_edits': ConversationsMessageEdits
   'conversations.messages': ConversationsMessages
   'conversations.participants': ConversationsParticipants
+  'conversations.summaries': ConversationsSummaries
+  'conversations.thread_health': ConversationsThreadHealth
   'conversations.threads': ConversationsThreads
+  'debates.agent_results': DebatesAgentResults
+  'debates.arguments': DebatesArguments
+  'debates.debates': DebatesDebates
+  'debates.mode_statistics': DebatesModeStatistics
+  'debates.participants': DebatesParticipants
+  'debates.requests': DebatesRequests
+  'debates.rounds': DebatesRounds
+  'debates.turns': DebatesTurns
+  'debates.votes': DebatesVotes
   'documents.document_embeddings': DocumentsDocumentEmbeddings
   'documents.documents': DocumentsDocuments
   'histories.histories': HistoriesHistories
   'histories.items': HistoriesItems
   'histories.operations': HistoriesOperations
   'knowledge.documents': KnowledgeDocuments
+  'knowledge.embeddings': KnowledgeEmbeddings
+  'knowledge.entities': KnowledgeEntities
+  'knowledge.entity_names': KnowledgeEntityNames
+  'knowledge.facts': KnowledgeFacts
+  'knowledge.predicates': KnowledgePredicates
   'lineages.checkpoints': LineagesCheckpoints
   'lineages.threads': LineagesThreads
   'lineages.writes': LineagesWrites
@@ -1437,7 +2125,12 @@ export interface Database {
   'messages.queues': MessagesQueues
   'messages.receipts': MessagesReceipts
   'messages.subscriptions': MessagesSubscriptions
+  'models.registry': ModelsRegistry
   'monitoring.connection_stats': MonitoringConnectionStats
+  'personality.learning_interactions': PersonalityLearningInteractions
+  'personality.personality_profiles': PersonalityPersonalityProfiles
+  'personality.topics': PersonalityTopics
+  'personality.users': PersonalityUsers
   'resilience.breaker_events': ResilienceBreakerEvents
   'resilience.breaker_probes': ResilienceBreakerProbes
   'resilience.circuit_breakers': ResilienceCircuitBreakers
