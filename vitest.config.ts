@@ -11,6 +11,8 @@ export default defineConfig({
     // Each file starts its own PGlite or database; two cores carry two of them.
     maxWorkers: 2,
     pool: 'forks',
+    // No test but those of recall needs vectors, and the offline model would take the cores from the others.
+    env: { CAIRN_EMBEDDER: 'none' },
     isolate: true,
   },
 })

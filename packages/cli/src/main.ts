@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   messages: { summary: 'Send and take messages between agents', load: async () => (await import('./commands/messages.ts')).registerMessagesCommands },
   conversations: { summary: 'List, show, search, summarize, export, import and delete conversations', load: async () => (await import('./commands/conversations.ts')).registerConversationsCommands },
   compression: { summary: 'Measure compression, compress and decompress files', load: async () => (await import('./commands/compression.ts')).registerCompressionCommands },
+  recall: { summary: 'Find the memories that answer a question', load: async () => (await import('./commands/recall.ts')).registerRecallCommand },
   documents: { summary: 'Store and find JSON documents', load: async () => (await import('./commands/documents.ts')).registerDocumentsCommands },
   memory: { summary: 'List, show, add and forget memories; retention; blocks of working memory', load: async () => (await import('./commands/memory.ts')).registerMemoryCommands },
   debates: { summary: 'List and show debates, and say what people say in them', load: async () => (await import('./commands/debates.ts')).registerDebatesCommands },

@@ -1,4 +1,4 @@
-import type { ImportMessage, ImportSession, ImportStateEntry, ImportTarget, ImportThread } from '../src/import/import-target.ts'
+import type { ImportMemory, ImportMessage, ImportSession, ImportStateEntry, ImportTarget, ImportThread } from '../src/import/import-target.ts'
 
 /**
  * A test double of ImportTarget: keeps everything in memory, as a Cairn would, and fails when `failAt` says so, before
@@ -9,6 +9,7 @@ export class RecordingImportTarget implements ImportTarget {
   readonly sessions = new Map<string, ImportSession>()
   readonly threads = new Map<string, ImportThread & { messages: ImportMessage[] }>()
   readonly messages = new Map<string, ImportMessage & { seq: number }>()
+  readonly memories = new Map<string, ImportMemory>()
   readonly state = new Map<string, Record<string, unknown>>()
   readonly checkpoints = new Map<string, { id: string; state: Record<string, unknown>; trigger: string }>()
   readonly log: string[] = []
@@ -54,6 +55,16 @@ export class RecordingImportTarget implements ImportTarget {
     )
   }
 
+  rememberMany(memories: readonly ImportMemory[]) {
+    return this.#call('memories', () =>
+      memories.map((memory) => {
+        const isNew = !this.memories.has(memory.key)
+        this.memories.set(memory.key, memory)
+        return { isNew }
+      }),
+    )
+  }
+
   setStateMany(agentId: string, entries: readonly ImportStateEntry[]) {
     return this.#call(`state ${agentId}`, () => {
       this.state.set(agentId, { ...this.state.get(agentId), ...Object.fromEntries(entries.map((entry) => [entry.key, structuredClone(entry.value)])) })
@@ -75,8 +86,8 @@ export class RecordingImportTarget implements ImportTarget {
 
   /** Everything stored, for comparing two targets. */
   contents(): unknown {
-    const { agents, sessions, threads, messages, state, checkpoints } = this
-    return structuredClone({ agents, sessions, threads, messages, state, checkpoints })
+    const { agents, sessions, threads, messages, memories, state, checkpoints } = this
+    return structuredClone({ agents, sessions, threads, messages, memories, state, checkpoints })
   }
 
   async #call<T>(what: string, run: () => T): Promise<T> {

@@ -109,7 +109,9 @@ CREATE INDEX conversation_memory_session ON memory.conversation_memory (tenant_i
 CREATE INDEX conversation_memory_parent ON memory.conversation_memory (tenant_id, parent_memory_id) WHERE parent_memory_id IS NOT NULL;
 CREATE INDEX conversation_memory_expiry ON memory.conversation_memory (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX conversation_memory_search ON memory.conversation_memory USING gin (search);
-CREATE TRIGGER set_updated_at BEFORE UPDATE ON memory.conversation_memory FOR EACH ROW EXECUTE FUNCTION public.set_updated_at();
+-- A mention or a reinforcement is no change of what it says.
+CREATE TRIGGER set_updated_at BEFORE UPDATE ON memory.conversation_memory
+  FOR EACH ROW WHEN (OLD.version IS DISTINCT FROM NEW.version) EXECUTE FUNCTION public.set_updated_at();
 SELECT security.protect('memory.conversation_memory');
 
 -- What a memory was before each of its changes: kept by a trigger, so that no way of changing one forgets it.

@@ -8,6 +8,7 @@ import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
 import { AgentRepository, CacheCore, CacheService, endCachedAgents } from './domains/cache/index.ts'
 import { Scheduler, SchedulesService } from './domains/schedules/index.ts'
 import { TasksService, closeTasks } from './domains/tasks/index.ts'
+import { RecallCore, RecallService } from './domains/recall/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { ModelsService } from './domains/models/index.ts'
 import { HistoriesService } from './domains/histories/index.ts'
@@ -45,6 +46,7 @@ interface Engines {
   /** What one process does for all tenants now and then. */
   readonly upkeeps: readonly { stop(): Promise<void> }[]
   readonly events: EventCore
+  readonly recall: RecallCore
 }
 
 /**
@@ -73,6 +75,7 @@ export class Cairn implements AsyncDisposable {
   readonly schedules: SchedulesService
   readonly compression: CompressionService
   readonly events: EventsService
+  readonly recall: RecallService
   readonly messages: MessagesService
   readonly memory: MemoryService
   readonly personality: PersonalityService
@@ -102,6 +105,7 @@ export class Cairn implements AsyncDisposable {
     this.messages = new MessagesService(context)
     this.personality = new PersonalityService(context)
     this.collaboration = new CollaborationService(context)
+    this.recall = new RecallService(context, engines.recall)
     this.state = new StateService(engines.core, this.identity)
     this.lifecycle = new StateLifecycleService(engines.core, this.identity)
     this.storage = new StorageService({ ...engines, state: this.state, domains: { message: ({ thread }) => new MessageStorage(this.conversations, thread) } }, this.identity)
@@ -156,10 +160,11 @@ export class Cairn implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#owner !== undefined) return Promise.resolve()
     this.#closing ??= (async () => {
-      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, upkeeps, events } = this.#engines
+      const { core, kv, sql, sweeper, cache, checkpointUpkeep, lineages, sagas, scheduler, upkeeps, events, recall } = this.#engines
       // First, so that readers end before what they stand on does.
       await Promise.all(upkeeps.map((upkeep) => upkeep.stop()))
       await Promise.all([closeMessages(sql), closeDebates(sql)])
+      await recall.close()
       await scheduler.close()
       await sweeper.close()
       await checkpointUpkeep.stop()
@@ -221,7 +226,9 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     for (const upkeep of upkeeps) upkeep.start()
     const events = new EventCore({ sql, state: core, log: options.logger, events: options.events, identity: { role: 'application', tenant: options.tenant, actor: options.actor }, ...eventLog(options) })
     events.start()
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, upkeeps, events })
+    const recall = new RecallCore({ sql, embedder: options.embedder, recall: options.recall, log: options.logger })
+    recall.start()
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, upkeeps, events, recall })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

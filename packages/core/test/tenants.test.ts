@@ -4,7 +4,7 @@ import { isCairnError } from '../src/index.ts'
 import { type SqlTestDatabase, sqlTargets } from './harness/engines.ts'
 
 /** Tables without a tenant: they hold nothing of users. */
-const SHARED = new Set(['agents.state_epochs', 'agents.state_writers', 'agents.status_transitions', 'tx.streams', 'tx.consumers', 'tx.deliveries', 'tx.leaders'])
+const SHARED = new Set(['agents.state_epochs', 'agents.state_writers', 'agents.status_transitions', 'tx.streams', 'tx.consumers', 'tx.deliveries', 'tx.leaders', 'memory.embedding_models'])
 const APPLICATION: TenantIdentity = { role: 'application', tenant: 'acme', actor: { kind: 'system', id: 'test' } }
 
 interface TableFacts {

@@ -7,6 +7,7 @@ import { COLLABORATION_CASES, PERSONALITY_CASES } from './people-cases.ts'
 import { AGENT_CASES, CONVERSATION_CASES, HISTORY_CASES, type RouteCase, STATE_CASES, type World, BREAKER_CASES, DOCUMENT_CASES, TASK_CASES, SCHEDULE_CASES, LINEAGE_CASES, MESSAGE_CASES } from './route-cases.ts'
 import { DEBATE_CASES, MODEL_CASES, makeDebates } from './debate-cases.ts'
 import { SAGA_CASES, makeStuckSagas } from './saga-cases.ts'
+import { RECALL_CASES } from './recall-cases.ts'
 import { MEMORY_CASES } from './memory-cases.ts'
 import { KNOWLEDGE_CASES } from './knowledge-cases.ts'
 import { COMPRESSION_CASES, RECORD_CASES } from './conversation-cases.ts'
@@ -33,7 +34,7 @@ beforeAll(async () => {
 })
 afterAll(() => opened?.dispose())
 
-const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...SAGA_CASES, ...SCHEDULE_CASES, ...EVENT_CASES, ...LINEAGE_CASES, ...MESSAGE_CASES, ...MEMORY_CASES, ...DEBATE_CASES, ...MODEL_CASES, ...PERSONALITY_CASES, ...COLLABORATION_CASES, ...KNOWLEDGE_CASES, ...RECORD_CASES, ...COMPRESSION_CASES]
+const CASES = [...AGENT_CASES, ...STATE_CASES, ...CONVERSATION_CASES, ...HISTORY_CASES, ...BREAKER_CASES, ...DOCUMENT_CASES, ...TASK_CASES, ...SAGA_CASES, ...SCHEDULE_CASES, ...EVENT_CASES, ...LINEAGE_CASES, ...MESSAGE_CASES, ...MEMORY_CASES, ...RECALL_CASES, ...DEBATE_CASES, ...MODEL_CASES, ...PERSONALITY_CASES, ...COLLABORATION_CASES, ...KNOWLEDGE_CASES, ...RECORD_CASES, ...COMPRESSION_CASES]
 
 function send({ name, params, query, json, lines }: RouteCase, tenant: string): Promise<Answer> {
   const [method = '', template = ''] = name.split(' ')

@@ -15,6 +15,7 @@ import type { ConversationRecordsClient } from './conversation-records-client.ts
 import type { DocumentsClient } from './documents-client.ts'
 import type { KnowledgeClient } from './knowledge-client.ts'
 import type { LineagesClient } from './lineages-client.ts'
+import type { RecallClient } from './recall-client.ts'
 import type { MemoryClient } from './memory-client.ts'
 import type { ModelsClient } from './models-client.ts'
 import type { CollaborationClient, PersonalityClient } from './people-client.ts'
@@ -112,6 +113,7 @@ export interface CairnClient {
   readonly compression: CompressionClient
   readonly conversationRecords: ConversationRecordsClient
   readonly documents: DocumentsClient
+  readonly recall: RecallClient
   readonly memory: MemoryClient
   readonly personality: PersonalityClient
   readonly collaboration: CollaborationClient

@@ -6,6 +6,7 @@ import { httpCompression } from './compression-client.ts'
 import { httpConversationRecords } from './conversation-records-client.ts'
 import { httpDocuments } from './documents-client.ts'
 import { httpCollaboration, httpPersonality } from './people-client.ts'
+import { httpRecall } from './recall-client.ts'
 import { Http, type Query } from './http.ts'
 import { httpKnowledge } from './knowledge-client.ts'
 import { httpLineages } from './lineages-client.ts'
@@ -90,6 +91,7 @@ export function httpClient(base: string, tenant: string | undefined): CairnClien
     compression: httpCompression(http),
     conversationRecords: httpConversationRecords(http),
     documents: httpDocuments(http),
+    recall: httpRecall(http),
     memory: httpMemory(http),
     personality: httpPersonality(http),
     collaboration: httpCollaboration(http),

@@ -5,6 +5,7 @@ import { localDebates } from './debates-client.ts'
 import { localCompression } from './compression-client.ts'
 import { localConversationRecords } from './conversation-records-client.ts'
 import { localDocuments } from './documents-client.ts'
+import { localRecall } from './recall-client.ts'
 import { localMemory } from './memory-client.ts'
 import { localCollaboration, localPersonality } from './people-client.ts'
 import { localKnowledge } from './knowledge-client.ts'
@@ -88,6 +89,7 @@ export function localClient(cairn: Cairn, place: string): CairnClient {
     compression: localCompression(cairn),
     conversationRecords: localConversationRecords(cairn),
     documents: localDocuments(cairn),
+    recall: localRecall(cairn),
     memory: localMemory(cairn),
     personality: localPersonality(cairn),
     collaboration: localCollaboration(cairn),

@@ -20,7 +20,7 @@ export function registerImportCommands(program: Command): void {
   const group = program.command('import').description('Import conversations, and what LangGraph keeps')
   addLangGraphImport(group)
   withClientFlags(group.command('locomo'))
-    .description('Import conversations in the LoCoMo format: speakers become agents, sessions threads, turns messages')
+    .description('Import conversations in the LoCoMo format: speakers become agents, sessions threads, turns messages and memories')
     .argument('<file...>', 'JSON files; each is imported even if another fails')
     .addHelpText('after', '\nIt may be run again, also after it was interrupted: what is there already is found and not doubled.')
     .action((files: string[], flags: ClientFlags) => run(flags, () => importFiles(files, flags)))

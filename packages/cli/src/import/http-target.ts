@@ -45,6 +45,9 @@ export function httpTarget(http: Http): ImportTarget {
       const { items } = await http.post<{ items: { seq: number }[] }>(`${threadPath(threadId)}/messages/batch`, { messages })
       return items
     },
+    async rememberMany(memories) {
+      return (await http.post<{ items: { isNew: boolean }[] }>('/v1/memory-batches', { memories })).items
+    },
     async setStateMany(agentId, entries) {
       await http.post(`${agentPath(agentId)}/state-batch`, { set: Object.fromEntries(entries.map(({ key, value }) => [key, value])) })
     },

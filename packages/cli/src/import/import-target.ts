@@ -8,6 +8,8 @@ export interface ImportTarget {
   createThread(thread: ImportThread): Promise<{ readonly id: string; readonly created: boolean; readonly messageCount: number }>
   /** Appends in order and returns all of them as stored; those whose key is stored already stay as they are. */
   appendMany(threadId: string, messages: readonly ImportMessage[]): Promise<readonly { readonly seq: number }[]>
+  /** Remembers each once, by its key; in their order, whether it is new. */
+  rememberMany(memories: readonly ImportMemory[]): Promise<readonly { readonly isNew: boolean }[]>
   /** Sets these keys of one agent and resolves when they are acknowledged. */
   setStateMany(agentId: string, entries: readonly ImportStateEntry[]): Promise<void>
   /** Keeps all state of the agent as it is now, under this name. */
@@ -39,6 +41,20 @@ export interface ImportMessage {
   readonly metadata: Readonly<Record<string, unknown>>
   readonly attachments: readonly string[]
   readonly sentAt: Date
+}
+
+/** A subset of what `memory.rememberMany` takes. */
+export interface ImportMemory {
+  readonly key: string
+  readonly scope: 'session'
+  readonly agentId: string
+  readonly sessionId: string
+  readonly position: number
+  readonly speaker: string
+  readonly content: string
+  readonly occurredAt: Date
+  readonly context: string
+  readonly metadata: Readonly<Record<string, unknown>>
 }
 
 export interface ImportStateEntry {

@@ -3,7 +3,7 @@ import type { ImportTarget } from './import-target.ts'
 
 /** Imports into an open Cairn. */
 export function localTarget(cairn: Cairn): ImportTarget {
-  const { agents, checkpoints, conversations, state } = cairn
+  const { agents, checkpoints, conversations, memory, state } = cairn
   return {
     async registerAgent(agent) {
       const found = await agents.find(agent.key)
@@ -22,6 +22,7 @@ export function localTarget(cairn: Cairn): ImportTarget {
       return { id, created, messageCount: 0 }
     },
     appendMany: (threadId, messages) => conversations.appendMany(threadId, messages),
+    rememberMany: (memories) => memory.rememberMany(memories),
     async setStateMany(agentId, entries) {
       await state.setMany(agentId, Object.fromEntries(entries.map(({ key, value }) => [key, value])))
     },

@@ -1,4 +1,4 @@
-import type { ImportMessage, ImportStateEntry, ImportTarget } from './import-target.ts'
+import type { ImportMemory, ImportMessage, ImportStateEntry, ImportTarget } from './import-target.ts'
 import type { LocomoConversation, LocomoSession, LocomoTurn } from './locomo-format.ts'
 
 /** State key of a speaker: their newest turn, as { diaId, session, text, at }. */
@@ -29,6 +29,7 @@ export interface ImportCounts {
   readonly threads: number
   readonly messages: number
   readonly checkpoints: number
+  readonly memories: number
 }
 
 export interface ImportSummary extends ImportCounts {
@@ -48,7 +49,7 @@ interface Speaker {
 
 /**
  * Imports a conversation: its speakers as agents, itself as a chat session, each session as a thread, each turn as a
- * message. After each turn its speaker's state is set, after each session a checkpoint `session-<n>` of each agent is
+ * message and a memory. After each turn its speaker's state is set, after each session a checkpoint `session-<n>` of each agent is
  * made, which so holds the state as of that session's end.
  *
  * It may stop anywhere and be run again: everything is found by key, the state comes from the turn's place in the
@@ -62,8 +63,8 @@ class LocomoImport {
   readonly #conversation: LocomoConversation
   readonly #target: ImportTarget
   readonly #options: ImportOptions
-  readonly #created = { agents: 0, threads: 0, messages: 0, checkpoints: 0 }
-  readonly #all = { agents: 0, threads: 0, messages: 0, checkpoints: 0 }
+  readonly #created = { agents: 0, threads: 0, messages: 0, checkpoints: 0, memories: 0 }
+  readonly #all = { agents: 0, threads: 0, messages: 0, checkpoints: 0, memories: 0 }
   /** What each speaker's state should be after the turns passed so far; by name. */
   readonly #expected = new Map<string, readonly ImportStateEntry[]>()
   readonly #turnCounts = new Map<string, number>()
@@ -96,6 +97,7 @@ class LocomoImport {
       threads: all.threads - this.#created.threads,
       messages: all.messages - this.#created.messages,
       checkpoints: all.checkpoints - this.#created.checkpoints,
+      memories: all.memories - this.#created.memories,
     }
     return { ...all, stateWrites: this.#stateWrites, created: { ...this.#created }, skipped, ms: Math.round(performance.now() - started) }
   }
@@ -138,6 +140,9 @@ class LocomoImport {
       const batch = turns.slice(first, first + APPEND_BATCH).map((turn) => this.#message(turn, session, speakers))
       const stored = await this.#step(() => this.#target.appendMany(thread.id, batch))
       this.#created.messages += stored.filter((message) => message.seq > thread.messageCount).length
+      const memories = turns.slice(first, first + APPEND_BATCH).map((turn, index) => this.#memory(turn, first + index, session, thread.id, speakers))
+      const remembered = await this.#step(() => this.#target.rememberMany(memories))
+      this.#count('memories', memories.length, remembered.filter(({ isNew }) => isNew).length)
     }
 
     const name = `session-${number}`
@@ -174,6 +179,22 @@ class LocomoImport {
       },
       attachments: turn.imageUrls,
       sentAt: turn.at,
+    }
+  }
+
+  /** A turn as it can be recalled: with what its image shows, next to the turns around it. */
+  #memory(turn: LocomoTurn, position: number, session: LocomoSession, sessionId: string, speakers: readonly Speaker[]): ImportMemory {
+    return {
+      key: `${this.#key}:${turn.diaId}`,
+      scope: 'session',
+      agentId: speakerOf(turn, speakers).id,
+      sessionId,
+      position,
+      speaker: turn.speaker,
+      content: spoken(turn.text, turn.imageCaption, turn.imageQuery),
+      occurredAt: turn.at,
+      context: 'conversation',
+      metadata: { diaId: turn.diaId, session: session.number },
     }
   }
 
@@ -214,6 +235,12 @@ class LocomoImport {
     this.#all[kind] += seen
     this.#created[kind] += created
   }
+}
+
+/** What was said, and what a picture that was shown is of. A turn may be empty, a memory may not. */
+export function spoken(text: string, imageCaption: string | null, imageQuery: string | null): string {
+  const image = [imageCaption, imageQuery].filter((part) => part !== null && part.trim() !== '').join('; ')
+  return [text, image === '' ? '' : `[${image}]`].filter((part) => part.trim() !== '').join(' ') || '…'
 }
 
 function speakerOf(turn: LocomoTurn, speakers: readonly Speaker[]): Speaker {

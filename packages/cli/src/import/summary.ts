@@ -17,7 +17,7 @@ export interface FileResult {
 export function summaryText(results: readonly FileResult[], ms: number): string {
   const rows = results.flatMap(({ conversations }) => conversations.map(row))
   const failed = results.filter(({ error }) => error !== null).length
-  const head = ['conversation', 'agents', 'threads', 'messages', 'checkpoints', 'state writes', 'time']
+  const head = ['conversation', 'agents', 'threads', 'messages', 'memories', 'checkpoints', 'state writes', 'time']
   const lines = [table(head, rows, 'Nothing was imported completely.'), `${results.length - failed} of ${results.length} files done in ${duration(ms)}.`]
   if (rows.length > 0) lines.push('"new" is what this run made; the rest was there already.')
   return lines.join('\n')
@@ -25,5 +25,5 @@ export function summaryText(results: readonly FileResult[], ms: number): string 
 
 function row(conversation: ImportedConversation): string[] {
   const count = (kind: keyof ImportCounts): string => `${conversation[kind]} (${conversation.created[kind]} new)`
-  return [conversation.name, count('agents'), count('threads'), count('messages'), count('checkpoints'), String(conversation.stateWrites), duration(conversation.ms)]
+  return [conversation.name, count('agents'), count('threads'), count('messages'), count('memories'), count('checkpoints'), String(conversation.stateWrites), duration(conversation.ms)]
 }

@@ -1,4 +1,4 @@
-import { CairnError } from '../errors/index.ts'
+import { CairnError, isCairnError } from '../errors/index.ts'
 import type { Embedder, EmbeddingCache } from './embedder.ts'
 import { contentHash, unit } from './vectors.ts'
 
@@ -18,7 +18,9 @@ export async function embedTexts(embedder: Embedder, texts: readonly string[], p
   for (let start = 0; start < missing.length; start += BATCH) {
     const batch = missing.slice(start, start + BATCH)
     const vectors = await ask(embedder, batch.map(([, text]) => text), purpose)
-    batch.forEach(([hash], index) => known.set(hash, checked(embedder, vectors[index])))
+    const made = new Map(batch.map(([hash], index) => [hash, checked(embedder, vectors[index])]))
+    for (const [hash, vector] of made) known.set(hash, vector)
+    await cache?.store?.(embedder, made)
   }
   return texts.map((text) => [...(known.get(contentHash(text)) as readonly number[])])
 }
@@ -28,6 +30,7 @@ async function ask(embedder: Embedder, texts: string[], purpose: 'document' | 'q
   try {
     vectors = await embedder.embed(texts, purpose)
   } catch (cause) {
+    if (isCairnError(cause, 'EMBEDDER_UNAVAILABLE') || isCairnError(cause, 'EMBEDDING_INVALID')) throw cause
     throw new CairnError('EMBEDDER_UNAVAILABLE', `The embedder ${JSON.stringify(embedder.model)} failed on ${texts.length} texts. Try again when it answers.`, {
       cause,
       details: { model: embedder.model },

@@ -1,3 +1,6 @@
 export type { Embedder, EmbeddingCache } from './embedder.ts'
 export { embedTexts } from './embed-texts.ts'
+export { HttpEmbedder, type HttpEmbedderOptions } from './http-embedder.ts'
+export { OfflineEmbedder, offlineModelInstalled } from './offline-embedder.ts'
+export { embedderOf, isEmbedder, openEmbedder, type EmbedderOption } from './open-embedder.ts'
 export { contentHash, cosine, unit } from './vectors.ts'

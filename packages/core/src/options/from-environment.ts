@@ -11,7 +11,8 @@ const SEVERAL_URLS = /\s*,\s*(?=postgres(?:ql)?:\/\/)/
 /**
  * Options from environment variables: DATABASE_URL or PG_* (S4 §5.6), NATS_URL or NATS_*, PRIMARY_DB_URL, _USER and
  * _PASSWORD, _MAX_CONNECTIONS and their REPLICA_, BACKGROUND_, ANALYTICS_ likes (S4 §12.1; REPLICA_DB_URL may hold several
- * URLs with commas), PG_POOL_TEMPLATE (S4 §5.2), CAIRN_DATA_DIR, CAIRN_TENANT, CAIRN_MIGRATE.
+ * URLs with commas), PG_POOL_TEMPLATE (S4 §5.2), CAIRN_DATA_DIR, CAIRN_TENANT, CAIRN_MIGRATE, CAIRN_EMBEDDER (auto, offline, none, or a
+ * URL with CAIRN_EMBEDDER_MODEL, _DIMENSIONS, _API_KEY, _TIMEOUT_MS).
  * INVALID_OPTION names the variable that is malformed.
  */
 export function fromEnvironment(env: Environment): CairnOptions {
@@ -25,7 +26,22 @@ export function fromEnvironment(env: Environment): CairnOptions {
     ...(migrate === undefined ? {} : { migrate }),
     ...(postgres === undefined ? {} : { postgres }),
     ...(nats === undefined ? {} : { nats }),
+    ...embedderFrom(env),
   }
+}
+
+function embedderFrom(env: Environment): Pick<CairnOptions, 'embedder'> {
+  const chosen = env.CAIRN_EMBEDDER
+  if (chosen === undefined || chosen === '') return {}
+  if (chosen === 'auto' || chosen === 'offline' || chosen === 'none') return { embedder: chosen }
+  if (!/^https?:\/\//.test(chosen)) invalid('CAIRN_EMBEDDER', chosen, 'auto, offline, none, or the URL of an embedder')
+  const model = env.CAIRN_EMBEDDER_MODEL ?? ''
+  const dimensions = whole(env, 'CAIRN_EMBEDDER_DIMENSIONS', 1, 16_000)
+  if (model === '') invalid('CAIRN_EMBEDDER_MODEL', model, 'the name of a model, which an embedder behind a URL needs')
+  if (dimensions === undefined) return invalid('CAIRN_EMBEDDER_DIMENSIONS', '', 'the length of the vectors of the model')
+  const timeoutMs = whole(env, 'CAIRN_EMBEDDER_TIMEOUT_MS', 1, 600_000)
+  const apiKey = env.CAIRN_EMBEDDER_API_KEY || undefined
+  return { embedder: { baseUrl: chosen, model, dimensions, ...(apiKey === undefined ? {} : { apiKey }), ...(timeoutMs === undefined ? {} : { timeoutMs }) } }
 }
 
 function postgresFrom(env: Environment): PostgresOptions | undefined {

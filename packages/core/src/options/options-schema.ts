@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import type { CacheOptions } from './cache-options.ts'
+import { isEmbedder, type Embedder } from '../embedding/index.ts'
 import type { EventOptions } from './event-options.ts'
+import type { RecallProcessOptions } from './recall-options.ts'
 import type { MemoryOptions } from './memory-options.ts'
 import type { StateOptions } from '../state/index.ts'
 
@@ -54,6 +56,15 @@ const events = z
   } satisfies Record<keyof EventOptions, z.ZodType>)
   .partial()
 
+const embedder = z.union([
+  z.enum(['auto', 'offline', 'none']),
+  z.custom<Embedder>((value) => isEmbedder(value) && text.safeParse(value.model).success && count(16_000).safeParse(value.dimensions).success, 'must be an embedder: { model, dimensions, embed }'),
+  z.strictObject({
+    baseUrl: text.regex(/^https?:\/\//, 'must begin with http:// or https://'), model: text, dimensions: count(16_000),
+    apiKey: text.optional(), sendDimensions: z.boolean().optional(), timeoutMs: ms.optional(), attempts: count(10).optional(), batchSize: count(2_048).optional(),
+  }),
+])
+const recall = z.strictObject({ embed: z.boolean(), vectorBytes: positive, pollMs: count(600_000) } satisfies Record<keyof RecallProcessOptions, z.ZodType>).partial()
 const days = z.number().min(0).max(1_000_000).nullable()
 const priorityDays = z.strictObject({ low: days, normal: days, high: days }).partial()
 const memory = z
@@ -69,6 +80,6 @@ export const OPTIONS_SCHEMA = z
     dataDir: text, postgres, nats, tenant: text,
     actor: z.strictObject({ kind: z.enum(['user', 'agent', 'service', 'system']), id: text }),
     migrate: z.enum(['auto', 'check']),
-  cache, events, memory, state,
+  cache, events, memory, state, embedder, recall,
   })
   .partial()

@@ -1,8 +1,10 @@
 import type { Actor } from '../identity/index.ts'
 import type { Logger } from '../observability/index.ts'
+import type { EmbedderOption } from '../embedding/index.ts'
 import type { CacheOptions } from './cache-options.ts'
 import type { StateOptions } from '../state/index.ts'
 import type { EventOptions } from './event-options.ts'
+import type { RecallProcessOptions } from './recall-options.ts'
 import type { MemoryOptions } from './memory-options.ts'
 
 export type PoolOptionName = 'primary' | 'replica' | 'background' | 'analytics'
@@ -104,6 +106,9 @@ export interface CairnOptions {
   readonly state?: Partial<StateOptions>
   readonly cache?: Partial<CacheOptions>
   readonly events?: Partial<EventOptions>
+  /** What makes vectors of memories; see docs/reference/recall.md. @default 'auto': the offline model, if it is installed */
+  readonly embedder?: EmbedderOption
+  readonly recall?: Partial<RecallProcessOptions>
   readonly memory?: MemoryOptions
   /** A pino logger or anything of its shape. @default silent */
   readonly logger?: Logger
@@ -123,6 +128,8 @@ export interface ResolvedOptions {
   /** Over the defaults of the cache. */
   readonly cache: Partial<CacheOptions>
   readonly events: EventOptions
+  readonly embedder: EmbedderOption
+  readonly recall: RecallProcessOptions
   readonly memory: MemoryOptions
   readonly logger: Logger
   readonly onProgress: (step: string) => void

@@ -5,6 +5,7 @@ import { type Actor, DEFAULT_TENANT, checkTenant } from '../identity/index.ts'
 import { SILENT_LOGGER } from '../observability/index.ts'
 import { STATE_DEFAULTS } from '../state/index.ts'
 import { EVENT_DEFAULTS } from './event-options.ts'
+import { RECALL_DEFAULTS } from './recall-options.ts'
 import { fromEnvironment } from './from-environment.ts'
 import { OPTIONS_FILE, fromFile } from './from-file.ts'
 import type { CairnOptions, NatsOptions, PostgresOptions, ResolvedOptions } from './options.ts'
@@ -33,6 +34,8 @@ export function resolveOptions(given: CairnOptions = {}, env: NodeJS.ProcessEnv 
     state: Object.freeze({ ...STATE_DEFAULTS, ...definedOnly(file.state ?? {}), ...definedOnly(plain.state ?? {}) }),
     cache: Object.freeze({ ...definedOnly(file.cache ?? {}), ...definedOnly(plain.cache ?? {}) }),
     events: Object.freeze({ ...EVENT_DEFAULTS, ...definedOnly(file.events ?? {}), ...definedOnly(plain.events ?? {}) }),
+    embedder: merged.embedder ?? 'auto',
+    recall: Object.freeze({ ...RECALL_DEFAULTS, ...definedOnly(file.recall ?? {}), ...definedOnly(plain.recall ?? {}) }),
     memory: Object.freeze({ ...definedOnly(file.memory ?? {}), ...definedOnly(plain.memory ?? {}) }),
     logger: logger ?? SILENT_LOGGER,
     onProgress: onProgress ?? (() => undefined),

@@ -23,6 +23,7 @@ import { SESSION_IMPORT_PATH, conversationRecordRoutes } from './routes/conversa
 import { conversationRoutes } from './routes/conversations.ts'
 import { debateRoutes } from './routes/debates.ts'
 import { documentRoutes } from './routes/documents.ts'
+import { recallRoutes } from './routes/recall.ts'
 import { eventRoutes } from './routes/events.ts'
 import { memoryRoutes } from './routes/memory.ts'
 import { memoryUpkeepRoutes } from './routes/memory-upkeep.ts'
@@ -101,6 +102,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   breakerRoutes(app)
   documentRoutes(app)
   knowledgeRoutes(app)
+  recallRoutes(app)
   taskRoutes(app)
   sagaRoutes(app)
   scheduleRoutes(app)

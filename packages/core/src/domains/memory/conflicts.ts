@@ -54,9 +54,10 @@ export async function supersede(context: DomainContext, winner: string, losers: 
  * Settles what stands against a memory: the newest of two (by occurredAt, then by id) wins, so that two calls at once agree. Safe to repeat.
  */
 export async function settleConflicts(context: DomainContext, memoryId: string, how: 'link' | 'supersede', options: ConflictOptions): Promise<ResolvedConflict[]> {
-  const conflicts = await findConflicts(context, memoryId, options)
-  if (conflicts.length === 0) return []
   const subject = await requireMemory(context, oneStatement(context), memoryId)
+  // What is in the archive stands against nothing.
+  const conflicts = subject.isArchived ? [] : await findConflicts(context, memoryId, options)
+  if (conflicts.length === 0) return []
   if (how === 'link') {
     for (const { kind, memory } of conflicts) await link(context, oneStatement(context), subject.id, [memory.id], kind === 'contradiction' ? 'contradicts' : 'duplicates')
     return conflicts.map((conflict) => resolved(conflict, null))

@@ -17,3 +17,6 @@ export {
   type MemoryScope,
   type RetentionPriority,
 } from './words.ts'
+export { type CheckedFilter as CheckedMemoryFilter, filterShape as memoryFilterShape } from './input.ts'
+export { memoryConditions } from './list-memories.ts'
+export { GET_MEMORIES } from './memory-queries.ts'

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { check, invalid, isUuid, jsonObject, jsonText, text, uuidText } from '../../checks/index.ts'
 import { contentHash } from '../../embedding/index.ts'
-import { CairnError } from '../../errors/index.ts'
+import { CairnError, isCairnError } from '../../errors/index.ts'
 import type { MemoryFields, MemoryFilter, NewMemory } from './types.ts'
 import { MEMORY_ORDERS, MEMORY_SCOPES, RETENTION_PRIORITIES, type MemoryScope } from './words.ts'
 
@@ -86,24 +86,33 @@ export type CheckedFilter = z.output<typeof filterSchema>
 export type CheckedNewMemory = z.output<typeof newMemory> & { readonly scope: MemoryScope }
 export type CheckedChanges = z.output<typeof changes>
 
-/** INVALID_ARGUMENT with `details.field`, PAYLOAD_TOO_LARGE, SERIALIZATION_ERROR. */
-export function checkNewMemory(input: NewMemory, root = 'memory'): CheckedNewMemory {
-  const checked = check(newMemory, input, root)
-  const { userId, agentId, sessionId, position, scope = scopeOf(checked) } = checked
+/** INVALID_ARGUMENT with `details.field`, PAYLOAD_TOO_LARGE, SERIALIZATION_ERROR. `place` is put before the names of fields: `memories.3.`. */
+export function checkNewMemory(input: NewMemory, place = ''): CheckedNewMemory {
+  try {
+    return checked(input)
+  } catch (error) {
+    if (place === '' || !isCairnError(error)) throw error
+    throw new CairnError(error.code, place + error.message, { cause: error, details: { ...error.details, field: `${place}${String(error.details['field'])}` } })
+  }
+}
+
+function checked(input: NewMemory): CheckedNewMemory {
+  const memory = check(newMemory, input, 'memory')
+  const { userId, agentId, sessionId, position, scope = scopeOf(memory) } = memory
   if (scope === 'user' && userId === undefined) throw invalid('userId', 'is needed for a memory of a user')
   if (scope === 'agent' && agentId === undefined) throw invalid('agentId', 'is needed for a memory of an agent')
   if (scope === 'session' && sessionId === undefined) throw invalid('sessionId', 'is needed for a memory of a session')
   if (position !== undefined && sessionId === undefined) throw invalid('position', 'is a place in a session, so that sessionId is needed')
-  checkFields(checked)
-  return { ...checked, scope }
+  checkFields(memory)
+  return { ...memory, scope }
 }
 
 /** As checkNewMemory. At least one field must be given. */
 export function checkChanges(input: Partial<MemoryFields>): CheckedChanges {
-  const checked = check(changes, input, 'changes')
-  if (Object.values(checked).every((value) => value === undefined)) throw invalid('changes', 'has no field to change')
-  checkFields(checked)
-  return checked
+  const given = check(changes, input, 'changes')
+  if (Object.values(given).every((value) => value === undefined)) throw invalid('changes', 'has no field to change')
+  checkFields(given)
+  return given
 }
 
 export function checkFilter(input: MemoryFilter): CheckedFilter {

@@ -83,7 +83,7 @@ export class MemoryService {
   /** Up to 5000 and 64 MiB, all or nothing; results in the order given. Errors as `remember`. */
   async rememberMany(memories: readonly NewMemory[]): Promise<Remembered[]> {
     if (!Array.isArray(memories) || memories.length > MAX_BATCH_MEMORIES) throw invalid('memories', `must be an array of up to ${MAX_BATCH_MEMORIES}`)
-    const checked = memories.map((memory: NewMemory, index) => checkNewMemory(memory, `memories.${index}`))
+    const checked = memories.map((memory: NewMemory, index) => checkNewMemory(memory, `memories.${index}.`))
     const bytes = checked.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0)
     if (bytes > MAX_BATCH_BYTES) {
       throw new CairnError('PAYLOAD_TOO_LARGE', `memories: ${bytes} bytes of content are more than the limit of ${MAX_BATCH_BYTES}. Use several calls.`, { details: { field: 'memories', bytes, limit: MAX_BATCH_BYTES } })

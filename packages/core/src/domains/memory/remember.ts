@@ -5,6 +5,7 @@ import { CairnError } from '../../errors/index.ts'
 import { isUuid } from '../../checks/index.ts'
 import { resolveAgentId } from '../agents/index.ts'
 import type { DomainContext } from '../domain-context.ts'
+import { UNSUPERSEDE } from './change-queries.ts'
 import { type CheckedNewMemory, identityOf } from './input.ts'
 import { explainRefusal, oneStatement } from './memory-context.ts'
 import { DELETE_MEMORIES, INSERT_MEMORIES, LOCK_KNOWN, MENTION_AGAIN } from './memory-queries.ts'
@@ -103,6 +104,8 @@ async function meetKnown(context: DomainContext, session: Session, rows: readonl
   }
   const again = live.filter(({ key }) => key === null)
   if (again.length === 0) return
+  const superseded = again.filter(({ isArchived }) => isArchived).map(({ id }) => id)
+  if (superseded.length > 0) await session.query(UNSUPERSEDE, [tenant, superseded])
   const { rows: mentioned } = await session.query<{ id: string; version: number }>(MENTION_AGAIN, [tenant, again.map(({ id }) => id)])
   for (const { id, version } of mentioned) {
     const { identity } = again.find((each) => each.id === id) as Known

@@ -4,7 +4,7 @@ import { check, checkUuid } from '../../checks/index.ts'
 import { CairnError } from '../../errors/index.ts'
 import { type Page, type PageOptions, decodeCursor, pageLimit, toPage } from '../../paging/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { oneStatement, requireMemory } from './memory-context.ts'
+import { memoryNotFound, oneStatement, requireMemory } from './memory-context.ts'
 import type { GivenRetentionPolicy, MemoryRetentionPolicy } from '../../options/index.ts'
 import { retentionPolicy } from './retention-policy.ts'
 import { BEGIN_REPORT, COMPLETE_REPORT, DECIDE, DECIDE_AND_COUNT, DECIDE_AND_DO, LIST_DECISIONS, LIST_REPORTS, PRUNE_REPORTS } from './retention-queries.ts'
@@ -81,7 +81,8 @@ export class MemoryRetentionService {
     const session = oneStatement(this.#context)
     const { id } = await requireMemory(this.#context, session, memory)
     const { rows } = await session.query<RetentionDecision>(DECIDE, [this.#context.identity.tenant, null, 1, json, id])
-    return rows[0] as RetentionDecision
+    if (rows[0] === undefined) throw memoryNotFound(memory)
+    return rows[0]
   }
 
   /** Newest first. INVALID_CURSOR. */

@@ -68,7 +68,7 @@ describe.each(cairnTargets)('memory ($name)', (target) => {
     expect(twice[2]?.id).toBe(twice[0]?.id)
     await refusal(memory.rememberMany([{ content: 'new' }, { content: 'y', parentId: '6f1c3f3e-8a39-4c9e-9a40-0a2b6f6f0aff' }, { content: 'z', parentId: '6f1c3f3e-8a39-4c9e-9a40-0a2b6f6f0aff' }]), 'NOT_FOUND')
     await refusal(memory.rememberMany([{ content: 'new', key: 'a' }, { content: 'other', key: 'a' }]), 'DUPLICATE_KEY')
-    await refusal(memory.rememberMany([{ content: 'new' }, { content: '' }]), 'INVALID_ARGUMENT')
+    expect((await refusal(memory.rememberMany([{ content: 'new' }, { content: '' }]), 'INVALID_ARGUMENT')).details).toMatchObject({ field: 'memories.1.content' })
     expect((await memory.list()).items.map(({ content }) => content)).not.toContain('new')
     expect(await memory.rememberMany([])).toEqual([])
   })
@@ -226,7 +226,8 @@ describe.each(cairnTargets)('memory ($name)', (target) => {
     const { id } = await memory.remember({ content: 'useful', relevance: 0.8, occurredAt: ago(90) })
     expect(await memory.reinforce([id])).toBe(1)
     expect((await memory.get(id)).currentRelevance).toBeCloseTo(0.8, 3)
-    expect(await memory.get(id)).toMatchObject({ version: 1, relevance: 0.8 })
+    const { createdAt, ...useful } = await memory.get(id)
+    expect(useful).toMatchObject({ version: 1, relevance: 0.8, updatedAt: createdAt })
   })
 
   it('really forgets: no row of any table is left of a user', async () => {
@@ -271,7 +272,6 @@ describe.each(cairnTargets)('memory ($name)', (target) => {
   })
 
   // proves S3-16-02
-  // proves S3-R-020
   it('sums up the memories of each user', async () => {
     const { memory, identity } = fresh()
     await memory.rememberMany([{ content: 'a', userId: 'u1', importance: 0.2, context: 'x' }, { content: 'b', userId: 'u1', importance: 0.4, retentionPriority: 'permanent' }, { content: 'c', userId: 'u2' }, { content: 'shared' }])
@@ -283,5 +283,11 @@ describe.each(cairnTargets)('memory ($name)', (target) => {
     expect(await memory.userSummary('nobody')).toBeUndefined()
     const { rows } = await opened.cairn.engines.sql.query(opened.cairn.as({ tenant: uniqueName('other') }).identity, `SELECT user_id FROM memory.user_memory_summary WHERE tenant_id = $1`, [identity.tenant])
     expect(rows).toEqual([])
+  })
+
+  // proves S3-15-01
+  it('finds what a user remembers in a context, newest first, by an index', async () => {
+    const { rows } = await opened.cairn.engines.sql.query<{ definition: string }>(MAINTENANCE, `SELECT indexdef AS definition FROM pg_indexes WHERE indexname = 'conversation_memory_user_context_time'`)
+    expect(rows[0]?.definition).toContain('(tenant_id, user_id, context, occurred_at DESC)')
   })
 })

@@ -50,6 +50,7 @@ describe.each(cairnTargets)('memory over time ($name)', (target) => {
     await memory.forget(old.id)
     const back = await memory.remember({ content: 'anna lives in rome', userId: 'anna' }, { conflicts: 'link' })
     expect([back.isNew, back.conflicts?.map(({ supersededId }) => supersededId)]).toEqual([false, [null]])
+    expect((await memory.related(back.id, { relation: 'supersedes' })).items).toEqual([])
     expect((await memory.related(back.id, { relation: 'contradicts' })).items).toHaveLength(1)
   })
 

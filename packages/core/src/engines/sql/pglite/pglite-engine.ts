@@ -26,7 +26,7 @@ export interface PgliteOptions {
   readonly log?: Logger
   /** Told what takes long at the first start, in a few words. */
   readonly onProgress?: (what: string) => void
-  /** Extensions of PGlite's contrib to load. @default ['pg_trgm'] */
+  /** Extensions to load: `vector` and those of PGlite's contrib. @default ['pg_trgm', 'vector'] */
   readonly extensions?: readonly string[]
   /** A start that takes longer is given up with DATA_DIR_CORRUPT. @default 60000 */
   readonly startTimeoutMs?: number
@@ -297,7 +297,7 @@ export class PgliteEngine implements SqlEngine {
   }
 
   async #startHost(dataDir: string): Promise<PgliteHost> {
-    const host = new PgliteHost({ dataDir, extensions: this.#options.extensions ?? ['pg_trgm'] })
+    const host = new PgliteHost({ dataDir, extensions: this.#options.extensions ?? ['pg_trgm', 'vector'] })
     const limit = this.#options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {

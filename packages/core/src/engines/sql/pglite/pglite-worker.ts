@@ -9,7 +9,7 @@ import { PGlite, type Extension } from '@electric-sql/pglite'
 export interface WorkerInput {
   /** A folder, or `memory://`. */
   readonly dataDir: string
-  /** Names of PGlite's contrib extensions, e.g. `pg_trgm`. */
+  /** Names of extensions: `vector`, or one of PGlite's contrib, e.g. `pg_trgm`. */
   readonly extensions: readonly string[]
 }
 
@@ -25,6 +25,9 @@ export type WorkerReply =
 interface Backend {
   _PostgresMainLoopOnce: () => void
 }
+
+/** Extensions that come in a package of their own. */
+const PACKAGES: Readonly<Record<string, string>> = { vector: '@electric-sql/pglite-pgvector' }
 
 const port = parentPort
 if (port === null) throw new Error('pglite-worker runs only as a worker thread')
@@ -80,7 +83,7 @@ function endOnPanic(database: PGlite): void {
 async function loadExtensions(names: readonly string[]): Promise<Record<string, Extension>> {
   const loaded: Record<string, Extension> = {}
   for (const name of names) {
-    const found = (await import(`@electric-sql/pglite/contrib/${name}`)) as Record<string, Extension>
+    const found = (await import(PACKAGES[name] ?? `@electric-sql/pglite/contrib/${name}`)) as Record<string, Extension>
     const extension = found[name]
     if (extension === undefined) throw new Error(`PGlite has no extension ${name}`)
     loaded[name] = extension

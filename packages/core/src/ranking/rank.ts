@@ -1,0 +1,51 @@
+import * as z from 'zod'
+import { check } from '../checks/index.ts'
+import { diversify } from './diversify.ts'
+import { measure } from './measures/index.ts'
+import { contributionsOf, scoreOf } from './model/trees.ts'
+import { FULL_WEIGHTS } from './model/weights-full.ts'
+import { TEXT_WEIGHTS } from './model/weights-text.ts'
+import { questionTerms, termsOf } from './text/analyse.ts'
+import type { RankedCandidate, RankingCandidate, RankingContribution, RankingCorpus, RankingOptions, RankingQuestion } from './types.ts'
+
+const OPTIONS = z.strictObject({ limit: z.number().int().min(0).optional(), diversity: z.number().min(0).max(1).optional() })
+
+/**
+ * The candidates in the order in which they answer the question, best first; ties in the order given.
+ *
+ * Two tables of weights: one for candidates of which any has a `similarity`, one for text alone. Both were fitted to
+ * conversations in English between two people (docs/reference/ranking.md); other texts are ranked by the same measures.
+ *
+ * Reads no clock, calls nothing and keeps nothing but stems: the same input gives the same order. Never throws on any text;
+ * INVALID_ARGUMENT for a `limit` that is not a whole number from 0, or a `diversity` outside 0 to 1.
+ * Cost: linear in the candidates and their length; 17 ms for 300 turns of a conversation on one core of a busy machine.
+ */
+export function rank(
+  question: RankingQuestion,
+  candidates: readonly RankingCandidate[],
+  corpus: RankingCorpus = {},
+  options: RankingOptions = {},
+): RankedCandidate[] {
+  const { limit = candidates.length, diversity = 0 } = check(OPTIONS, options)
+  const columns = measure(question, candidates, corpus)
+  const model = candidates.some(({ similarity }) => similarity != null && Number.isFinite(similarity)) ? FULL_WEIGHTS : TEXT_WEIGHTS
+  const values = model.measures.map((name) => columns.get(name) as Float64Array)
+  const valueOf = (index: number) => (number: number): number => values[number]?.[index] ?? 0
+  const scores = candidates.map((_, index) => scoreOf(model, valueOf(index)))
+  const order = scores.map((_, index) => index).toSorted((a, b) => (scores[b] as number) - (scores[a] as number))
+  const chosen = diversity === 0
+    ? order.slice(0, limit).map((index) => ({ index, likeness: 0, penalty: 0 }))
+    : diversify(order, scores, candidates.map(({ text }) => new Set(termsOf(text))), limit, diversity)
+  const terms = questionTerms(question.text).map(({ term }) => term)
+  return chosen.map(({ index, likeness, penalty }) => {
+    const { base, byMeasure } = contributionsOf(model, valueOf(index))
+    const contributions = [
+      ...model.measures.map((feature, number): RankingContribution => ({ feature, value: valueOf(index)(number), contribution: byMeasure[number] as number })),
+      { feature: 'base', value: 1, contribution: base },
+      { feature: 'diversity', value: likeness, contribution: -penalty },
+    ].filter(({ contribution }) => contribution !== 0).toSorted((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution))
+    const candidate = candidates[index] as RankingCandidate
+    const own = new Set(termsOf(candidate.text))
+    return { id: candidate.id, score: (scores[index] as number) - penalty, explanation: { contributions, matched: terms.filter((term) => own.has(term)) } }
+  })
+}
