@@ -1260,6 +1260,33 @@ export interface MemoryConversationMemory {
   created_at: Generated<Date>
   updated_at: Generated<Date>
   search: GeneratedAlways<string>
+  vector_hash: GeneratedAlways<Uint8Array>
+}
+
+export interface MemoryEmbeddingModels {
+  model: string
+  dimensions: number
+  queued_up_to: string | null
+  complete: Generated<boolean>
+  first_used_at: Generated<Date>
+}
+
+export interface MemoryEmbeddingQueue {
+  tenant_id: Generated<string>
+  memory_id: string
+  attempts: Generated<number>
+  last_error: string | null
+  not_before: Generated<Date>
+  queued_at: Generated<Date>
+}
+
+export interface MemoryEmbeddings {
+  tenant_id: Generated<string>
+  model: string
+  dimensions: number
+  content_hash: Uint8Array
+  embedding: number[]
+  created_at: Generated<Date>
 }
 
 export interface MemoryMemoryLinks {
@@ -1315,6 +1342,19 @@ export interface MemoryRetentionReports {
   started_by: string | null
   started_at: Generated<Date>
   completed_at: Date | null
+}
+
+export interface MemoryTermStatistics {
+  tenant_id: Generated<string>
+  lexeme: string
+  memories: number
+}
+
+export interface MemoryTextStatistics {
+  tenant_id: Generated<string>
+  memories: number
+  average_words: number
+  computed_at: Generated<Date>
 }
 
 export interface MemoryUserMemorySummary {
@@ -2112,10 +2152,15 @@ export interface Database {
   'memory.block_versions': MemoryBlockVersions
   'memory.blocks': MemoryBlocks
   'memory.conversation_memory': MemoryConversationMemory
+  'memory.embedding_models': MemoryEmbeddingModels
+  'memory.embedding_queue': MemoryEmbeddingQueue
+  'memory.embeddings': MemoryEmbeddings
   'memory.memory_links': MemoryMemoryLinks
   'memory.memory_versions': MemoryMemoryVersions
   'memory.retention_decisions': MemoryRetentionDecisions
   'memory.retention_reports': MemoryRetentionReports
+  'memory.term_statistics': MemoryTermStatistics
+  'memory.text_statistics': MemoryTextStatistics
   'memory.user_memory_summary': MemoryUserMemorySummary
   'messages.channels': MessagesChannels
   'messages.dead_letters': MessagesDeadLetters

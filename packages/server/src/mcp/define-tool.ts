@@ -1,0 +1,64 @@
+import { ERROR_CODES, type CairnError } from '@cairn/core'
+import type { CallToolResult, McpServer } from '@modelcontextprotocol/server'
+import type { z } from 'zod'
+import { toCairnError } from '../http/problem.ts'
+
+/** What a tool does to the data, for clients that ask before they call. None of the tools reaches beyond Cairn. */
+export const EFFECTS = {
+  reads: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  adds: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+  /** Adds what is not there yet: the same call again changes nothing. */
+  addsOnce: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  overwrites: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+  deletes: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+} as const
+
+export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodObject> {
+  readonly name: string
+  readonly title?: string
+  readonly description: string
+  readonly input: Input
+  readonly output: Output
+  readonly effect: (typeof EFFECTS)[keyof typeof EFFECTS]
+  readonly run: (given: z.output<Input>) => Promise<ToolAnswer>
+  /** How an error is worded. @default its code, message and remedy */
+  readonly explain?: (error: CairnError) => string
+}
+
+export interface ToolAnswer {
+  readonly structured: Record<string, unknown>
+  /** @default `structured` as JSON */
+  readonly text?: string
+}
+
+/**
+ * Adds a tool to a server. What Cairn refuses is a result with `isError` that the model can read and mend; its code, whether to try again, and
+ * the details are also in `_meta['cairn/error']`. What has no code of its own is told without its text, and `report` gets the cause.
+ */
+export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(server: McpServer, tool: ToolDefinition<Input, Output>, report: (error: CairnError) => void): void {
+  const { name, title, description, input, output, effect, run, explain = explained } = tool
+  const call = async (given: unknown): Promise<CallToolResult> => {
+    try {
+      const { structured, text } = await run(given as z.output<Input>)
+      return { content: [{ type: 'text', text: text ?? JSON.stringify(structured) }], structuredContent: structured }
+    } catch (thrown) {
+      const error = toCairnError(thrown)
+      if (ERROR_CODES[error.code].status >= 500) report(error)
+      return { content: [{ type: 'text', text: explain(error) }], isError: true, _meta: { 'cairn/error': { code: error.code, retryable: error.retryable, details: jsonOnly(error.details) } } }
+    }
+  }
+  server.registerTool<z.ZodObject, z.ZodObject>(name, { ...(title === undefined ? {} : { title }), description, inputSchema: input, outputSchema: output, annotations: effect }, call)
+}
+
+function explained(error: CairnError): string {
+  return `${error.code}: ${error.message}\n${ERROR_CODES[error.code].remedy}`
+}
+
+/** Details may hold what JSON cannot (a bigint). */
+function jsonOnly(details: CairnError['details']): Record<string, unknown> {
+  try {
+    return JSON.parse(JSON.stringify(details)) as Record<string, unknown>
+  } catch {
+    return {}
+  }
+}
