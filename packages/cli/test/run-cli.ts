@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -51,12 +51,18 @@ export class CliSandbox {
     return dataDir
   }
 
-  spawn(args: readonly string[], env: NodeJS.ProcessEnv = {}): RunningCli {
+  read(name: string): Promise<string> {
+    return readFile(this.path(name), 'utf8')
+  }
+
+  /** With `input`, that is all it gets on stdin. */
+  spawn(args: readonly string[], env: NodeJS.ProcessEnv = {}, input?: string): RunningCli {
     const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', BIN, ...args], {
       cwd: this.root,
       env: { ...cleanEnvironment(), ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     })
+    child.stdin.on('error', () => undefined).end(input ?? '')
     this.#children.add(child)
     const output = { stdout: '', stderr: '' }
     const watchers = new Set<() => void>()

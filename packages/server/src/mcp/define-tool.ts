@@ -2,6 +2,7 @@ import { ERROR_CODES, type CairnError } from '@cairn/core'
 import type { CallToolResult, McpServer } from '@modelcontextprotocol/server'
 import type { z } from 'zod'
 import { toCairnError } from '../http/problem.ts'
+import { lean } from './lean-schema.ts'
 
 /** What a tool does to the data, for clients that ask before they call. None of the tools reaches beyond Cairn. */
 export const EFFECTS = {
@@ -47,7 +48,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
       return { content: [{ type: 'text', text: explain(error) }], isError: true, _meta: { 'cairn/error': { code: error.code, retryable: error.retryable, details: jsonOnly(error.details) } } }
     }
   }
-  server.registerTool<z.ZodObject, z.ZodObject>(name, { ...(title === undefined ? {} : { title }), description, inputSchema: input, outputSchema: output, annotations: effect }, call)
+  server.registerTool(name, { ...(title === undefined ? {} : { title }), description, inputSchema: lean<z.ZodObject>(input), outputSchema: lean<z.ZodObject>(output), annotations: effect }, call)
 }
 
 function explained(error: CairnError): string {
