@@ -13,7 +13,13 @@ beforeAll(async () => {
 })
 afterAll(() => sandbox?.dispose())
 
-const connect = (era: Era, ...args: string[]) => connectStdio(era, process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', BIN, 'mcp', '--data-dir', dataDir, ...args], { cwd: sandbox.root })
+interface Answer {
+  readonly id: unknown
+  readonly error?: { readonly code: number; readonly message: string }
+  readonly result?: { readonly structuredContent: Record<string, unknown> }
+}
+
+const connect = (era: Era, ...args: string[]) => connectStdio(era, process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', BIN, 'mcp', '--data-dir', dataDir, ...args], { cwd: sandbox.root, env: { CAIRN_EMBEDDER: 'none' } })
 const names = (structured: Record<string, unknown>) => (structured['entities'] as { name: string }[]).map(({ name }) => name).sort()
 
 test('two clients, each with a process of its own on one data directory, lose nothing; when the first ends, the second goes on', async () => {
@@ -38,17 +44,22 @@ test('two clients, each with a process of its own on one data directory, lose no
   expect(names((await callTool(second.client, 'read_graph')).structured)).toEqual(['later', ...all])
   expect(JSON.parse(await sandbox.read('data/server.json'))).toMatchObject({ pid: second.pid() })
 
-  // Another tenant, through the process that has it open now; and lines that are no messages.
-  const other = sandbox.spawn(['mcp', '--data-dir', dataDir, '--tenant', 'other', '--tools', 'graph'], {}, [
-    '{"jsonrpc": "2.0", ', '[]', '{"jsonrpc":"2.0","id":1,"method":"tools/burn"}', JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name: 'read_graph', arguments: {} } }),
+  // Another tenant works through the process that has it open now.
+  const readGraph = JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name: 'read_graph', arguments: {} } })
+  const other = await sandbox.spawn(['mcp', '--data-dir', dataDir, '--tenant', 'other', '--tools', 'graph'], {}, `${readGraph}\n`).done
+  expect((JSON.parse(other.stdout) as Answer).result?.structuredContent).toEqual({ entities: [], relations: [] })
+
+  // That one is killed; what it acknowledged is there for the next, which also gets lines that are no messages.
+  process.kill(second.pid() ?? 0, 'SIGKILL')
+  const { code, stdout } = await sandbox.spawn(['mcp', '--data-dir', dataDir, '--tools', 'graph'], {}, [
+    '{"jsonrpc": "2.0", ', '[]', '{"jsonrpc":"2.0","id":1,"method":"tools/burn"}', readGraph,
     JSON.stringify({ jsonrpc: '2.0', id: 3, method: 'tools/call', params: { name: 'search_nodes', arguments: { query: 'x'.repeat(10_000_000) } } }), 'x'.repeat(17_000_000), '',
-  ].join('\n'))
-  const { code, stdout } = await other.done
-  const answers = stdout.trim().split('\n').map((line) => JSON.parse(line) as { id: unknown; error?: { code: number; message: string }; result?: { structuredContent: unknown } })
+  ].join('\n')).done
+  const answers = stdout.trim().split('\n').map((line) => JSON.parse(line) as Answer)
   expect(code).toBe(0)
   expect(answers.filter(({ id }) => id === null).map(({ error }) => error?.code).sort()).toEqual([-32600, -32700, -32700])
   expect(answers.find(({ id }) => id === 1)?.error?.code).toBe(-32601)
-  expect(answers.find(({ id }) => id === 2)?.result?.structuredContent).toEqual({ entities: [], relations: [] })
+  expect(names(answers.find(({ id }) => id === 2)?.result?.structuredContent ?? {})).toEqual(['later', ...all])
   expect(answers.find(({ id }) => id === 3)?.error?.message).toMatch(/^PAYLOAD_TOO_LARGE/)
   await second.client.close()
 }, 120_000)
