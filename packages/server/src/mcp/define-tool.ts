@@ -1,4 +1,4 @@
-import { ERROR_CODES, type CairnError } from '@cairn/core'
+import { type Cairn, type CairnError, ERROR_CODES } from '@cairn/core'
 import type { CallToolResult, McpServer } from '@modelcontextprotocol/server'
 import type { z } from 'zod'
 import { toCairnError } from '../http/problem.ts'
@@ -21,7 +21,7 @@ export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodO
   readonly input: Input
   readonly output: Output
   readonly effect: (typeof EFFECTS)[keyof typeof EFFECTS]
-  readonly run: (given: z.output<Input>) => Promise<ToolAnswer>
+  readonly run: (given: z.output<Input>, cairn: Cairn) => Promise<ToolAnswer>
   /** How an error is worded. @default its code, message and remedy */
   readonly explain?: (error: CairnError) => string
 }
@@ -32,23 +32,28 @@ export interface ToolAnswer {
   readonly text?: string
 }
 
+/** Adds a tool to a server, which calls the services given. `report` gets what is the server's own fault. */
+export type Tool = (server: McpServer, cairn: Cairn, report: (error: CairnError) => void) => void
+
 /**
- * Adds a tool to a server. What Cairn refuses is a result with `isError` that the model can read and mend; its code, whether to try again, and
- * the details are also in `_meta['cairn/error']`. What has no code of its own is told without its text, and `report` gets the cause.
+ * What Cairn refuses is a result with `isError` that the model can read and mend; its code, whether to try again, and the details are also in
+ * `_meta['cairn/error']`. What has no code of its own is told without its text. Defined once in a process: a schema is costly until it was used.
  */
-export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(server: McpServer, tool: ToolDefinition<Input, Output>, report: (error: CairnError) => void): void {
-  const { name, title, description, input, output, effect, run, explain = explained } = tool
-  const call = async (given: unknown): Promise<CallToolResult> => {
-    try {
-      const { structured, text } = await run(given as z.output<Input>)
-      return { content: [{ type: 'text', text: text ?? JSON.stringify(structured) }], structuredContent: structured }
-    } catch (thrown) {
-      const error = toCairnError(thrown)
-      if (ERROR_CODES[error.code].status >= 500) report(error)
-      return { content: [{ type: 'text', text: explain(error) }], isError: true, _meta: { 'cairn/error': { code: error.code, retryable: error.retryable, details: jsonOnly(error.details) } } }
-    }
+export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(definition: ToolDefinition<Input, Output>): Tool {
+  const { name, title, description, effect, run, explain = explained } = definition
+  const config = { ...(title === undefined ? {} : { title }), description, inputSchema: lean<z.ZodObject>(definition.input), outputSchema: lean<z.ZodObject>(definition.output), annotations: effect }
+  return (server, cairn, report) => {
+    server.registerTool(name, config, async (given): Promise<CallToolResult> => {
+      try {
+        const { structured, text } = await run(given as z.output<Input>, cairn)
+        return { content: [{ type: 'text', text: text ?? JSON.stringify(structured) }], structuredContent: structured }
+      } catch (thrown) {
+        const error = toCairnError(thrown)
+        if (ERROR_CODES[error.code].status >= 500) report(error)
+        return { content: [{ type: 'text', text: explain(error) }], isError: true, _meta: { 'cairn/error': { code: error.code, retryable: error.retryable, details: jsonOnly(error.details) } } }
+      }
+    })
   }
-  server.registerTool(name, { ...(title === undefined ? {} : { title }), description, inputSchema: lean<z.ZodObject>(input), outputSchema: lean<z.ZodObject>(output), annotations: effect }, call)
 }
 
 function explained(error: CairnError): string {

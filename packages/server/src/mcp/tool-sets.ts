@@ -2,7 +2,7 @@ import type { Cairn, CairnError } from '@cairn/core'
 import { McpServer } from '@modelcontextprotocol/server'
 import type { z } from 'zod'
 import { VERSION } from '../http/version.ts'
-import { type ToolDefinition, defineTool } from './define-tool.ts'
+import { type Tool, type ToolDefinition, defineTool } from './define-tool.ts'
 import { agentTools } from './tools/agents.ts'
 import { conversationTools } from './tools/conversations.ts'
 import { graphResource, graphTools } from './tools/graph.ts'
@@ -20,20 +20,21 @@ export type AddTool = <Input extends z.ZodObject, Output extends z.ZodObject>(to
 const INSTRUCTIONS =
   'Durable memory. Search before you answer from memory (memory_search for what was said or happened, knowledge_search for facts), add what is worth keeping. Lists come a page at a time: give nextCursor back as cursor. An error names its code and what to do.'
 
-/** A server for the services of one tenant, for one connection or one request. It is made anew each time, holds nothing, and costs about a millisecond. */
+const TOOLS: Readonly<Record<ToolSet, readonly Tool[]>> = {
+  cairn: toolsOf(memoryTools, memoryBlockTools, knowledgeTools, agentTools, stateTools, conversationTools),
+  graph: toolsOf(graphTools),
+}
+
+/** A server for the services of one tenant, for one request. It is made anew each time, holds nothing, and costs less than a millisecond. */
 export function makeMcpServer(cairn: Cairn, toolSet: ToolSet, report: (error: CairnError) => void): McpServer {
   const server = new McpServer({ name: toolSet === 'graph' ? 'cairn-graph' : 'cairn', version: VERSION }, { capabilities: { tools: { listChanged: false } }, ...(toolSet === 'graph' ? {} : { instructions: INSTRUCTIONS }) })
-  const add: AddTool = (tool) => defineTool(server, tool, report)
-  if (toolSet === 'graph') {
-    graphTools(add, cairn)
-    graphResource(server, cairn)
-    return server
-  }
-  memoryTools(add, cairn)
-  memoryBlockTools(add, cairn)
-  knowledgeTools(add, cairn)
-  agentTools(add, cairn)
-  stateTools(add, cairn)
-  conversationTools(add, cairn)
+  for (const tool of TOOLS[toolSet]) tool(server, cairn, report)
+  if (toolSet === 'graph') graphResource(server, cairn)
   return server
+}
+
+function toolsOf(...rooms: readonly ((add: AddTool) => void)[]): Tool[] {
+  const tools: Tool[] = []
+  for (const room of rooms) room((definition) => tools.push(defineTool(definition)))
+  return tools
 }

@@ -26,12 +26,11 @@ const done = (message: string) => ({ structured: { success: true, message }, tex
  * The nine tools of the Model Context Protocol's reference memory server: its names, titles, descriptions, schemas, annotations and results, so that
  * its users change nothing but the command. What they write is knowledge like any other, in the space `default`.
  */
-export function graphTools(add: AddTool, cairn: Cairn): void {
-  const { graph } = cairn.knowledge
+export function graphTools(add: AddTool): void {
   add({
     name: 'create_entities', title: 'Create Entities', description: 'Create multiple new entities in the knowledge graph', effect: EFFECTS.adds, explain,
     input: z.object({ entities: z.array(Entity) }), output: z.object({ entities: z.array(Entity) }),
-    async run(given) {
+    async run(given, { knowledge: { graph } }) {
       const entities = await graph.createEntities(given.entities)
       return said({ entities }, entities)
     },
@@ -40,7 +39,7 @@ export function graphTools(add: AddTool, cairn: Cairn): void {
     name: 'create_relations', title: 'Create Relations', effect: EFFECTS.adds, explain,
     description: 'Create multiple new relations between entities in the knowledge graph. Relations should be in active voice',
     input: z.object({ relations: z.array(Relation) }), output: z.object({ relations: z.array(Relation) }),
-    async run(given) {
+    async run(given, { knowledge: { graph } }) {
       const relations = await graph.createRelations(given.relations)
       return said({ relations }, relations)
     },
@@ -54,7 +53,7 @@ export function graphTools(add: AddTool, cairn: Cairn): void {
       })),
     }),
     output: z.object({ results: z.array(z.object({ entityName: z.string(), addedObservations: z.array(z.string()) })) }),
-    async run(given) {
+    async run(given, { knowledge: { graph } }) {
       const results = await graph.addObservations(given.observations)
       return said({ results }, results)
     },
@@ -62,7 +61,7 @@ export function graphTools(add: AddTool, cairn: Cairn): void {
   add({
     name: 'delete_entities', title: 'Delete Entities', description: 'Delete multiple entities and their associated relations from the knowledge graph', effect: EFFECTS.deletes, explain,
     input: z.object({ entityNames: z.array(z.string()).describe('An array of entity names to delete') }), output: Done,
-    async run(given) {
+    async run(given, { knowledge: { graph } }) {
       await graph.deleteEntities(given.entityNames)
       return done('Entities deleted successfully')
     },
@@ -76,7 +75,7 @@ export function graphTools(add: AddTool, cairn: Cairn): void {
       })),
     }),
     output: Done,
-    async run(given) {
+    async run(given, { knowledge: { graph } }) {
       await graph.deleteObservations(given.deletions)
       return done('Observations deleted successfully')
     },
@@ -84,7 +83,7 @@ export function graphTools(add: AddTool, cairn: Cairn): void {
   add({
     name: 'delete_relations', title: 'Delete Relations', description: 'Delete multiple relations from the knowledge graph', effect: EFFECTS.deletes, explain,
     input: z.object({ relations: z.array(Relation).describe('An array of relations to delete') }), output: Done,
-    async run(given) {
+    async run(given, { knowledge: { graph } }) {
       await graph.deleteRelations(given.relations)
       return done('Relations deleted successfully')
     },
@@ -92,7 +91,7 @@ export function graphTools(add: AddTool, cairn: Cairn): void {
   add({
     name: 'read_graph', title: 'Read Graph', description: 'Read the entire knowledge graph', effect: EFFECTS.reads, explain,
     input: z.object({}), output: Graph,
-    async run() {
+    async run(_given, { knowledge: { graph } }) {
       const all = await graph.readGraph()
       return said({ ...all }, all)
     },
@@ -100,7 +99,7 @@ export function graphTools(add: AddTool, cairn: Cairn): void {
   add({
     name: 'search_nodes', title: 'Search Nodes', description: 'Search for nodes in the knowledge graph based on a query', effect: EFFECTS.reads, explain,
     input: z.object({ query: z.string().describe('The search query to match against entity names, types, and observation content') }), output: Graph,
-    async run(given) {
+    async run(given, { knowledge: { graph } }) {
       const found = await graph.searchNodes(given.query)
       return said({ ...found }, found)
     },
@@ -108,7 +107,7 @@ export function graphTools(add: AddTool, cairn: Cairn): void {
   add({
     name: 'open_nodes', title: 'Open Nodes', description: 'Open specific nodes in the knowledge graph by their names', effect: EFFECTS.reads, explain,
     input: z.object({ names: z.array(z.string()).describe('An array of entity names to retrieve') }), output: Graph,
-    async run(given) {
+    async run(given, { knowledge: { graph } }) {
       const found = await graph.openNodes(given.names)
       return said({ ...found }, found)
     },
