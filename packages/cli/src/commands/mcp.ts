@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { CairnError } from '@cairn/core'
+import { CairnError, DEFAULT_TENANT } from '@cairn/core'
 import { type EngineFlags, optionsFromFlags, withEngineFlags } from '../engine-flags.ts'
 import { EXIT } from '../exit-codes.ts'
 import { onStopSignal } from '../graceful-stop.ts'
@@ -42,9 +42,11 @@ async function serveStdio(flags: McpFlags): Promise<number> {
   const cairn = { ...optionsFromFlags(flags), actor: { kind: 'service', id: 'mcp' } as const }
   const { dataDir, postgres, nats, tenant } = resolveOptions(cairn)
   const server = flags.server ?? (given === undefined ? process.env['CAIRN_SERVER'] : undefined)
+  // As with every command: a server that is named shows its own tenant, unless one is chosen.
+  const isItsOwn = server !== undefined && flags.tenant === undefined && tenant === DEFAULT_TENANT
   const bridge = new StdioBridge({
     path: MCP_PATHS[flags.tools],
-    headers: { 'x-cairn-tenant': tenant, 'x-cairn-actor': 'service:mcp' },
+    headers: { ...(isItsOwn ? {} : { 'x-cairn-tenant': tenant }), 'x-cairn-actor': 'service:mcp' },
     find: async () => {
       const backend = await findBackend({ server, cairn, dataDir, embedded: postgres === undefined || nats === undefined, logger })
       logger.info({ tools: flags.tools, tenant }, `mcp: works on ${backend.place}`)

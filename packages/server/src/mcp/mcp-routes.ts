@@ -25,8 +25,36 @@ export function mcpRoutes(app: App, { cairn, logger, closing, maxBodyBytes }: Mc
       maxRequestBodySize: maxBodyBytes,
       onerror: (error) => logger.debug({ err: error, toolSet }, `mcp: ${error.message}`),
     })
-    closing.addEventListener('abort', () => void handler.close().catch(report), { once: true })
-    app.on(['GET', 'POST', 'DELETE'], path, (c) => answer(handler, c))
+    const endStreams = (): void => void handler.close().catch(report)
+    const calls = new RunningCalls(closing, endStreams)
+    app.on(['GET', 'POST', 'DELETE'], path, (c) => (c.req.header('mcp-method') === 'subscriptions/listen' ? answer(handler, c) : calls.run(() => answer(handler, c))))
+  }
+}
+
+/** Calls `endStreams` once it is closing and the last call is answered: ending them ends calls as well. */
+class RunningCalls {
+  #running = 0
+  readonly #closing: AbortSignal
+  readonly #endStreams: () => void
+
+  constructor(closing: AbortSignal, endStreams: () => void) {
+    this.#closing = closing
+    this.#endStreams = endStreams
+    closing.addEventListener('abort', () => this.#look(), { once: true })
+  }
+
+  async run(call: () => Promise<Response>): Promise<Response> {
+    this.#running++
+    try {
+      return await call()
+    } finally {
+      this.#running--
+      this.#look()
+    }
+  }
+
+  #look(): void {
+    if (this.#closing.aborted && this.#running === 0) this.#endStreams()
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Client } from '@modelcontextprotocol/client'
 import { encode } from 'gpt-tokenizer'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type RunningServer, serve } from '../../src/index.ts'
+import { type RunningServer, createApp, serve } from '../../src/index.ts'
 import { type TestCairn, openTestCairn } from '../harness.ts'
 import { ERAS, callTool, connectHttp } from './clients.ts'
 
@@ -228,5 +228,34 @@ describe('malformed calls', () => {
     expect((await fetch(`${server.url}/mcp`, { method: 'DELETE' })).status).toBe(405)
     expect((await fetch(`${server.url}/mcp/graph`, { method: 'PUT' })).status).toBe(405)
     expect((await fetch(`${server.url}/mcp/other`, { method: 'POST' })).status).toBe(404)
+  })
+})
+
+describe('while the server stops', () => {
+  test('a call that runs is answered, and a stream that waits for changes ends', async () => {
+    const stopping = await serve(opened.cairn, { port: 0, closeTimeoutMs: 60_000 })
+    const client = await connectHttp(`${stopping.url}/mcp`, 'modern')
+    open.push(client)
+    const subscription = await client.listen({ toolsListChanged: true })
+    await stopping.close()
+    expect(await subscription.closed).toBeDefined()
+
+    const closing = new AbortController()
+    const app = createApp(opened.cairn, { closing: closing.signal })
+    const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'memory_list', arguments: {}, _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' }, 'io.modelcontextprotocol/clientCapabilities': {} } } }
+    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'memory_list' }
+    let answered: Response | undefined
+    await opened.cairn.engines.sql.transaction(opened.cairn.identity, async (session) => {
+      await session.query('SELECT 1')
+      // The one connection is taken: the call waits for it.
+      const call = Promise.resolve(app.request('/mcp', { method: 'POST', headers, body: JSON.stringify(body) })).then((response) => (answered = response))
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+      closing.abort()
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+      expect(answered).toBeUndefined()
+      void call
+    })
+    await expect.poll(() => answered).toBeDefined()
+    expect(await answered?.json()).toMatchObject({ id: 1, result: { structuredContent: { items: [] } } })
   })
 })
