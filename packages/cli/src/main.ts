@@ -10,6 +10,7 @@ interface Entry {
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
   start: { summary: 'Start Cairn and serve it over HTTP', load: async () => (await import('./commands/start.ts')).registerStartCommand },
+  mcp: { summary: 'Serve the Model Context Protocol on stdin and stdout', load: async () => (await import('./commands/mcp.ts')).registerMcpCommand },
   doctor: { summary: 'Check the set-up and say how to mend it', load: async () => (await import('./commands/doctor.ts')).registerDoctorCommand },
   import: { summary: 'Import conversations, and what LangGraph keeps', load: async () => (await import('./commands/import.ts')).registerImportCommands },
   migrate: { summary: "Bring the database's schema up to date, take it back, and check it", load: async () => (await import('./commands/migrate.ts')).registerMigrateCommands },

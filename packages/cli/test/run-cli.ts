@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -51,12 +51,18 @@ export class CliSandbox {
     return dataDir
   }
 
-  spawn(args: readonly string[], env: NodeJS.ProcessEnv = {}): RunningCli {
+  read(name: string): Promise<string> {
+    return readFile(this.path(name), 'utf8')
+  }
+
+  /** With `input`, that is all it gets on stdin. */
+  spawn(args: readonly string[], env: NodeJS.ProcessEnv = {}, input?: string): RunningCli {
     const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', BIN, ...args], {
       cwd: this.root,
-      env: { ...cleanEnvironment(), CAIRN_EMBEDDER: 'none', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...cleanEnvironment(), ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
     })
+    child.stdin.on('error', () => undefined).end(input ?? '')
     this.#children.add(child)
     const output = { stdout: '', stderr: '' }
     const watchers = new Set<() => void>()
@@ -127,5 +133,6 @@ export class CliSandbox {
 }
 
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(CAIRN_|PG|NATS_|DATABASE_URL|(PRIMARY|REPLICA|BACKGROUND|ANALYTICS)_DB_|VITEST)/.test(name)))
+  // No test but one waits for the offline model to be loaded.
+  return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(CAIRN_|PG|NATS_|DATABASE_URL|(PRIMARY|REPLICA|BACKGROUND|ANALYTICS)_DB_|VITEST)/.test(name))), CAIRN_EMBEDDER: 'none' }
 }

@@ -43,6 +43,7 @@ import { stateEventRoutes } from './routes/state-events.ts'
 import { statePolicyRoutes } from './routes/state-policies.ts'
 import { stateRoutes } from './routes/state.ts'
 import { taskRoutes } from './routes/tasks.ts'
+import { MCP_PATHS, mcpRoutes } from '../mcp/mcp-routes.ts'
 import { securityHeaders } from './security-headers.ts'
 import { tenantOf } from './tenant.ts'
 
@@ -82,6 +83,8 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   app.use(requestLog(logger), metrics.middleware, securityHeaders, hostGuard(host, allowedHosts), checkPath)
   app.use('/v1/*', tenantOf(cairn), bodyLimit(maxBodyBytes, [IMPORT_PATH, SESSION_IMPORT_PATH]))
 
+  for (const path of Object.values(MCP_PATHS)) app.use(path, tenantOf(cairn), bodyLimit(maxBodyBytes))
+
   agentRoutes(app)
   agentRelationRoutes(app)
   agentInstanceRoutes(app)
@@ -114,6 +117,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   memoryUpkeepRoutes(app)
   personalityRoutes(app)
   collaborationRoutes(app)
+  mcpRoutes(app, { cairn, logger, closing, maxBodyBytes })
   healthRoutes(app, { cairn, metrics, closing })
   homeRoutes(app, { cairn, document: apiDocument(app) })
   return app

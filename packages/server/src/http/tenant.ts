@@ -10,12 +10,17 @@ const ACTOR = /^(user|agent|service|system):([\x21-\x7e]{1,255})$/
  */
 export function tenantOf(cairn: Cairn): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
-    const tenant = c.req.header('x-cairn-tenant')
-    const actor = c.req.header('x-cairn-actor')
-    const who = { ...(tenant === undefined ? {} : { tenant }), ...(actor === undefined ? {} : { actor: parseActor(actor) }) }
-    c.set('cairn', tenant === undefined && actor === undefined ? cairn : cairn.as(who))
+    c.set('cairn', servicesOf(cairn, c.req.raw.headers))
     await next()
   }
+}
+
+/** The services of whom the headers name. */
+export function servicesOf(cairn: Cairn, headers: Pick<Headers, 'get'>): Cairn {
+  const tenant = headers.get('x-cairn-tenant')
+  const actor = headers.get('x-cairn-actor')
+  if (tenant === null && actor === null) return cairn
+  return cairn.as({ ...(tenant === null ? {} : { tenant }), ...(actor === null ? {} : { actor: parseActor(actor) }) })
 }
 
 function parseActor(text: string): Actor {
