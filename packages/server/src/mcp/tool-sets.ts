@@ -18,7 +18,8 @@ export type ToolSet = (typeof TOOL_SETS)[number]
 export type AddTool = <Input extends z.ZodObject, Output extends z.ZodObject>(tool: ToolDefinition<Input, Output>) => void
 
 const INSTRUCTIONS =
-  'Durable memory. Search before you answer from memory (memory_search for what was said or happened, knowledge_search for facts), add what is worth keeping. Lists come a page at a time: give nextCursor back as cursor. An error names its code and what to do.'
+  'Durable memory. Search before you answer from memory (memory_search for what was said or happened, knowledge_search for facts), add what is worth ' +
+  'keeping. Lists come a page at a time: give nextCursor back as cursor. An error names its code and what to do.'
 
 const TOOLS: Readonly<Record<ToolSet, readonly Tool[]>> = {
   cairn: toolsOf(memoryTools, memoryBlockTools, knowledgeTools, agentTools, stateTools, conversationTools),
@@ -27,7 +28,9 @@ const TOOLS: Readonly<Record<ToolSet, readonly Tool[]>> = {
 
 /** A server for the services of one tenant, for one request. It is made anew each time, holds nothing, and costs less than a millisecond. */
 export function makeMcpServer(cairn: Cairn, toolSet: ToolSet, report: (error: CairnError) => void): McpServer {
-  const server = new McpServer({ name: toolSet === 'graph' ? 'cairn-graph' : 'cairn', version: VERSION }, { capabilities: { tools: { listChanged: false } }, ...(toolSet === 'graph' ? {} : { instructions: INSTRUCTIONS }) })
+  const name = toolSet === 'graph' ? 'cairn-graph' : 'cairn'
+  const instructions = toolSet === 'graph' ? {} : { instructions: INSTRUCTIONS }
+  const server = new McpServer({ name, version: VERSION }, { capabilities: { tools: { listChanged: false } }, ...instructions })
   for (const tool of TOOLS[toolSet]) tool(server, cairn, report)
   if (toolSet === 'graph') graphResource(server, cairn)
   return server

@@ -83,6 +83,7 @@ describe.each(ERAS)("Cairn's tools, for a client of the %s era", (era) => {
     expect(items(added.structured).map(({ isNew }) => isNew)).toEqual([true, true, true])
     expect(items((await callTool(client, 'knowledge_add', { facts })).structured).map(({ isNew }) => isNew)).toEqual([false, false, false])
     expect(items((await callTool(client, 'knowledge_search', { query: 'Thames' })).structured)).toMatchObject([{ entity: 'London', value: 'Thames' }])
+    expect(items((await callTool(client, 'knowledge_add', { facts: [{ entity: 'Bob', predicate: 'pets', value: [] }] })).structured)).toMatchObject([{ value: [] }])
     const near = await callTool(client, 'knowledge_entity', { entity: 'Ada', depth: 2 })
     expect(near.structured['around']).toEqual([{ name: 'London', type: 'entity', depth: 1 }, { name: 'Thames', type: 'entity', depth: 2 }])
     expect((near.structured['facts'] as Item[]).map(({ predicate }) => predicate).sort()).toEqual(['age', 'lies on', 'lives in'])
@@ -243,7 +244,7 @@ describe('while the server stops', () => {
     const closing = new AbortController()
     const app = createApp(opened.cairn, { closing: closing.signal })
     const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'memory_list', arguments: {}, _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' }, 'io.modelcontextprotocol/clientCapabilities': {} } } }
-    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'memory_list' }
+    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'x-cairn-tenant': 'stopping', 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'memory_list' }
     let answered: Response | undefined
     await opened.cairn.engines.sql.transaction(opened.cairn.identity, async (session) => {
       await session.query('SELECT 1')

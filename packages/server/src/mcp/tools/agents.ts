@@ -20,7 +20,8 @@ export function agentTools(add: AddTool): void {
     async run(given, cairn) {
       const found = await cairn.agents.get(given.agent)
       const { description, specialization, capabilities, skills, configuration, metadata, parentId, configVersion, lastActiveAt } = found
-      return { structured: { ...short(found), ...compact({ description, specialization, capabilities, skills, configuration, metadata, parentId, configVersion, lastActiveAt: lastActiveAt?.toISOString() }) } }
+      const more = { description, specialization, capabilities, skills, configuration, metadata, parentId, configVersion, lastActiveAt: lastActiveAt?.toISOString() }
+      return { structured: { ...short(found), ...compact(more) } }
     },
   })
 }

@@ -9,8 +9,9 @@ export function conversationTools(add: AddTool): void {
     name: 'conversations_search', description: 'Messages of conversations with any of the words, best first.', effect: EFFECTS.reads,
     input: z.strictObject({ query: z.string(), sessionId: z.string().optional(), threadId: z.string().optional(), agentId: z.string().optional(), limit: limit(10), cursor }),
     output: z.looseObject({ items: z.array(z.looseObject({ id: z.string(), snippet: z.string() })), nextCursor }),
-    run: async (given, cairn) => ({
-      structured: pageOf(await cairn.conversations.search(defined(given)), ({ message: { id, threadId, author, sentAt }, snippet }) => compact({ id, snippet, threadId, author: author.label ?? author.userId ?? author.agentId, sentAt: sentAt.toISOString() })),
+    run: async (given, { conversations }) => ({
+      structured: pageOf(await conversations.search(defined(given)), ({ message: { id, threadId, author, sentAt }, snippet }) =>
+        compact({ id, snippet, threadId, author: author.label ?? author.userId ?? author.agentId, sentAt: sentAt.toISOString() })),
     }),
   })
 }

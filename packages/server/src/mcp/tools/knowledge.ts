@@ -26,7 +26,8 @@ export function knowledgeTools(add: AddTool): void {
   })
   add({
     name: 'knowledge_search', description: 'Facts by words, best first.', effect: EFFECTS.reads,
-    input: z.strictObject({ query: z.string(), entity: entity.optional(), predicate: z.string().optional(), asOf, limit: limit(10), cursor }), output: z.looseObject({ items: z.array(FoundFact), nextCursor }),
+    input: z.strictObject({ query: z.string(), entity: entity.optional(), predicate: z.string().optional(), asOf, limit: limit(10), cursor }),
+    output: z.looseObject({ items: z.array(FoundFact), nextCursor }),
     run: async (given, cairn) => ({ structured: pageOf(await cairn.knowledge.search(defined(given)), short) }),
   })
   add({
@@ -38,10 +39,11 @@ export function knowledgeTools(add: AddTool): void {
       const { id, name, type, aliases } = await cairn.knowledge.entity(which)
       const [own, near] = await Promise.all([cairn.knowledge.facts({ entity: id, limit: most, ...when }), cairn.knowledge.neighbourhood(id, { depth, limit: most, ...when })])
       const known = new Set(own.items.map((fact) => fact.id))
-      const others = near.facts.filter((fact) => !known.has(fact.id)).slice(0, most)
+      const others = near.facts.filter((fact) => !known.has(fact.id))
       const around = near.entities.filter((other) => other.depth > 0).map((other) => compact({ name: other.name, type: other.type, depth: other.depth }))
-      const isCut = own.nextCursor !== null || near.truncated || own.items.length + others.length < known.size + near.facts.filter((fact) => !known.has(fact.id)).length
-      return { structured: { ...compact({ id, name, type, aliases }), facts: [...own.items, ...others].map(short), around, ...(isCut ? { truncated: true } : {}) } }
+      const isCut = own.nextCursor !== null || near.truncated || others.length > most
+      const facts = [...own.items, ...others.slice(0, most)].map(short)
+      return { structured: { ...compact({ id, name, type, aliases }), facts, around, ...(isCut ? { truncated: true } : {}) } }
     },
   })
   add({
@@ -57,11 +59,15 @@ export function knowledgeTools(add: AddTool): void {
     name: 'knowledge_end', description: 'A fact does not hold any more (ended), or never did (wrong). It stays in the history.', effect: EFFECTS.overwrites,
     input: z.strictObject({ fact: z.string().describe('Id'), how: z.enum(['ended', 'wrong']), at: z.string().optional().describe('When it ended, default now'), note: z.string().optional() }),
     output: FoundFact,
-    run: async ({ fact, how, at, note }, cairn) => ({ structured: short(how === 'ended' ? await cairn.knowledge.invalidate(fact, defined({ at, note })) : await cairn.knowledge.retract(fact, defined({ note }))) }),
+    run: async ({ fact, how, at, note }, { knowledge }) => ({
+      structured: short(how === 'ended' ? await knowledge.invalidate(fact, defined({ at, note })) : await knowledge.retract(fact, defined({ note }))),
+    }),
   })
 }
 
 function short({ id, content, entity: subject, predicate, value, confidence, validFrom, validUntil, evidence }: Fact): Record<string, unknown> {
   const sources = [...new Set(evidence.flatMap(({ source }) => source ?? []))]
-  return compact({ id, content, entity: subject.name, predicate, value, confidence: confidence === 1 ? null : confidence, validFrom: validFrom.toISOString(), validUntil: validUntil?.toISOString(), sources })
+  const rest = { confidence: confidence === 1 ? null : confidence, validFrom: validFrom.toISOString(), validUntil: validUntil?.toISOString(), sources }
+  // The value as it is, an empty list too.
+  return { id, content, entity: subject.name, predicate, value, ...compact(rest) }
 }

@@ -19,13 +19,18 @@ export function memoryBlockTools(add: AddTool): void {
     },
   })
   add({
-    name: 'memory_block_replace', description: 'Put a text in place of previous, which must be in the block once. Without previous: the whole block, which is made if need be.', effect: EFFECTS.overwrites,
-    input: z.strictObject({ ...place, previous: z.string().optional(), content: z.string(), description: z.string().optional().describe('Of a whole block'), limit: z.int().min(1).max(100_000).optional().describe('Characters of a whole block, 2000 for a new one'), expectedVersion }),
+    name: 'memory_block_replace', effect: EFFECTS.overwrites,
+    description: 'Put a text in place of previous, which must be in the block once. Without previous: the whole block, which is made if need be.',
+    input: z.strictObject({
+      ...place, previous: z.string().optional(), content: z.string(), description: z.string().optional().describe('Of a whole block'),
+      limit: z.int().min(1).max(100_000).optional().describe('Characters of a whole block, 2000 for a new one'), expectedVersion,
+    }),
     output: Block,
     async run({ label, userId, agentId, previous, content, expectedVersion: version, ...rest }, cairn) {
       const ref = { label, ...defined({ userId, agentId }) }
       const options = version === undefined ? {} : { ifVersion: version }
-      return { structured: short(previous === undefined ? await cairn.memory.blocks.set(ref, { content, ...defined(rest), ...options }) : await cairn.memory.blocks.replace(ref, previous, content, options)) }
+      const { blocks } = cairn.memory
+      return { structured: short(previous === undefined ? await blocks.set(ref, { content, ...defined(rest), ...options }) : await blocks.replace(ref, previous, content, options)) }
     },
   })
   add({
