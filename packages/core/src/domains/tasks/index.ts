@@ -21,6 +21,7 @@ export type {
   TaskStats,
   TaskWorkerInfo,
 } from './types.ts'
-export type { TaskHandler, TaskWorker, WorkerStats } from './worker.ts'
+export type { TaskWorker } from './worker.ts'
+export type { TaskHandler, WorkerStats } from './worker-types.ts'
 export type { WorkOptions } from './worker-options.ts'
 export { FAILURE_POLICIES, TASK_DEPENDENCY_KINDS, TASK_PRIORITIES, TASK_STATUSES, type FailurePolicy, type TaskDependencyKind, type TaskPriority, type TaskStatus } from './words.ts'

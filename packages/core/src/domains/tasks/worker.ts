@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { v7 as uuidv7 } from 'uuid'
 import { CairnError, isCairnError } from '../../errors/index.ts'
-import type { DomainContext } from '../domain-context.ts'
 import { retryDelay } from './backoff.ts'
 import { jsonText } from '../../checks/index.ts'
 import { ClaimBounds } from './claim-bounds.ts'
@@ -9,12 +8,9 @@ import { Lease } from './lease.ts'
 import { LostClaims } from './lost-claims.ts'
 import { type Outcome, Outcomes } from './outcomes.ts'
 import { ProgressWriter } from './progress-writer.ts'
-import { type Claim, type ClaimedTask, type RunHooks, RunningTask, type TaskContext } from './running-task.ts'
-import type { TaskRoom } from './task-room.ts'
+import { type Claim, type ClaimedTask, type RunHooks, RunningTask } from './running-task.ts'
 import { CLAIM, INPUTS_OF } from './worker-queries.ts'
-import type { ResolvedWorkOptions } from './worker-options.ts'
-
-export type TaskHandler<Payload = unknown> = (task: TaskContext<Payload>) => unknown
+import type { WorkerSetup, WorkerStats } from './worker-types.ts'
 
 /** Ends that wait for being written; beyond that no handler is begun. */
 const MAX_UNWRITTEN = 5000
@@ -23,27 +19,6 @@ const FIRST_WAIT_MS = 100
 const LONGEST_WAIT_MS = 5000
 /** After the drain time, aborted handlers get this long to end by themselves. */
 const ABORT_GRACE_MS = 1000
-
-export interface WorkerStats {
-  readonly running: number
-  /** Claimed and not begun. */
-  readonly waiting: number
-  readonly completed: number
-  readonly failed: number
-  readonly retried: number
-  /** Ends that the database refused, because the lease was lost. */
-  readonly refused: number
-}
-
-export interface WorkerSetup {
-  readonly context: DomainContext
-  readonly room: TaskRoom
-  readonly types: readonly string[]
-  readonly agentId: string | null
-  readonly handler: TaskHandler
-  readonly options: ResolvedWorkOptions
-  readonly enqueue: RunHooks['enqueue']
-}
 
 /**
  * Runs tasks of some types: claims them ahead in batches, runs handlers up to the concurrency, writes their ends in batches.
