@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -12,7 +14,8 @@ export default defineConfig({
     maxWorkers: 2,
     pool: 'forks',
     // No test but those of recall needs vectors, and the offline model would take the cores from the others.
-    env: { CAIRN_EMBEDDER: 'none' },
+    // Many tests start processes: what one has compiled, the next need not compile again.
+    env: { CAIRN_EMBEDDER: 'none', NODE_COMPILE_CACHE: join(tmpdir(), 'cairn-compile-cache') },
     isolate: true,
   },
 })
