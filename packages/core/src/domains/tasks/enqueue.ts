@@ -1,19 +1,21 @@
-import { v7 as uuidv7 } from 'uuid'
-import type { SqlSession } from '../../engines/sql/index.ts'
+import { type SqlSession, textArray } from '../../engines/sql/index.ts'
 import { CairnError } from '../../errors/index.ts'
+import { uuidv7 } from '../../ids/index.ts'
 import { resolveAgentId } from '../agents/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import type { Draft } from './draft.ts'
 import { agentMissing } from './failures.ts'
-import { checkTask, plainTask } from './input.ts'
+import { type PlainTask, checkTask, plainTask } from './input.ts'
 import { type Link, type Prerequisites, linkTasks } from './links.ts'
 import { INSERT_ASSIGNMENTS, INSERT_DEPENDENCIES, INSERT_FULL, INSERT_PLAIN, INSERT_RELEASES } from './tasks-queries.ts'
 import { takeKeys } from './task-keys.ts'
 import type { Enqueued, NewTask } from './types.ts'
 import type { TaskStatus } from './words.ts'
 
-/** Rows of one INSERT: large enough that its cost is that of the rows, small enough that the text of the next is made meanwhile. */
+/** Rows of one INSERT: large enough that its cost is that of the rows. */
 const CHUNK = 5000
+/** The same for plain tasks: the server stores one part while the next is made ready. */
+const PART = 1250
 const DAY_MS = 86_400_000
 
 /** How statements are run. `once` is for a single statement, which needs no transaction around it. */
@@ -37,21 +39,30 @@ export async function enqueueAll(context: DomainContext, tasks: readonly NewTask
   return runner.transaction((session) => enqueueFull(context, session, drafts, agents))
 }
 
-async function enqueuePlain(context: DomainContext, tasks: readonly { type: string; payload: string; priority: string }[], runner: Runner): Promise<Enqueued[]> {
+async function enqueuePlain(context: DomainContext, tasks: readonly PlainTask[], runner: Runner): Promise<Enqueued[]> {
   const { tenant } = context.identity
   const enqueued: Enqueued[] = []
-  const insert = async (session: Pick<SqlSession, 'query'>, from: number): Promise<void> => {
-    const part = tasks.length <= CHUNK ? tasks : tasks.slice(from, from + CHUNK)
+  const insert = (session: Pick<SqlSession, 'query'>, part: readonly PlainTask[]): Promise<unknown> => {
     const ids = part.map(() => uuidv7())
-    const values = [tenant, ids, part.map(({ type }) => type), part.map(({ payload }) => payload), part.map(({ priority }) => priority)]
+    const values = [tenant, textArray(ids), textArray(part.map(({ type }) => type)), textArray(part.map(({ payload }) => payload)), textArray(part.map(({ priority }) => priority))]
     const running = session.query(INSERT_PLAIN, values, { name: 'tasks_insert_plain' })
     for (const id of ids) enqueued.push({ id, key: null, status: 'queued', isNew: true })
-    await running
+    return running
   }
-  const insertAll = async (session: Pick<SqlSession, 'query'>): Promise<void> => {
-    for (let from = 0; from < tasks.length; from += CHUNK) await insert(session, from)
+  if (tasks.length <= PART) await runner.once((session) => insert(session, tasks))
+  else {
+    await runner.transaction(async (session) => {
+      enqueued.length = 0
+      let before: Promise<unknown> = Promise.resolve()
+      for (let from = 0; from < tasks.length; from += PART) {
+        const running = insert(session, tasks.slice(from, from + PART))
+        running.catch(() => undefined)
+        await before
+        before = running
+      }
+      await before
+    })
   }
-  await (tasks.length <= CHUNK ? runner.once(insertAll) : runner.transaction(insertAll))
   return enqueued
 }
 

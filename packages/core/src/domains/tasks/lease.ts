@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { HEARTBEAT, REGISTER_WORKER, REMOVE_WORKER } from './worker-queries.ts'
 
