@@ -1,8 +1,10 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { NODE_FLAGS } from './packages/core/test/harness/node-flags.ts'
 
-const QUICK_START = new URL('packages/core/test/harness/quick-start.mjs', import.meta.url).href
+// Many tests start processes: what one has compiled, the next need not compile again. Set here, since a worker reads it when it starts.
+process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'cairn-compile-cache')
 
 export default defineConfig({
   resolve: { conditions: ['source'] },
@@ -15,12 +17,11 @@ export default defineConfig({
     // Each file starts its own PGlite or database; two cores carry two of them.
     maxWorkers: 2,
     pool: 'forks',
-    execArgv: ['--conditions=source', '--disable-warning=ExperimentalWarning', '--import', QUICK_START],
+    execArgv: [...NODE_FLAGS],
     // Node loads TypeScript itself: no file is transformed a second time, and what it compiled is cached for all processes.
     experimental: { viteModuleRunner: false, nodeLoader: false },
     // No test but those of recall needs vectors, and the offline model would take the cores from the others.
-    // Many tests start processes: what one has compiled, the next need not compile again.
-    env: { CAIRN_EMBEDDER: 'none', NODE_COMPILE_CACHE: join(tmpdir(), 'cairn-compile-cache'), NODE_OPTIONS: `--import=${QUICK_START}` },
+    env: { CAIRN_EMBEDDER: 'none' },
     isolate: true,
   },
 })

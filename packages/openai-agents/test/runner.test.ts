@@ -11,6 +11,7 @@ import { isRunning } from '../../core/test/harness/processes.ts'
 import { CairnSession } from '../src/index.ts'
 import { TURNS, converse, type Turn } from './conversation.ts'
 import { user } from './sessions.ts'
+import { NODE_FLAGS } from '../../core/test/harness/node-flags.ts'
 
 // Processes are started one after the other, each with an embedded database: on a busy machine that takes its time.
 vi.setConfig({ testTimeout: 180_000 })
@@ -19,7 +20,7 @@ const path = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 
 /** A process with the task; resolves when it has said `line`. */
 async function start(task: object, line: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', '--import', path('../../../scripts/published-packages.ts'), path('./session-process.ts'), JSON.stringify(task)], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, '--import', path('../../../scripts/published-packages.ts'), path('./session-process.ts'), JSON.stringify(task)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   for await (const said of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
