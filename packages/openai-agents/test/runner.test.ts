@@ -3,15 +3,19 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { MemorySession, RunContext, type AgentInputItem } from '@openai/agents-core'
+import type { AgentInputItem } from '@openai/agents-core'
 import { open, type Cairn } from '@cairn/core'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { cairnTargets, type CairnPlace } from '../../core/test/harness/cairns.ts'
 import { isRunning } from '../../core/test/harness/processes.ts'
-import { CairnSession } from '../src/index.ts'
-import { TURNS, converse, type Turn } from './conversation.ts'
+import type { Turn } from './conversation.ts'
 import { user } from './sessions.ts'
 import { NODE_FLAGS } from '../../core/test/harness/node-flags.ts'
+
+// After the first import, which says how the packages below are found.
+const { MemorySession, RunContext } = await import('@openai/agents-core')
+const { CairnSession } = await import('../src/index.ts')
+const { TURNS, converse } = await import('./conversation.ts')
 
 // Processes are started one after the other, each with an embedded database: on a busy machine that takes its time.
 vi.setConfig({ testTimeout: 180_000 })
