@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './packages/core/test/harness/longest-first.ts'
 import { NODE_FLAGS } from './packages/core/test/harness/node-flags.ts'
 
 // Many tests start processes: what one has compiled, the next need not compile again. Set here, since a worker reads it when it starts.
@@ -23,5 +24,6 @@ export default defineConfig({
     // No test but those of recall needs vectors, and the offline model would take the cores from the others.
     env: { CAIRN_EMBEDDER: 'none' },
     isolate: true,
+    sequence: { sequencer: LongestFirst },
   },
 })
