@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type DebateMode, type NewDebateParticipant, open } from '@cairn/core'
 import { cairnTargets, until } from '../packages/core/test/harness/cairns.ts'
+import { NODE_FLAGS } from '../packages/core/test/harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('./debate-runner.ts', import.meta.url))
 const KILLS_OF = { embedded: Number(process.env['CAIRN_CHAOS_KILLS'] ?? 1), servers: Number(process.env['CAIRN_CHAOS_KILLS'] ?? 2) }
@@ -37,7 +38,7 @@ describe.each(cairnTargets)('a debate of five participants and six rounds ($name
     cleanups.push(async () => void child?.kill('SIGKILL'))
     const start = async (): Promise<ChildProcess> => {
       const ready = await count('ready')
-      const started = (child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify({ options: place.options, debate: 'survivor', log })], { stdio: ['ignore', 'ignore', 'inherit'] }))
+      const started = (child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, JSON.stringify({ options: place.options, debate: 'survivor', log })], { stdio: ['ignore', 'ignore', 'inherit'] }))
       await until('the process is ready', async () => started.exitCode !== null || (await count('ready')) > ready, 60_000)
       return started
     }

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { CairnOptions } from '@cairn/core'
 import type { ReadEvent, WriteEvent } from './history.ts'
+import { NODE_FLAGS } from '../packages/core/test/harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('./historian.ts', import.meta.url))
 
@@ -39,7 +40,7 @@ export class History {
 /** Starts a historian; resolves when it works. A killed one gets a new life and a new number: it remembers nothing. */
 export async function startHistorian(setup: { options: CairnOptions; agents: readonly string[]; workers: number }, process_: number, history: History): Promise<{ kill(): Promise<void> }> {
   const life = `p${process_}`
-  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify({ ...setup, life })], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, JSON.stringify({ ...setup, life })], { stdio: ['ignore', 'pipe', 'pipe'] })
   let failure = ''
   child.stderr.on('data', (chunk: Buffer) => {
     failure += chunk.toString()

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { cairnTargets } from '../packages/core/test/harness/cairns.ts'
+import { NODE_FLAGS } from '../packages/core/test/harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('./many-keys.ts', import.meta.url))
 /** A million by CAIRN_CHAOS_KEYS=1000000. */
@@ -15,7 +16,7 @@ describe.each(cairnTargets)('memory ($name)', (target) => {
   it(`stays bounded while ${KEYS.toLocaleString('en')} keys are written and read`, { timeout: 60_000 + KEYS }, async () => {
     const place = await target.place()
     try {
-      const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', '--expose-gc', PROGRAM, JSON.stringify({ options: place.options, keys: KEYS })], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const child = spawn(process.execPath, [...NODE_FLAGS, '--expose-gc', PROGRAM, JSON.stringify({ options: place.options, keys: KEYS })], { stdio: ['ignore', 'pipe', 'inherit'] })
       const exited = once(child, 'exit')
       const heaps: number[] = []
       const resident: number[] = []

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { CairnOptions } from '@cairn/core'
+import { NODE_FLAGS } from '../packages/core/test/harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('./relay.ts', import.meta.url))
 
@@ -13,7 +14,7 @@ export interface RelayProcess {
 
 /** Starts a process that may lead the relay; resolves when it is open. */
 export async function startRelay(options: CairnOptions): Promise<RelayProcess> {
-  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'] })
   let failure = ''
   child.stderr.on('data', (chunk: Buffer) => {
     failure += chunk.toString()

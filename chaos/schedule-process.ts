@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { CairnOptions } from '@cairn/core'
+import { NODE_FLAGS } from '../packages/core/test/harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('./schedule-runner.ts', import.meta.url))
 
@@ -17,7 +18,7 @@ export class ScheduleProcess {
   }
 
   static async start(options: CairnOptions): Promise<ScheduleProcess> {
-    const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'inherit'] })
     const started = new ScheduleProcess(child)
     let ready = false
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it, type TestContext } from 'vitest'
 import { open } from '@cairn/core'
 import { MAINTENANCE, type SqlEngine, openSql, resolveOptions } from '@cairn/core/internal'
 import { type CairnPlace, cairnTargets, until } from '../packages/core/test/harness/cairns.ts'
@@ -7,15 +7,12 @@ import { ScheduleProcess } from './schedule-process.ts'
 
 const [, servers] = cairnTargets as [(typeof cairnTargets)[number], (typeof cairnTargets)[number]]
 const SCHEDULES = 100
-const cleanups: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
+type Finish = TestContext['onTestFinished']
 
 /** A database with schedules of two tenants, one tick a second each, and nobody who makes them. */
-async function prepare(): Promise<{ place: CairnPlace; sql: SqlEngine }> {
+async function prepare(finish: Finish): Promise<{ place: CairnPlace; sql: SqlEngine }> {
   const place = await servers.place()
-  cleanups.push(() => place.dispose())
+  finish(() => place.dispose())
   await using cairn = await open(place.options)
   const tenants = [cairn, cairn.as({ tenant: 'other' })]
   for (let n = 0; n < SCHEDULES; n++) {
@@ -23,13 +20,13 @@ async function prepare(): Promise<{ place: CairnPlace; sql: SqlEngine }> {
     await tenants[n % 2]!.schedules.add({ key: `s${n}`, ...timing, catchUp: 'all', catchUpLimit: 1000, task: { type: 'tick' } })
   }
   const sql = await openSql(resolveOptions(place.options))
-  cleanups.push(() => sql.close())
+  finish(() => sql.close())
   return { place, sql }
 }
 
-async function start(place: CairnPlace): Promise<ScheduleProcess> {
+async function start(place: CairnPlace, finish: Finish): Promise<ScheduleProcess> {
   const started = await ScheduleProcess.start(place.options)
-  cleanups.push(async () => {
+  finish(async () => {
     started.thaw()
     await started.kill()
   })
@@ -69,18 +66,19 @@ async function expectExact(sql: SqlEngine, what: string): Promise<void> {
   expect(found.tasks).toBeGreaterThan(3 * SCHEDULES)
 }
 
-describe('each tick makes exactly one task', () => {
-  it('with three processes', { timeout: 120_000 }, async () => {
-    const { place, sql } = await prepare()
-    const all = await Promise.all([start(place), start(place), start(place)])
+// Each has a database of its own, and nearly all of its time is waiting for the next second or for the end of a lease.
+describe('each tick makes exactly one task', { concurrent: true }, () => {
+  it('with three processes', { timeout: 120_000 }, async ({ onTestFinished: finish }) => {
+    const { place, sql } = await prepare(finish)
+    const all = await Promise.all([start(place, finish), start(place, finish), start(place, finish)])
     await more(sql, 8)
     expect(all.filter(({ terms }) => terms.length > 0)).toHaveLength(1)
     await expectExact(sql, 'three processes')
   })
 
-  it('when the leader is killed with -9', { timeout: 180_000 }, async () => {
-    const { place, sql } = await prepare()
-    const all = await Promise.all([start(place), start(place), start(place)])
+  it('when the leader is killed with -9', { timeout: 180_000 }, async ({ onTestFinished: finish }) => {
+    const { place, sql } = await prepare(finish)
+    const all = await Promise.all([start(place, finish), start(place, finish), start(place, finish)])
     for (let left = [...all]; left.length > 1; ) {
       await until('one leads', () => highest(leaderOf(left)) > 0, 30_000)
       await more(sql, 2)
@@ -95,9 +93,9 @@ describe('each tick makes exactly one task', () => {
     await expectExact(sql, 'two leaders killed')
   })
 
-  it('when the leader is frozen for longer than its lease, wakes, and goes on', { timeout: 240_000 }, async () => {
-    const { place, sql } = await prepare()
-    const all = await Promise.all([start(place), start(place)])
+  it('when the leader is frozen for longer than its lease, wakes, and goes on', { timeout: 240_000 }, async ({ onTestFinished: finish }) => {
+    const { place, sql } = await prepare(finish)
+    const all = await Promise.all([start(place, finish), start(place, finish)])
     for (let round = 0; round < 3; round++) {
       await until('one leads', () => highest(leaderOf(all)) > round, 30_000)
       await more(sql, 1)
@@ -114,9 +112,9 @@ describe('each tick makes exactly one task', () => {
     await expectExact(sql, 'three leaders frozen and woken')
   })
 
-  it('when leaders overlap because the lease is taken from each again and again', { timeout: 180_000 }, async () => {
-    const { place, sql } = await prepare()
-    const all = await Promise.all([start(place), start(place), start(place)])
+  it('when leaders overlap because the lease is taken from each again and again', { timeout: 180_000 }, async ({ onTestFinished: finish }) => {
+    const { place, sql } = await prepare(finish)
+    const all = await Promise.all([start(place, finish), start(place, finish), start(place, finish)])
     const taking = new AbortController()
     const thief = (async () => {
       while (!taking.signal.aborted) {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { CairnOptions, WorkOptions } from '@cairn/core'
+import { NODE_FLAGS } from '../packages/core/test/harness/node-flags.ts'
 
 const SKEWED_CLOCK = new URL('./skewed-clock.ts', import.meta.url).href
 const PROGRAM = fileURLToPath(new URL('./task-worker.ts', import.meta.url))
@@ -30,7 +31,7 @@ export class TaskProcess {
 
   static async start(setup: TaskProcessSetup): Promise<TaskProcess> {
     const skew = setup.clockShiftMs === undefined ? [] : ['--import', SKEWED_CLOCK]
-    const flags = ['--conditions=source', '--disable-warning=ExperimentalWarning', ...skew, PROGRAM, JSON.stringify({ work: {}, ...setup })]
+    const flags = [...NODE_FLAGS, ...skew, PROGRAM, JSON.stringify({ work: {}, ...setup })]
     const child = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, CAIRN_CLOCK_SHIFT_MS: String(setup.clockShiftMs ?? 0) } })
     const started = new TaskProcess(child)
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => started.lines.push(line))

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { CairnOptions } from '@cairn/core'
+import { NODE_FLAGS } from '../packages/core/test/harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('./writer.ts', import.meta.url))
 
@@ -38,7 +39,7 @@ export class Ledger {
 /** Starts the writer program; resolves when it writes. */
 export async function startWriter(setup: WriterSetup, ledger: Ledger): Promise<{ kill(): Promise<void> }> {
   const argument = JSON.stringify({ ...setup, from: ledger.next })
-  const child: ChildProcess = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, argument], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child: ChildProcess = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, argument], { stdio: ['ignore', 'pipe', 'pipe'] })
   let failure = ''
   child.stderr?.on('data', (chunk: Buffer) => {
     failure += chunk.toString()

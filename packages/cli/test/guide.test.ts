@@ -8,6 +8,7 @@ import { CairnCheckpointSaver } from '@cairn/langgraph'
 import { makeDatabase } from './database.ts'
 import { asking, expectSame, openOfficial, openOfficialStore, talk } from './official-world.ts'
 import { CliSandbox } from './run-cli.ts'
+import { NODE_FLAGS } from '../../core/test/harness/node-flags.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const PREFIX = 'npm run cairn -- '
@@ -59,7 +60,7 @@ test('the script of "Going back" gives PostgresSaver what Cairn has', { timeout:
   await asking(saver).invoke({ answers: [] }, { configurable: { thread_id: 'asks' } })
   await cairn.close()
   const [script = ''] = blocks('ts script')
-  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', '--input-type=module-typescript', '-e', script, 'go-back.ts', 'new', 'asks'], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, '--input-type=module-typescript', '-e', script, 'go-back.ts', 'new', 'asks'], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'], CAIRN_DATA_DIR: dataDir, LANGGRAPH_URL: database.url },
     stdio: ['ignore', 'ignore', 'inherit'],

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fileURLToPath } from 'node:url'
 import { type Era, callTool, connectStdio } from '../../server/test/mcp/clients.ts'
 import { CliSandbox } from './run-cli.ts'
+import { NODE_FLAGS } from '../../core/test/harness/node-flags.ts'
 
 const BIN = fileURLToPath(new URL('../bin/cairn.ts', import.meta.url))
 
@@ -19,7 +20,7 @@ interface Answer {
   readonly result?: { readonly structuredContent: Record<string, unknown> }
 }
 
-const connect = (era: Era, ...args: string[]) => connectStdio(era, process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', BIN, 'mcp', '--data-dir', dataDir, ...args], { cwd: sandbox.root, env: { CAIRN_EMBEDDER: 'none' } })
+const connect = (era: Era, ...args: string[]) => connectStdio(era, process.execPath, [...NODE_FLAGS, BIN, 'mcp', '--data-dir', dataDir, ...args], { cwd: sandbox.root, env: { CAIRN_EMBEDDER: 'none' } })
 const names = (structured: Record<string, unknown>) => (structured['entities'] as { name: string }[]).map(({ name }) => name).sort()
 
 test('two clients, each with a process of its own on one data directory, lose nothing; when the first ends, the second goes on', async () => {

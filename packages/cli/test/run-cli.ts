@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { inject } from 'vitest'
 import { CliHost } from './run-in-host.ts'
 import { MIGRATED_TEMPLATE, copyFolder } from '../../core/test/harness/templates.ts'
+import { NODE_FLAGS } from '../../core/test/harness/node-flags.ts'
 
 const BIN = fileURLToPath(new URL('../bin/cairn.ts', import.meta.url))
 export const TWO_HIKERS = fileURLToPath(new URL('../../../examples/two-hikers.json', import.meta.url))
@@ -57,7 +58,7 @@ export class CliSandbox {
 
   /** With `input`, that is all it gets on stdin. */
   spawn(args: readonly string[], env: NodeJS.ProcessEnv = {}, input?: string): RunningCli {
-    const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', BIN, ...args], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, BIN, ...args], {
       cwd: this.root,
       env: { ...cleanEnvironment(), ...env },
       stdio: ['pipe', 'pipe', 'pipe'],

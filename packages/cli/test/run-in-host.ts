@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { HostRequest } from './cli-host.ts'
 import type { Finished } from './run-cli.ts'
+import { NODE_FLAGS } from '../../core/test/harness/node-flags.ts'
 
 const HOST = fileURLToPath(new URL('./cli-host.ts', import.meta.url))
 
@@ -32,7 +33,7 @@ export class CliHost {
     const child = fork(HOST, [], {
       cwd: this.#cwd,
       env: this.#env,
-      execArgv: ['--conditions=source', '--disable-warning=ExperimentalWarning'],
+      execArgv: [...NODE_FLAGS],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     child.stdout?.setEncoding('utf8')

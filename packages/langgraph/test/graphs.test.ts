@@ -8,11 +8,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cairn, isCairnError, open } from '@cairn/core'
 import { type CairnPlace, cairnTargets } from '../../core/test/harness/cairns.ts'
 import { CairnCheckpointSaver } from '../src/index.ts'
+import { NODE_FLAGS } from '../../core/test/harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('./graph-program.ts', import.meta.url))
 
 async function runProgram(argument: object): Promise<string[]> {
-  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify(argument)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, JSON.stringify(argument)], { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines: string[] = []
   for await (const line of createInterface({ input: child.stdout })) lines.push(line)
   return lines

@@ -1,11 +1,14 @@
 import '../../../scripts/published-packages.ts'
-import { MemorySession, UserError, type AgentInputItem, type SessionHistoryTransactionArgs } from '@openai/agents-core'
+import type { AgentInputItem, SessionHistoryTransactionArgs } from '@openai/agents-core'
 import { isCairnError, type Cairn } from '@cairn/core'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cairnTargets, openCairn } from '../../core/test/harness/cairns.ts'
-import { CairnSession } from '../src/index.ts'
 import { answer, anyItem, user, type AnySession } from './sessions.ts'
+
+// After the first import, which says how the packages below are found.
+const { MemorySession, UserError } = await import('@openai/agents-core')
+const { CairnSession } = await import('../src/index.ts')
 
 type Step = (session: AnySession, items: readonly AgentInputItem[]) => Promise<unknown>
 

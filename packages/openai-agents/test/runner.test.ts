@@ -3,14 +3,19 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { MemorySession, RunContext, type AgentInputItem } from '@openai/agents-core'
+import type { AgentInputItem } from '@openai/agents-core'
 import { open, type Cairn } from '@cairn/core'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { cairnTargets, type CairnPlace } from '../../core/test/harness/cairns.ts'
 import { isRunning } from '../../core/test/harness/processes.ts'
-import { CairnSession } from '../src/index.ts'
-import { TURNS, converse, type Turn } from './conversation.ts'
+import type { Turn } from './conversation.ts'
 import { user } from './sessions.ts'
+import { NODE_FLAGS } from '../../core/test/harness/node-flags.ts'
+
+// After the first import, which says how the packages below are found.
+const { MemorySession, RunContext } = await import('@openai/agents-core')
+const { CairnSession } = await import('../src/index.ts')
+const { TURNS, converse } = await import('./conversation.ts')
 
 // Processes are started one after the other, each with an embedded database: on a busy machine that takes its time.
 vi.setConfig({ testTimeout: 180_000 })
@@ -19,7 +24,7 @@ const path = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 
 /** A process with the task; resolves when it has said `line`. */
 async function start(task: object, line: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', '--import', path('../../../scripts/published-packages.ts'), path('./session-process.ts'), JSON.stringify(task)], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, '--import', path('../../../scripts/published-packages.ts'), path('./session-process.ts'), JSON.stringify(task)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   for await (const said of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { sqlTargets, type SqlTestDatabase } from '../../../core/test/harness/engines.ts'
 import { EMPTY_TEMPLATE, copyFolder } from '../../../core/test/harness/templates.ts'
+import { NODE_FLAGS } from '../../../core/test/harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/migrate-program.ts', import.meta.url))
 
@@ -18,7 +19,7 @@ interface Outcome {
 function cairn(env: Record<string, string>, ...args: string[]): Promise<Outcome> {
   const { DATABASE_URL: _, ...rest } = process.env
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, ['--conditions=source', PROGRAM, 'migrate', ...args], { env: { ...rest, ...env } }, (error, out, err) => {
+    const child = execFile(process.execPath, [...NODE_FLAGS, PROGRAM, 'migrate', ...args], { env: { ...rest, ...env } }, (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code), out, err })
     })
     child.stdin?.end()

@@ -9,6 +9,7 @@ import { migrateUp } from '../../src/operations/migrations/index.ts'
 import { startNats, type NatsServer } from './nats-server.ts'
 import { startPostgres, type PostgresServer } from './postgres-server.ts'
 import { onExit } from './processes.ts'
+import { makeRunFolder } from './run-folder.ts'
 import { copyFolder, EMPTY_TEMPLATE, MIGRATED_TEMPLATE } from './templates.ts'
 
 declare module 'vitest' {
@@ -25,6 +26,7 @@ declare module 'vitest' {
 
 /** One PostgreSQL, one nats-server and the templates for a whole run of Vitest; returns what stops them. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const removeRunFolder = makeRunFolder()
   const templates = await mkdtemp(join(tmpdir(), 'cairn-templates-'))
   const servers: (PostgresServer | NatsServer)[] = []
   // The servers end themselves when this process ends; a run that is cut off must end, too.
@@ -38,11 +40,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
     process.off('SIGINT', onInterrupt)
     process.off('SIGTERM', onTerminate)
     await Promise.all([...servers.map((server) => server.dispose()), rm(templates, { recursive: true, force: true })])
+    removeRunFolder()
   }
 
   try {
     const started = await Promise.all([
-      startPostgres().then((server) => (servers.push(server), server)),
+      startPostgres({ fsync: false }).then((server) => (servers.push(server), server)),
       startNats().then((server) => (servers.push(server), server)),
       makeEmptyPglite(templates),
     ])

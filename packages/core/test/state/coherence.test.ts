@@ -5,12 +5,13 @@ import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { open } from '../../src/index.ts'
 import { cairnTargets } from '../harness/cairns.ts'
+import { NODE_FLAGS } from '../harness/node-flags.ts'
 
 const SCRIPT = fileURLToPath(new URL('coherence-process.ts', import.meta.url))
 const WRITES = 150
 
 function start(argument: object): { lines: string[]; ready: Promise<void>; ended: Promise<number> } {
-  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', SCRIPT, JSON.stringify(argument)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...NODE_FLAGS, SCRIPT, JSON.stringify(argument)], { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines: string[] = []
   const ended = once(child, 'close').then(([code]) => code as number)
   const ready = new Promise<void>((resolve, reject) => {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cairn, type TaskWorker } from '../../../src/index.ts'
 import { type CairnPlace, cairnTargets, openCairn, until } from '../../harness/cairns.ts'
 import { refusal } from '../conversations/conversation-world.ts'
+import { NODE_FLAGS } from '../../harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('./worker-process.ts', import.meta.url))
 const prose = 'Agents compress what they keep, and keep what they compress. '.repeat(300)
@@ -210,7 +211,7 @@ describe.each(cairnTargets)('compression requests ($name)', (target) => {
     // Seconds of work, so that it dies in the middle.
     const { id } = await mine.compression.requests.create({ data: randomBytes(6_000_000).toString('base64'), algorithm: 'brotli', level: 11 })
     const argument = JSON.stringify({ options: place.options, tenant: 'killed' })
-    const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, argument], { stdio: ['ignore', 'ignore', 'inherit'] })
+    const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, argument], { stdio: ['ignore', 'ignore', 'inherit'] })
     const exited = once(child, 'exit')
     try {
       await until('the process runs it', async () => (await mine.compression.requests.get(id)).status === 'running', 20_000)

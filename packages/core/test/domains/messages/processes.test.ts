@@ -7,6 +7,7 @@ import { open } from '../../../src/index.ts'
 import { type CairnPlace, cairnTargets, until } from '../../harness/cairns.ts'
 import { startPostgres } from '../../harness/postgres-server.ts'
 import { take, world } from './messages-world.ts'
+import { NODE_FLAGS } from '../../harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('./consumer-process.ts', import.meta.url))
 const [, servers] = cairnTargets as [(typeof cairnTargets)[number], (typeof cairnTargets)[number]]
@@ -17,7 +18,7 @@ afterEach(async () => {
 })
 
 async function consumer(place: CairnPlace, setup: object): Promise<{ lines: string[]; kill(): Promise<void> }> {
-  const child: ChildProcess = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify({ options: place.options, ...setup })], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child: ChildProcess = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, JSON.stringify({ options: place.options, ...setup })], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   const lines: string[] = []
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => lines.push(line))

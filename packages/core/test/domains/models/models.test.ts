@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cairn, type NewModel, isCairnError } from '../../../src/index.ts'
 import { type CairnPlace, cairnTargets, openCairn } from '../../harness/cairns.ts'
+import { NODE_FLAGS } from '../../harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('./call-process.ts', import.meta.url))
 const refusal = async (work: Promise<unknown>): Promise<unknown> => work.then(() => 'no error', (error: unknown) => (isCairnError(error) ? [error.code, error.details['field']].join(' ').trim() : (error as Error).message))
@@ -162,7 +163,7 @@ describe.each(cairnTargets)('models ($name)', (target) => {
     const here = Promise.all(Array.from({ length: 60 }, (_, n) => models.call('shared', ({ usage }) => (usage({ inputTokens: 3, outputTokens: 4 }), n % 3 === 0 ? fail()() : undefined), { breaker: false }).catch(() => undefined)))
     // PGlite has one process.
     const others = target.name === 'embedded' ? [] : [1, 2].map(async () => {
-      const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify({ options: place.options, tenant: 'many', calls: 60, failEvery: 3 })], { stdio: ['ignore', 'ignore', 'inherit'] })
+      const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, JSON.stringify({ options: place.options, tenant: 'many', calls: 60, failEvery: 3 })], { stdio: ['ignore', 'ignore', 'inherit'] })
       const [code] = (await once(child, 'exit')) as [number]
       expect(code).toBe(0)
     })

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Cairn } from '../../../src/index.ts'
 import { type CairnPlace, cairnTargets, openCairn, until } from '../../harness/cairns.ts'
 import { uniqueName } from '../../harness/engines.ts'
+import { NODE_FLAGS } from '../../harness/node-flags.ts'
 
 const CALLERS = fileURLToPath(new URL('./callers.ts', import.meta.url))
 
@@ -178,7 +179,7 @@ describe.each(cairnTargets)('resilience ($name)', (target) => {
     const calls: { start: bigint; end: bigint; ok: boolean }[] = []
     const errors: string[] = []
     const children: ChildProcess[] = Array.from({ length: PROCESSES }, () =>
-      spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', CALLERS, JSON.stringify({ options: place.options, service, callers: 32 / PROCESSES })], { stdio: ['pipe', 'pipe', 'inherit'] }),
+      spawn(process.execPath, [...NODE_FLAGS, CALLERS, JSON.stringify({ options: place.options, service, callers: 32 / PROCESSES })], { stdio: ['pipe', 'pipe', 'inherit'] }),
     )
     const ended = children.map((child) => once(child, 'exit'))
     await Promise.all(

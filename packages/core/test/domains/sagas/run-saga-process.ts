@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { CairnOptions, SagaStrategy } from '../../../src/index.ts'
 import type { Order } from './order-saga.ts'
+import { NODE_FLAGS } from '../../harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('./saga-process.ts', import.meta.url))
 
@@ -16,7 +17,7 @@ export interface SagaProcess {
 }
 
 export function startSagaProcess(setup: { options: CairnOptions; strategy: SagaStrategy; leaseMs: number; start?: Order; killAt?: number; hang?: boolean }): SagaProcess {
-  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify(setup)], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, JSON.stringify(setup)], { stdio: ['pipe', 'pipe', 'inherit'] })
   const lines: string[] = []
   const reader = createInterface({ input: child.stdout })
   const heard = new Set<() => void>()

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openLmdb } from '../../../src/engines/kv/lmdb/index.ts'
 import { waitGone } from '../../harness/processes.ts'
 import { codeOf, collect, errorOf, feed, kvConformance, type KvTarget, until } from './kv-conformance.ts'
+import { NODE_FLAGS } from '../../harness/node-flags.ts'
 
 kvConformance('lmdb', async () => {
   const path = await mkdtemp(join(tmpdir(), 'cairn-lmdb-'))
@@ -152,7 +153,7 @@ describe('LMDB only', () => {
 
 function startWriter(path: string, args: string[]): ChildProcess {
   const script = join(import.meta.dirname, 'lmdb-writer.ts')
-  return spawn(process.execPath, ['--conditions=source', script, path, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  return spawn(process.execPath, [...NODE_FLAGS, script, path, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {

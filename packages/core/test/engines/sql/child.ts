@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { NODE_FLAGS } from '../../harness/node-flags.ts'
 
 const ENGINES = new URL('../../../src/engines/sql/index.ts', import.meta.url).href
 
@@ -18,7 +19,7 @@ export function runChild(script: string, ...args: string[]): Child {
   const source = `import { openPglite } from ${JSON.stringify(ENGINES)}
     const OWNER = { role: 'owner' }, args = process.argv.slice(1)
     ${script}`
-  const flags = ['--conditions=source', '--disable-warning=ExperimentalWarning', '--input-type=module', '-e', source, '--', ...args]
+  const flags = [...NODE_FLAGS, '--input-type=module', '-e', source, '--', ...args]
   const child: ChildProcess = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   const watchers = new Set<() => void>()

@@ -7,6 +7,7 @@ import { OWNER } from '../../../src/identity/index.ts'
 import { loadMigrations, migrateDown, migrateUp, migrationStatus } from '../../../src/operations/migrations/index.ts'
 import { sqlTargets, type SqlTestDatabase } from '../../harness/engines.ts'
 import { chain, directoryOf, draft, exists, fileOf, records } from './fixtures.ts'
+import { NODE_FLAGS } from '../../harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('migrate-process.ts', import.meta.url))
 /** The runner's lock, and one of the test's own that a migration waits for. */
@@ -18,7 +19,7 @@ interface Run {
 }
 
 function start(url: string, dir?: string): Run {
-  const child = spawn(process.execPath, ['--conditions=source', PROGRAM, url, ...(dir === undefined ? [] : [dir])], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, url, ...(dir === undefined ? [] : [dir])], { stdio: ['ignore', 'pipe', 'pipe'] })
   let out = ''
   let err = ''
   child.stdout.on('data', (data) => (out += data))

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { CairnOptions } from '../../../src/index.ts'
 import type { Command } from './writer-program.ts'
+import { NODE_FLAGS } from '../../harness/node-flags.ts'
 
 const PROGRAM = fileURLToPath(new URL('./writer-program.ts', import.meta.url))
 
@@ -20,7 +21,7 @@ export interface WriterProcess {
 
 /** Resolves when the process has opened Cairn. */
 export async function startWriter(options: CairnOptions, agentId: string): Promise<WriterProcess> {
-  const child: ChildProcess = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify({ options, agentId })], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child: ChildProcess = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, JSON.stringify({ options, agentId })], { stdio: ['pipe', 'pipe', 'pipe'] })
   let failure = ''
   child.stderr?.on('data', (chunk: Buffer) => {
     failure += chunk.toString()

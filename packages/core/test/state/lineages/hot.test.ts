@@ -5,13 +5,14 @@ import { describe, expect, it } from 'vitest'
 import { open } from '../../../src/index.ts'
 import { type CairnPlace, cairnTargets, until } from '../../harness/cairns.ts'
 import { checkpointAt, everything, grow, idOf, shown } from './lineage-world.ts'
+import { NODE_FLAGS } from '../../harness/node-flags.ts'
 
 const WRITER = fileURLToPath(new URL('./hot-writer.ts', import.meta.url))
 const THREADS = ['a', 'b', 'c']
 
 /** Starts a writer, kills it after so many acknowledged steps; the last step acknowledged, by thread. */
 async function writeAndKill(place: CairnPlace, steps: number): Promise<Map<string, number>> {
-  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', WRITER, JSON.stringify({ options: place.options, threads: THREADS })], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...NODE_FLAGS, WRITER, JSON.stringify({ options: place.options, threads: THREADS })], { stdio: ['ignore', 'pipe', 'inherit'] })
   const acknowledged = new Map<string, number>()
   let count = 0
   for await (const line of createInterface({ input: child.stdout })) {
