@@ -39,9 +39,12 @@ export function nearestByCodes(vectors: VectorRows, codes: VectorCodes, coded: r
   const least = new Highest(limit)
   let rows: number[] = []
   let most: number[] = []
+  let kept = 0
   const keep = (): void => {
-    const kept = rows.map((_, index) => index).filter((index) => (most[index] as number) >= least.value)
-    ;[rows, most] = [kept.map((index) => rows[index] as number), kept.map((index) => most[index] as number)]
+    const left = Array.from(rows.keys()).filter((index) => (most[index] as number) >= least.value)
+    rows = left.map((index) => rows[index] as number)
+    most = left.map((index) => most[index] as number)
+    kept = rows.length
   }
   for (let number = 0, first = 0; first < size; number += 1, first += chunkRows) {
     const chunk = coded[number]
@@ -62,8 +65,9 @@ export function nearestByCodes(vectors: VectorRows, codes: VectorCodes, coded: r
       rows.push(first + row)
       most.push(about + error)
     }
-    if (rows.length > 64 * limit) keep()
+    if (rows.length > 64 * limit + 2 * kept) keep()
   }
+  least.settle()
   keep()
   return nearestAmong(vectors, rows, vector, limit)
 }

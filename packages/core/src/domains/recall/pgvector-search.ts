@@ -38,6 +38,10 @@ export class PgvectorSearch implements VectorSearch {
         AND e.content_hash IN (SELECT decode(h, 'hex') FROM unnest(${hashes}::text[]) h)`)
     return new Map(rows.filter(({ similarity }) => Number.isFinite(similarity)).map(({ hash, similarity }) => [hash, similarity]))
   }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
 }
 
 /** Written as in the definition of the index (see memory.ensure_vector_index), or it would not be used. */

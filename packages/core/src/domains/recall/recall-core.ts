@@ -30,7 +30,7 @@ export class RecallCore {
     this.embedder = opened.embedder
     this.#owned = opened.owned
     this.#works = recall.embed
-    this.vectors = sql.capabilities.vector ? new PgvectorSearch(sql) : new MatrixSearch(sql, recall.vectorBytes)
+    this.vectors = sql.capabilities.vector ? new PgvectorSearch(sql) : new MatrixSearch(sql, recall.vectorBytes, log)
     this.statistics = new TermStatistics(sql, log)
     this.questions = this.embedder === undefined ? undefined : new QuestionVectors(this.embedder, log)
     this.worker = this.embedder === undefined ? undefined : new EmbeddingWorker(sql, this.embedder, log, recall.pollMs)
@@ -40,12 +40,13 @@ export class RecallCore {
     if (this.#works) this.worker?.start()
   }
 
-  /** Ends the background work, then the embedder if it was opened here. */
+  /** Ends the background work and the thread that searches, and the embedder if it was opened here. */
   async close(): Promise<void> {
     // A batch under way may be waiting for the embedder.
     const stopping = this.worker?.stop()
     if (this.#owned) await this.embedder?.close?.()
     await stopping
     await this.statistics.close()
+    await this.vectors.close()
   }
 }

@@ -3,7 +3,7 @@
  * 128-bit SIMD, four vectors for each read of the query. About ten times as fast as the same loop in JavaScript.
  */
 export interface ScanKernel {
-  readonly memory: WebAssembly.Memory
+  readonly memory: WasmMemory
   /**
    * `rows` vectors of `stride` signed bytes from `codes` on, with `stride` 16-bit numbers at `query`: 32-bit sums from `out` on, which wrap
    * when they do not fit. `rows` is taken up to a multiple of 4, `stride` is one of 16, and neither is 0.
@@ -11,13 +11,28 @@ export interface ScanKernel {
   scan(codes: number, rows: number, stride: number, query: number, out: number): void
 }
 
+export interface WasmMemory {
+  /** Another one after it has grown. */
+  readonly buffer: ArrayBuffer
+  /** By so many pages of 65,536 bytes; throws when there is no more. */
+  grow(pages: number): number
+}
+
+/** As far as it is used here: the types of JavaScript without a browser lack it. */
+interface Wasm {
+  readonly Memory: new (limits: { readonly initial: number; readonly maximum: number }) => WasmMemory
+  readonly Module: new (bytes: Uint8Array) => object
+  readonly Instance: new (module: object, imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>) => { readonly exports: Readonly<Record<string, unknown>> }
+}
+
+const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly: Wasm }
 const PAGE = 65_536
 const MOST_PAGES = 65_536
 
 /** Its memory begins with `bytes` and grows by `memory.grow`. */
 export function makeScanKernel(bytes: number): ScanKernel {
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE), maximum: MOST_PAGES })
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(moduleBytes()), { env: { memory } })
+  const memory = new wasm.Memory({ initial: Math.ceil(bytes / PAGE), maximum: MOST_PAGES })
+  const instance = new wasm.Instance(new wasm.Module(moduleBytes()), { env: { memory } })
   return { memory, scan: instance.exports['scan'] as ScanKernel['scan'] }
 }
 
