@@ -2,7 +2,8 @@ import * as z from 'zod'
 import { check } from '../checks/index.ts'
 import { diversify } from './diversify.ts'
 import { measure } from './measures/index.ts'
-import { contributionsOf, scoresOf } from './model/flat-trees.ts'
+import { scoreAll } from './model/score-all.ts'
+import { contributionsOf } from './model/trees.ts'
 import { FULL_WEIGHTS } from './model/weights-full.ts'
 import { TEXT_WEIGHTS } from './model/weights-text.ts'
 import { spreadGroups } from './spread.ts'
@@ -33,7 +34,7 @@ export function rank(
   const measured = measure(question, candidates, corpus)
   const model = candidates.some(({ similarity }) => similarity != null && Number.isFinite(similarity)) ? FULL_WEIGHTS : TEXT_WEIGHTS
   const columns = model.measures.map((name) => measured.get(name) as Float64Array)
-  const scores = scoresOf(model, columns, candidates.length)
+  const scores = scoreAll(model, columns, candidates.length)
   const order = Array.from(scores.keys()).sort((a, b) => (scores[b] as number) - (scores[a] as number))
   const looked = spread ? limit * SPREAD_OVER : limit
   const best = diversity === 0
@@ -42,7 +43,7 @@ export function rank(
   const chosen = spread ? spreadGroups(best, ({ index }) => candidates[index]?.session, limit) : best
   const terms = questionTerms(question.text).map(({ term }) => term)
   return chosen.map(({ index, likeness, penalty }) => {
-    const { base, byMeasure } = contributionsOf(model, columns, index)
+    const { base, byMeasure } = contributionsOf(model, (number) => columns[number]?.[index] ?? 0)
     const contributions = [
       ...model.measures.map((feature, number): RankingContribution => ({ feature, value: columns[number]?.[index] ?? 0, contribution: byMeasure[number] as number })),
       { feature: 'base', value: 1, contribution: base },

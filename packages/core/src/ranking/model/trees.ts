@@ -18,3 +18,26 @@ export function scoreOf(model: BoostedTrees, valueOf: (measure: number) => numbe
   }
   return score
 }
+
+/**
+ * What each measure gave to the score: at every node that asks for it, the mean below the branch taken less the mean below
+ * the node. With `base`, what all candidates get, they add up to the score.
+ */
+export function contributionsOf(model: BoostedTrees, valueOf: (measure: number) => number): { base: number; byMeasure: Float64Array } {
+  const byMeasure = new Float64Array(model.measures.length)
+  let base = 0
+  for (const tree of model.trees) {
+    let node = tree
+    base += meanOf(node)
+    while (typeof node !== 'number') {
+      const next: TreeNode = valueOf(node[0]) <= node[1] ? node[3] : node[4]
+      byMeasure[node[0]] = (byMeasure[node[0]] ?? 0) + meanOf(next) - node[2]
+      node = next
+    }
+  }
+  return { base, byMeasure }
+}
+
+function meanOf(node: TreeNode): number {
+  return typeof node === 'number' ? node : node[2]
+}

@@ -1,4 +1,4 @@
-import { WordCues } from './word-cues.ts'
+import { type CuePattern, WordCues } from './word-cues.ts'
 
 /** What a text shows besides its terms; counts, or shares from 0 to 1. */
 export interface TextCues {
@@ -53,7 +53,8 @@ const ASCII_WORDS = /[A-Za-z0-9]+/g
 // oxlint-disable-next-line no-control-regex
 const ASCII = /^[\0-\x7f]*$/
 
-const wordCues = new WordCues([
+/** Those that are counted word by word. */
+export const CUE_PATTERNS: readonly CuePattern[] = [
   { pattern: RELATIVE_TIME, begins: RELATIVE_TIME_BEGINS },
   { pattern: DATE, begins: DATE_BEGINS },
   { pattern: DURATION, begins: DURATION_BEGINS },
@@ -63,7 +64,8 @@ const wordCues = new WordCues([
   { pattern: FIRST },
   { pattern: SECOND },
   { pattern: PAST },
-])
+]
+const wordCues = new WordCues(CUE_PATTERNS)
 
 /** What `text` shows. Texts of other languages show few cues. */
 export function cuesOf(text: string): TextCues {
