@@ -69,7 +69,7 @@ export class ScanThread {
   /** Ends the thread; who waits for it gets CLOSED. */
   async close(): Promise<void> {
     this.#closed = true
-    for (const { reject } of this.#asked.values()) reject(closed())
+    for (const asked of this.#asked.values()) asked.reject(closed())
     this.#asked.clear()
     await this.#end()
   }
@@ -125,7 +125,7 @@ export class ScanThread {
     this.#worker = undefined
     this.#told.clear()
     this.#rest(error)
-    for (const { resolve } of this.#asked.values()) resolve(undefined)
+    for (const asked of this.#asked.values()) asked.resolve(undefined)
     this.#asked.clear()
   }
 
