@@ -18,7 +18,11 @@ function vectorOf(text: string): number[] {
   return vector
 }
 
-const unit = (vector: readonly number[]): number[] => vector.map((value) => value / Math.hypot(...vector))
+function unit(vector: readonly number[]): number[] {
+  const length = Math.hypot(...vector)
+  return vector.map((value) => value / length)
+}
+
 const scopeOf = (tenant: string): CandidateScope => ({ tenant, userId: undefined, narrowed: false, conditions: [sql<boolean>`m.tenant_id = ${tenant}`] })
 
 describe.each(cairnTargets)('exact search of vectors ($name)', (target) => {
@@ -47,9 +51,10 @@ describe.each(cairnTargets)('exact search of vectors ($name)', (target) => {
   const ask = (search: MatrixSearch, text: string, limit = 5, tenant = 'many') => search.nearest(SPACE, scopeOf(tenant), unit(vectorOf(text)), limit)
 
   it('finds what arithmetic in full finds', async () => {
+    const units = contents.map((content) => unit(vectorOf(content)))
     for (const question of [contents[17] ?? '', 'memory of 5', 'something else']) {
       const wanted = unit(vectorOf(question))
-      const exact = contents.map((content, index) => ({ id: ids[index] ?? '', similarity: unit(vectorOf(content)).reduce((sum, value, place) => sum + value * (wanted[place] ?? 0), 0) }))
+      const exact = units.map((vector, index) => ({ id: ids[index] ?? '', similarity: vector.reduce((sum, value, place) => sum + value * (wanted[place] ?? 0), 0) }))
         .sort((a, b) => b.similarity - a.similarity).slice(0, 20)
       const hits = await ask(mine, question, 20)
       expect(hits?.map(({ similarity }) => similarity)).toEqual(exact.map(({ similarity }) => expect.closeTo(similarity, 5) as number))

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { nearestAmong, nearestByCodes } from '../../../src/domains/recall/nearest.ts'
@@ -149,6 +151,16 @@ describe('the matrix of vectors', () => {
     await stuck.close()
     await search
     await expect(filled(many, stuck).nearest(wanted, 3)).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+
+  it('does not keep a process alive', async () => {
+    const from = (name: string): string => JSON.stringify(new URL(`../../../src/domains/recall/${name}.ts`, import.meta.url).href)
+    const script = `import { ScanThread } from ${from('scan-thread')}; import { VectorMatrix } from ${from('vector-matrix')}
+      const matrix = new VectorMatrix(16_384, new ScanThread({ warn: console.error }))
+      for (let index = 0; index < 70; index += 1) matrix.add(String(index), 1, new Uint8Array(20 + 8 * 16_384))
+      console.log((await matrix.nearest(new Float32Array(16_384), 5)).length)`
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', script], { timeout: 30_000 })
+    expect({ stdout, stderr }).toEqual({ stdout: '5\n', stderr: '' })
   })
 
   it('keeps several matrices apart, and uses the room of one that was released again', async () => {
