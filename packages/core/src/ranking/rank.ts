@@ -2,13 +2,17 @@ import * as z from 'zod'
 import { check } from '../checks/index.ts'
 import { diversify } from './diversify.ts'
 import { measure } from './measures/index.ts'
-import { contributionsOf, scoreOf } from './model/trees.ts'
+import { scoreAll } from './model/score-all.ts'
+import { contributionsOf } from './model/trees.ts'
 import { FULL_WEIGHTS } from './model/weights-full.ts'
 import { TEXT_WEIGHTS } from './model/weights-text.ts'
+import { spreadGroups } from './spread.ts'
 import { questionTerms, termsOf } from './text/analyse.ts'
 import type { RankedCandidate, RankingCandidate, RankingContribution, RankingCorpus, RankingOptions, RankingQuestion } from './types.ts'
 
-const OPTIONS = z.strictObject({ limit: z.number().int().min(0).optional(), diversity: z.number().min(0).max(1).optional() })
+const OPTIONS = z.strictObject({ limit: z.number().int().min(0).optional(), diversity: z.number().min(0).max(1).optional(), spread: z.boolean().optional() })
+/** So many times the limit are looked at for another session's best. */
+const SPREAD_OVER = 3
 
 /**
  * The candidates in the order in which they answer the question, best first; ties in the order given.
@@ -18,7 +22,7 @@ const OPTIONS = z.strictObject({ limit: z.number().int().min(0).optional(), dive
  *
  * Reads no clock, calls nothing and keeps nothing but stems: the same input gives the same order. Never throws on any text;
  * INVALID_ARGUMENT for a `limit` that is not a whole number from 0, or a `diversity` outside 0 to 1.
- * Cost: linear in the candidates and their length; 17 ms for 300 turns of a conversation on one core of a busy machine.
+ * Cost: linear in the candidates and their length; docs/reference/ranking.md has figures.
  */
 export function rank(
   question: RankingQuestion,
@@ -26,21 +30,22 @@ export function rank(
   corpus: RankingCorpus = {},
   options: RankingOptions = {},
 ): RankedCandidate[] {
-  const { limit = candidates.length, diversity = 0 } = check(OPTIONS, options)
-  const columns = measure(question, candidates, corpus)
+  const { limit = candidates.length, diversity = 0, spread = false } = check(OPTIONS, options)
+  const measured = measure(question, candidates, corpus)
   const model = candidates.some(({ similarity }) => similarity != null && Number.isFinite(similarity)) ? FULL_WEIGHTS : TEXT_WEIGHTS
-  const values = model.measures.map((name) => columns.get(name) as Float64Array)
-  const valueOf = (index: number) => (number: number): number => values[number]?.[index] ?? 0
-  const scores = candidates.map((_, index) => scoreOf(model, valueOf(index)))
-  const order = scores.map((_, index) => index).toSorted((a, b) => (scores[b] as number) - (scores[a] as number))
-  const chosen = diversity === 0
-    ? order.slice(0, limit).map((index) => ({ index, likeness: 0, penalty: 0 }))
-    : diversify(order, scores, candidates.map(({ text }) => new Set(termsOf(text))), limit, diversity)
+  const columns = model.measures.map((name) => measured.get(name) as Float64Array)
+  const scores = scoreAll(model, columns, candidates.length)
+  const order = Array.from(scores.keys()).sort((a, b) => (scores[b] as number) - (scores[a] as number))
+  const looked = spread ? limit * SPREAD_OVER : limit
+  const best = diversity === 0
+    ? order.slice(0, looked).map((index) => ({ index, likeness: 0, penalty: 0 }))
+    : diversify(order, Array.from(scores), candidates.map(({ text }) => new Set(termsOf(text))), looked, diversity)
+  const chosen = spread ? spreadGroups(best, ({ index }) => candidates[index]?.session, limit) : best
   const terms = questionTerms(question.text).map(({ term }) => term)
   return chosen.map(({ index, likeness, penalty }) => {
-    const { base, byMeasure } = contributionsOf(model, valueOf(index))
+    const { base, byMeasure } = contributionsOf(model, (number) => columns[number]?.[index] ?? 0)
     const contributions = [
-      ...model.measures.map((feature, number): RankingContribution => ({ feature, value: valueOf(index)(number), contribution: byMeasure[number] as number })),
+      ...model.measures.map((feature, number): RankingContribution => ({ feature, value: columns[number]?.[index] ?? 0, contribution: byMeasure[number] as number })),
       { feature: 'base', value: 1, contribution: base },
       { feature: 'diversity', value: likeness, contribution: -penalty },
     ].filter(({ contribution }) => contribution !== 0).toSorted((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution))

@@ -47,6 +47,8 @@ export interface RankingOptions {
   readonly limit?: number
   /** 0 (default): by score alone; up to 1: a text much like one that stands above it goes down. */
   readonly diversity?: number
+  /** Every tenth place goes to the best of a session that none above it is of, see `spreadGroups`. @default false */
+  readonly spread?: boolean
 }
 
 /** What one feature gave to a score. */

@@ -1,9 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
 import { questionTerms, questionTimes, termsOf } from '../../src/ranking/index.ts'
-import { cuesOf } from '../../src/ranking/text/cues.ts'
+import { CUE_PATTERNS, cuesOf } from '../../src/ranking/text/cues.ts'
 import { porter2 } from '../../src/ranking/text/porter2.ts'
 import { analyseQuestion } from '../../src/ranking/text/question.ts'
+import { WordCues } from '../../src/ranking/text/word-cues.ts'
+
+/** Texts of the pieces that patterns ask for, run together in any way, with letters whose case and kind are odd. */
+const pieces = fc.array(fc.constantFrom(
+  'may ', '5', '12th', '1999', 'just ', 'because', "so that's why", "I'm", 'ſ', '\u212a', 'İ', 'é', 'ed', 'walk', '_', ' ', '-', '. ', ',', 'a ', 'couple ', 'for ', 'while', 'last ', 'next ',
+  'few ', 'week', 'Monday', 'year', 's', 'made ', 'me ', 'makes', 'in order to', 'thanks', ' to', 'grand', 'mother', 'you', '’re', "'", '3.5', '10k', '1,000', 'half', '日本', 'since', 'motivat',
+  'due ', 'that', 'My', 'US', '?', '\n', '\ud800', 'ﬁ', 'two ', 'hours',
+), { maxLength: 14 }).map((all) => all.join(''))
 
 describe('stems', () => {
   test.each([
@@ -108,4 +116,21 @@ test('cues tell times, amounts, askings and courtesy', () => {
   expect(cues).toMatchObject({ endsAsking: 1, relativeTimes: 1, numbers: 1, quotes: 1, courtesy: 1 })
   expect(cues.names).toBeGreaterThanOrEqual(2)
   expect(cuesOf('')).toMatchObject({ asks: 0, words: 0 })
+})
+
+test('cues are counted in one pass as often as each pattern matches', () => {
+  const cues = new WordCues(CUE_PATTERNS)
+  fc.assert(fc.property(pieces, (text) => {
+    const counts = cues.count(text)
+    for (const [index, { pattern, begins }] of CUE_PATTERNS.entries()) {
+      // Of one word each: of ASCII only, beyond which cuesOf asks the pattern itself.
+      if (begins !== undefined || /^[ -~\n]*$/.test(text)) expect([pattern.source, counts[index]]).toEqual([pattern.source, text.match(pattern)?.length ?? 0])
+    }
+  }), { numRuns: 500 })
+})
+
+test('texts of ASCII have the terms that they have beside another letter', () => {
+  fc.assert(fc.property(fc.oneof(pieces.map((text) => text.replaceAll(/[^ -~\n]/g, '')), fc.string()), (text) => {
+    expect(termsOf(`${text} 日`)).toEqual([...termsOf(text), '日'])
+  }), { numRuns: 300 })
 })

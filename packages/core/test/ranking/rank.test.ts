@@ -2,6 +2,8 @@ import { describe, expect, it, test } from 'vitest'
 import fc from 'fast-check'
 import { isCairnError } from '../../src/errors/index.ts'
 import { measure, rank, spreadGroups, type RankingCandidate } from '../../src/ranking/index.ts'
+import { scoreAll } from '../../src/ranking/model/score-all.ts'
+import { scoreOf } from '../../src/ranking/model/trees.ts'
 import { FULL_WEIGHTS } from '../../src/ranking/model/weights-full.ts'
 import { TEXT_WEIGHTS } from '../../src/ranking/model/weights-text.ts'
 
@@ -105,6 +107,12 @@ describe('rank', () => {
     expect(rank({ text: 'red bicycle Porto' }, all, {}, { diversity: 1 }).map(({ id }) => id)).toEqual(['0', '2', '1'])
   })
 
+  test('spreads over sessions as spreadGroups does with three times as many', () => {
+    const all = Array.from({ length: 60 }, (_, index) => ({ id: String(index), text: `the red car ${'wheel '.repeat(index % 7)}`, session: String(index > 50 ? index : 0), position: index }))
+    const expected = spreadGroups(rank({ text: 'red car' }, all, {}, { limit: 36 }), ({ id }) => all[Number(id)]?.session, 12)
+    expect(rank({ text: 'red car' }, all, {}, { limit: 12, spread: true })).toEqual(expected)
+  })
+
   test('names the matched terms', () => {
     expect(rank({ text: 'Did her dog sleep?' }, SESSION).find(({ id }) => id === '4')?.explanation.matched).toEqual(['sleep'])
   })
@@ -116,8 +124,7 @@ describe.each([['text', TEXT_WEIGHTS], ['full', FULL_WEIGHTS]] as const)('weight
     expect(weights.measures).toEqual([...columns.keys()])
   })
 
-  test('never give less for more of a measure of matching, all else alike', async () => {
-    const { scoreOf } = await import('../../src/ranking/model/trees.ts')
+  test('never give less for more of a measure of matching, all else alike', () => {
     const rising = ['bm25', 'bm25 of best', 'coverage', 'matched', 'window', 'window of best', 'similarity', 'speaker', 'date'].map((name) => weights.measures.indexOf(name))
     const values = fc.array(fc.double({ min: -1, max: 3, noNaN: true }), { minLength: weights.measures.length, maxLength: weights.measures.length })
     fc.assert(fc.property(values, fc.constantFrom(...rising), fc.double({ min: 0, max: 5, noNaN: true }), (all, raised, by) => {
@@ -125,6 +132,16 @@ describe.each([['text', TEXT_WEIGHTS], ['full', FULL_WEIGHTS]] as const)('weight
       expect(scoreOf(weights, (number) => valueOf(number) + (number === raised ? by : 0))).toBeGreaterThanOrEqual(scoreOf(weights, valueOf) - 1e-4)
     }))
   })
+})
+
+test.each([['text', TEXT_WEIGHTS], ['full', FULL_WEIGHTS]] as const)('all candidates at once score to the bit what each scores by itself (%s)', (_name, weights) => {
+  const thresholds = [...JSON.stringify(weights.trees).matchAll(/\[\d+,(-?[\d.e-]+),/g)].map(([, threshold]) => Number(threshold))
+  // At a threshold, beside one, and anywhere.
+  const value = fc.oneof(fc.constantFrom(...thresholds), fc.double({ min: -5, max: 40 }), fc.constantFrom(0, -0, Infinity, -Infinity))
+  fc.assert(fc.property(fc.array(fc.array(value, { minLength: weights.measures.length, maxLength: weights.measures.length }), { maxLength: 8 }), (rows) => {
+    const columns = weights.measures.map((_, measure) => Float64Array.from(rows, (row) => row[measure] ?? 0))
+    expect([...scoreAll(weights, columns, rows.length)]).toEqual(rows.map((row) => scoreOf(weights, (measure) => row[measure] ?? 0)))
+  }), { numRuns: 40 })
 })
 
 describe('spreading over sessions', () => {

@@ -5,14 +5,14 @@ import { type CandidateScope, runCandidates } from './compose-candidates.ts'
 import type { VectorHit, VectorSearch, VectorSpace } from './vector-search.ts'
 
 /** What pgvector holds in an index: `vector` up to 2,000 dimensions, `halfvec` (16 bits) up to 4,000. */
-const MOST_IN_INDEX = 4_000
+export const MOST_IN_INDEX = 4_000
 /** Candidates the index keeps while it searches; more find more of the nearest and take longer. */
 const SETTINGS = [
   ['hnsw.ef_search', '400'],
   ['hnsw.iterative_scan', 'strict_order'],
 ] as const
 
-/** By pgvector: HNSW where the planner finds it worth while, else exact; without an index beyond 4,000 dimensions. */
+/** By pgvector, up to MOST_IN_INDEX dimensions: HNSW where the planner finds it worth while, else exact. */
 export class PgvectorSearch implements VectorSearch {
   readonly #sql: SqlEngine
 
@@ -38,11 +38,15 @@ export class PgvectorSearch implements VectorSearch {
         AND e.content_hash IN (SELECT decode(h, 'hex') FROM unnest(${hashes}::text[]) h)`)
     return new Map(rows.filter(({ similarity }) => Number.isFinite(similarity)).map(({ hash, similarity }) => [hash, similarity]))
   }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
 }
 
 /** Written as in the definition of the index (see memory.ensure_vector_index), or it would not be used. */
 function operands({ dimensions }: VectorSpace, vector: readonly number[]) {
-  const kind = dimensions <= 2_000 || dimensions > MOST_IN_INDEX ? 'vector' : 'halfvec'
+  const kind = dimensions <= 2_000 ? 'vector' : 'halfvec'
   const type = sql.raw(`public.${kind}(${Math.trunc(dimensions)})`)
   return { column: sql`e.embedding::${type}`, wanted: sql`${`[${vector.join(',')}]`}::${type}` }
 }

@@ -3,7 +3,7 @@ import type { SqlEngine } from '../../engines/sql/index.ts'
 import type { Logger } from '../../observability/index.ts'
 import { EmbeddingWorker } from './embedding-worker.ts'
 import { MatrixSearch } from './matrix-search.ts'
-import { PgvectorSearch } from './pgvector-search.ts'
+import { MOST_IN_INDEX, PgvectorSearch } from './pgvector-search.ts'
 import { QuestionVectors } from './question-vector.ts'
 import { TermStatistics } from './term-statistics.ts'
 import type { VectorSearch } from './vector-search.ts'
@@ -30,7 +30,8 @@ export class RecallCore {
     this.embedder = opened.embedder
     this.#owned = opened.owned
     this.#works = recall.embed
-    this.vectors = sql.capabilities.vector ? new PgvectorSearch(sql) : new MatrixSearch(sql, recall.vectorBytes)
+    // What pgvector has no index for it would compare row by row.
+    this.vectors = sql.capabilities.vector && (this.embedder?.dimensions ?? 0) <= MOST_IN_INDEX ? new PgvectorSearch(sql) : new MatrixSearch(sql, recall.vectorBytes, log)
     this.statistics = new TermStatistics(sql, log)
     this.questions = this.embedder === undefined ? undefined : new QuestionVectors(this.embedder, log)
     this.worker = this.embedder === undefined ? undefined : new EmbeddingWorker(sql, this.embedder, log, recall.pollMs)
@@ -40,12 +41,13 @@ export class RecallCore {
     if (this.#works) this.worker?.start()
   }
 
-  /** Ends the background work, then the embedder if it was opened here. */
+  /** Ends the background work and the thread that searches, and the embedder if it was opened here. */
   async close(): Promise<void> {
     // A batch under way may be waiting for the embedder.
     const stopping = this.worker?.stop()
     if (this.#owned) await this.embedder?.close?.()
     await stopping
     await this.statistics.close()
+    await this.vectors.close()
   }
 }

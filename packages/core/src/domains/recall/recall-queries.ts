@@ -59,18 +59,26 @@ export const STORE_VECTORS = `
   SELECT $1, $2, $3::int, decode(v.hash, 'hex'), v.embedding FROM json_to_recordset($4::json) AS v(hash text, embedding real[]) ORDER BY v.hash
   ON CONFLICT (tenant_id, model, dimensions, content_hash) DO NOTHING`
 
-/**
- * Vectors that came after a moment, as the bytes of their numbers: array_send gives 20 bytes of header, and 4 bytes of length before each
- * number. As maintenance. $1 tenant, $2 model, $3 dimensions, $4 since, $5 limit, $6 offset.
- */
+/** Microseconds; exact in a double number. */
+const STAMP = '(extract(epoch FROM e.created_at) * 1000000)::float8 AS stamp'
+
+/** Which vectors came after a moment. As maintenance. $1 tenant, $2 model, $3 dimensions, $4 since, $5 limit, $6 offset. */
 export const VECTORS_SINCE = `
-  SELECT encode(e.content_hash, 'hex') AS hash, array_send(e.embedding) AS bytes, clock_timestamp() AS now FROM memory.embeddings e
+  SELECT encode(e.content_hash, 'hex') AS hash, ${STAMP}, clock_timestamp() AS now FROM memory.embeddings e
   WHERE e.tenant_id = $1 AND e.model = $2 AND e.dimensions = $3 AND e.created_at >= $4::timestamptz
   ORDER BY e.created_at, e.content_hash LIMIT $5 OFFSET $6`
 
+/**
+ * Vectors as the bytes of their numbers: array_send gives 20 bytes of header, and 4 bytes of length before each number.
+ * As maintenance. $1 tenant, $2 model, $3 dimensions, $4 hashes in hexadecimal.
+ */
+export const VECTORS_OF = `
+  SELECT encode(e.content_hash, 'hex') AS hash, ${STAMP}, array_send(e.embedding) AS bytes FROM memory.embeddings e
+  WHERE e.tenant_id = $1 AND e.model = $2 AND e.dimensions = $3 AND e.content_hash IN (SELECT decode(h, 'hex') FROM unnest($4::text[]) h)`
+
 /** As maintenance. $1 tenant, $2 model, $3 dimensions, $4 hash to go on after or NULL, $5 limit. */
 export const VECTORS_ALL = `
-  SELECT encode(e.content_hash, 'hex') AS hash, array_send(e.embedding) AS bytes FROM memory.embeddings e
+  SELECT encode(e.content_hash, 'hex') AS hash, ${STAMP}, array_send(e.embedding) AS bytes FROM memory.embeddings e
   WHERE e.tenant_id = $1 AND e.model = $2 AND e.dimensions = $3 AND ($4::bytea IS NULL OR e.content_hash > $4::bytea)
   ORDER BY e.content_hash LIMIT $5`
 

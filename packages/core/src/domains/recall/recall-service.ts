@@ -2,11 +2,11 @@ import { check } from '../../checks/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { GET_MEMORIES, type Memory, memoryConditions } from '../memory/index.ts'
-import { type RankedCandidate, type RankingCandidate, type RankingQuestion, rank, spreadGroups } from '../../ranking/index.ts'
+import { type RankedCandidate, type RankingCandidate, rank } from '../../ranking/index.ts'
 import type { CandidateScope } from './compose-candidates.ts'
 import { contextBlock } from './context-block.ts'
 import { REFUSED_AFTER } from './embedding-worker.ts'
-import { type FoundCandidates, findCandidates } from './find-candidates.ts'
+import { findCandidates } from './find-candidates.ts'
 import { questionText, recallOptions } from './input.ts'
 import type { RecallCore } from './recall-core.ts'
 import { EMBEDDING_STATUS } from './recall-queries.ts'
@@ -14,8 +14,6 @@ import type { EmbeddingStatus, RecallDegraded, RecallMode, RecallOptions, Recall
 
 /** Of a longer question the beginning counts: ranking takes time for each of its words. */
 const MOST_ASKED = 2_000
-/** So many times the limit are ranked, for another session's best may stand further down. */
-const SPREAD_OVER = 3
 
 /**
  * Finds the memories that answer a question, without a language model: by words, by vectors, by time, and by what was said around them.
@@ -48,7 +46,7 @@ export class RecallService {
     const { vector, degraded } = await this.#vectorOf(asked, wanted, embedTimeoutMs)
     const mode = degraded === null ? wanted : 'text'
     const found = await findCandidates(this.#context, this.#core, scope, { question: asked, at, mode, vector })
-    const ranked = mode === 'vector' ? bySimilarity(found.candidates, limit) : ranking({ text: asked, at }, found, { limit, diversity, spread })
+    const ranked = mode === 'vector' ? bySimilarity(found.candidates, limit) : rank({ text: asked, at }, found.candidates, found.corpus, { limit, diversity, spread })
     const memories = await this.#read(ranked.map(({ id }) => id))
     const items = ranked.flatMap(({ id, score, explanation }): RecalledMemory[] => {
       const memory = memories.get(id)
@@ -118,12 +116,6 @@ export class RecallService {
     const { rows } = await sql.query<Memory>(identity, GET_MEMORIES, [identity.tenant, ids], { name: 'memory_get' })
     return new Map(rows.map((memory) => [memory.id, memory]))
   }
-}
-
-function ranking(question: RankingQuestion, { candidates, corpus }: FoundCandidates, { limit, diversity, spread }: { limit: number; diversity: number; spread: boolean }): RankedCandidate[] {
-  if (!spread) return rank(question, candidates, corpus, { limit, diversity })
-  const sessions = new Map(candidates.map(({ id, session }) => [id, session]))
-  return spreadGroups(rank(question, candidates, corpus, { limit: limit * SPREAD_OVER, diversity }), ({ id }) => sessions.get(id), limit)
 }
 
 /** What mode 'vector' means: nothing but the nearest. */

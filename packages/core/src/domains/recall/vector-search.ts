@@ -18,4 +18,6 @@ export interface VectorSearch {
   nearest(space: VectorSpace, scope: CandidateScope, vector: readonly number[], limit: number): Promise<VectorHit[] | undefined>
   /** Cosines of those of the words, by hash, that have a vector. */
   similarities(space: VectorSpace, tenant: string, hashes: readonly string[], vector: readonly number[]): Promise<ReadonlyMap<string, number>>
+  /** Ends what it has running. */
+  close(): Promise<void>
 }

@@ -24,6 +24,7 @@ export interface Prepared {
   readonly weightOf: (term: string) => number
   /** All terms that stand in any of the texts. */
   readonly vocabulary: readonly string[]
+  readonly occurs: (term: string) => boolean
   /** Sum of the weights of the question's terms, above 0. */
   readonly totalWeight: number
   readonly averageLength: number
@@ -52,6 +53,7 @@ export function prepare(question: RankingQuestion, candidates: readonly RankingC
     cues: candidates.map(({ text }) => cuesOf(text)),
     weightOf,
     vocabulary: [...among.keys()],
+    occurs: (term) => among.has(term),
     totalWeight: Math.max(1e-9, asked.terms.reduce((sum, term) => sum + weightOf(term), 0)),
     averageLength: Math.max(1, finite(corpus.averageLength) ?? texts.reduce((sum, { length }) => sum + length, 0) / Math.max(texts.length, 1)),
     near,

@@ -67,7 +67,7 @@ function pairs({ question, texts, sequences, weightOf }: Prepared, index: number
 /** For each term of the question, or each that does not stand here: the weightiest of its related terms that does. */
 function related(data: Prepared, columns: Columns, name: string, relatedTo: (term: string) => ReadonlySet<string>, inPlace: boolean): Float64Array {
   const { question, texts, weightOf } = data
-  const sets = question.terms.map((term) => ({ term, others: data.vocabulary.filter((other) => relatedTo(term).has(other)) })).filter(({ others }) => others.length > 0)
+  const sets = question.terms.map((term) => ({ term, others: [...relatedTo(term)].filter((other) => data.occurs(other)) })).filter(({ others }) => others.length > 0)
   return column(columns, name, texts.length, (index) => sets.reduce((sum, { term, others }) => {
     const counts = (texts[index] as TermCounts).counts
     if (inPlace && counts.has(term)) return sum

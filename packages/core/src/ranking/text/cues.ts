@@ -1,3 +1,5 @@
+import { type CuePattern, WordCues } from './word-cues.ts'
+
 /** What a text shows besides its terms; counts, or shares from 0 to 1. */
 export interface TextCues {
   /** Share of its sentences that ask. */
@@ -31,6 +33,12 @@ const RELATIVE_TIME = new RegExp(
 const DATE = new RegExp(`\\b(?:${MONTH}|may \\d|(?:19|20)\\d\\d|\\d{1,2}(?:st|nd|rd|th))\\b`, 'gi')
 const DURATION = new RegExp(`\\b(?:\\d+|a|an|${NUMBER_WORD})[ -](?:year|month|week|day|hour|minute|decade)s?\\b|\\bsince\\b|\\bfor (?:a )?(?:while|years|months|weeks|ages)\\b`, 'gi')
 const NUMBER = new RegExp(`\\b(?:\\d[\\d.,]*|${NUMBER_WORD})\\b`, 'gi')
+/** Words that a match of the patterns above and below can begin with, where it may have more than one. */
+const RELATIVE_TIME_BEGINS = /^(?:yesterday|today|tonight|tomorrow|ago|recently|lately|soon|upcoming|weekend|just|last|next|this|past|coming|previous|(?:mon|tues|wednes|thurs|fri|satur|sun)day)$/
+const DATE_BEGINS = new RegExp(`^(?:${MONTH}|may|(?:19|20)\\d\\d|\\d{1,2}(?:st|nd|rd|th))$`)
+const DURATION_BEGINS = new RegExp(`^(?:\\d+|an?|${NUMBER_WORD}|since|for)$`)
+const NUMBER_BEGINS = new RegExp(`^(?:\\d.*|${NUMBER_WORD})$`)
+const REASON_BEGINS = /^(?:because|cause|cuz|reason|since|so|inspired?|motivat\w*|helps?|made|makes?|wanted|in|thanks|that|due|after)$/
 const NAME = /(?<=[\p{L}\d,;:"'“(] ?[ "“(])\p{Lu}[\p{L}']+/gu
 const QUOTE = /["“][^"”]{2,}["”]/g
 const REASON = /\b(?:because|cause|cuz|reason|since|so that|inspired?|motivat\w*|helps?|made me|makes? me|wanted to|in order to|thanks to|that's why|due to|after)\b/gi
@@ -40,26 +48,48 @@ const SECOND = /\b(?:you|your|you're|you've|yours|yourself|you'll)\b/gi
 const COURTESY = /^(?:hey|hi|hello|wow|thanks?|thank you|awesome|congrats\w*|great|cool|that's|sounds|nice|no worries|absolutely|yeah|yes|yep|sure|bye|take care|glad|sorry|aw+|oh)\b/i
 const PAST = /\b(?:\p{L}{2,}ed|went|got|was|were|had|did|made|took|came|saw|found|gave|told|felt|left|met|ran|won|lost|bought|taught|began|started|wrote|read)\b/giu
 
-/** What `text` shows, in one pass over it for each cue. Texts of other languages show few of them. */
+const WORDS = /[\p{L}\p{N}]+/gu
+const ASCII_WORDS = /[A-Za-z0-9]+/g
+// oxlint-disable-next-line no-control-regex
+const ASCII = /^[\0-\x7f]*$/
+
+/** Those that are counted word by word. */
+export const CUE_PATTERNS: readonly CuePattern[] = [
+  { pattern: RELATIVE_TIME, begins: RELATIVE_TIME_BEGINS },
+  { pattern: DATE, begins: DATE_BEGINS },
+  { pattern: DURATION, begins: DURATION_BEGINS },
+  { pattern: NUMBER, begins: NUMBER_BEGINS },
+  { pattern: REASON, begins: REASON_BEGINS },
+  { pattern: PEOPLE },
+  { pattern: FIRST },
+  { pattern: SECOND },
+  { pattern: PAST },
+]
+const wordCues = new WordCues(CUE_PATTERNS)
+
+/** What `text` shows. Texts of other languages show few cues. */
 export function cuesOf(text: string): TextCues {
   const whole = text.slice(0, 4096).replaceAll('’', '\'')
+  const ascii = ASCII.test(whole)
   const sentences = whole.split(/(?<=[.!?])\s+/).filter((sentence) => sentence !== '')
   const count = (pattern: RegExp): number => whole.match(pattern)?.length ?? 0
+  const [relativeTimes = 0, dates = 0, durations = 0, numbers = 0, reasons = 0, people = 0, firstPerson = 0, secondPerson = 0, past = 0] = wordCues.count(whole)
   return {
     asks: sentences.filter((sentence) => sentence.endsWith('?')).length / Math.max(sentences.length, 1),
     endsAsking: sentences.at(-1)?.endsWith('?') ? 1 : 0,
-    relativeTimes: count(RELATIVE_TIME),
-    dates: count(DATE),
-    durations: count(DURATION),
-    numbers: count(NUMBER),
+    relativeTimes,
+    dates,
+    durations,
+    numbers,
     names: count(NAME),
     quotes: count(QUOTE),
-    reasons: count(REASON),
-    people: count(PEOPLE),
-    firstPerson: count(FIRST),
-    secondPerson: count(SECOND),
+    reasons,
+    people,
+    firstPerson,
+    secondPerson,
     courtesy: COURTESY.test(whole) ? 1 : 0,
-    words: count(/[\p{L}\p{N}]+/gu),
-    past: count(PAST),
+    words: ascii ? count(ASCII_WORDS) : count(WORDS),
+    // Of letters beyond ASCII as well, and they change what the end of a word is.
+    past: ascii ? past : count(PAST),
   }
 }

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { planText } from '../../../src/domains/recall/text-candidates.ts'
 import { timeIn } from '../../../src/domains/recall/time-expressions.ts'
-import { VectorMatrix } from '../../../src/domains/recall/vector-matrix.ts'
 
 /** A Wednesday. */
 const AT = new Date('2023-05-17T12:00:00Z')
@@ -57,33 +56,5 @@ describe('the plan of a text search', () => {
 
   it('quotes whatever a lexeme holds', () => {
     expect(planText(terms("o'\\x"), statistics({ "o'\\x": 1 }, 10)).match).toBe("('o''\\\\x')")
-  })
-})
-
-describe('the matrix of vectors', () => {
-  const bytesOf = (vector: readonly number[]): Uint8Array => {
-    const view = new DataView(new ArrayBuffer(20 + 8 * vector.length))
-    vector.forEach((value, index) => view.setFloat32(24 + 8 * index, value))
-    return new Uint8Array(view.buffer)
-  }
-
-  it('finds exactly the nearest, whatever the number and the length', () => {
-    let seed = 7
-    const random = (): number => ((seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647) * 2 - 1
-    for (const dimensions of [1, 3, 8, 17]) {
-      const matrix = new VectorMatrix(dimensions)
-      const all = Array.from({ length: 5_000 }, (_, index) => ({ hash: `h${index}`, vector: Array.from({ length: dimensions }, () => Math.fround(random())) }))
-      for (const { hash, vector } of all) matrix.add(hash, bytesOf(vector))
-      matrix.add('h1', bytesOf(all[0]?.vector ?? []))
-      matrix.add('short', new Uint8Array(3))
-      expect(matrix.size).toBe(5_000)
-      const wanted = Float32Array.from({ length: dimensions }, random)
-      const dots = all.map(({ vector }) => vector.reduce((sum, value, index) => sum + value * (wanted[index] ?? 0), 0))
-      const expected = dots.toSorted((a, b) => b - a).slice(0, 30)
-      const found = matrix.nearest(wanted, 30)
-      expect(found.map(({ similarity }) => similarity)).toEqual(expected.map((value) => expect.closeTo(value, 5) as number))
-      const some = [5, 4_999, 17]
-      expect(matrix.nearest(wanted, 10, some).map(({ row }) => row).toSorted()).toEqual(some.toSorted())
-    }
   })
 })
