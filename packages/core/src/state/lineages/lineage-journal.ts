@@ -49,6 +49,8 @@ export class LineageJournal {
   #bucket: KvBucket | undefined
   #opening: Promise<void> | undefined
   #stopWatching: (() => Promise<void>) | undefined
+  #stopConnection: (() => void) | undefined
+  #epoch: string | undefined
   #upkeep: NodeJS.Timeout | undefined
   #closed = false
 
@@ -93,7 +95,11 @@ export class LineageJournal {
       this.#pending--
       if (isCairnError(error, 'OUTCOME_UNKNOWN') || isCairnError(error, 'TIMEOUT')) this.#foreign.saw(key, Number.POSITIVE_INFINITY, entry)
       else this.#mark.end(entry)
-      if (isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'CLOSED')) throw unavailable(error)
+      if (isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'CLOSED')) {
+        // Also when the server is there and the bucket is not: the next one opens it again.
+        if (this.#bucket === bucket) this.#bucket = undefined
+        throw unavailable(error)
+      }
       throw error
     }
   }
@@ -125,6 +131,7 @@ export class LineageJournal {
     if (this.#closed) return
     this.#closed = true
     clearInterval(this.#upkeep)
+    this.#stopConnection?.()
     await this.#opening?.catch(() => undefined)
     try {
       await Promise.all([...this.#own.values()].map((pending) => pending.drained()))
@@ -155,8 +162,12 @@ export class LineageJournal {
 
   async #start(): Promise<void> {
     let bucket: KvBucket
+    this.#stopConnection ??= this.#deps.kv.onConnection((connected) => void (connected && this.#reopen()))
     try {
       bucket = await this.#deps.kv.bucket(BUCKET, { ttlMs: 0, history: 1 })
+      if (this.#epoch !== undefined && this.#epoch !== bucket.epoch) this.#lost()
+      this.#epoch = bucket.epoch
+      await this.#stopWatching?.().catch(() => undefined)
       this.#stopWatching = await bucket.watch({
         onChange: ({ key, revision, deleted }) => void (deleted || this.#foreign.saw(key, revision)),
         onGap: () => void this.#rescan(bucket).catch((error: unknown) => this.#deps.log.warn({ err: error }, 'the lineage journal could not be read again')),
@@ -169,8 +180,25 @@ export class LineageJournal {
     await this.#foreign.purgeStored(bucket)
     for (const id of this.#foreign.ids()) await this.#foreign.replay(id, bucket)
     this.#bucket = bucket
+    clearInterval(this.#upkeep)
     this.#upkeep = setInterval(() => void this.#carryOverStale(), STALE_MS)
     this.#upkeep.unref()
+  }
+
+  /** The server is back, perhaps without its store. */
+  #reopen(): void {
+    if (this.#closed) return
+    this.#bucket = undefined
+    this.#open().catch((error: unknown) => this.#deps.log.debug({ err: error }, 'the lineage journal is not ready; the next use opens it again'))
+  }
+
+  /** The bucket was lost and made again. What this process put is in its memory; its numbers start anew. */
+  #lost(): void {
+    const lineages = this.#foreign.ids().length
+    this.#deps.log[lineages > 0 ? 'error' : 'warn']({ lineages }, 'the lineage journal was lost and made again; appends acknowledged hot by processes that have died, and not yet in SQL, are gone')
+    this.#mark.renew()
+    this.#told = 0
+    this.#purged = 0
   }
 
   /** Of what this process put, all that SQL has. */
@@ -181,7 +209,11 @@ export class LineageJournal {
   }
 
   async #tell(): Promise<void> {
-    const bucket = this.#bucket as KvBucket
+    const bucket = this.#bucket
+    if (bucket === undefined) {
+      this.#telling = undefined
+      return
+    }
     try {
       const { stored } = this.#mark
       if (this.#deps.kv.capabilities.shared && stored > this.#told) {
@@ -228,7 +260,7 @@ export class LineageJournal {
     const { ids, writers } = this.#foreign.stale(performance.now() - STALE_MS)
     try {
       for (const id of ids) await this.#replay(id)
-      if (writers.size > 0) await this.#foreign.purgeStored(this.#bucket as KvBucket, writers)
+      if (writers.size > 0 && this.#bucket !== undefined) await this.#foreign.purgeStored(this.#bucket, writers)
     } catch (error) {
       if (!this.#closed) this.#deps.log.warn({ err: error }, 'lineages of a stopped process could not be carried over to SQL; trying again')
     }
