@@ -16,7 +16,7 @@ const ofEntity = { params: EntityParam, headers }
 const ofFact = { params: FactParam, headers }
 const refusals = ['AGENT_NOT_FOUND', 'NOT_FOUND', 'SERIALIZATION_ERROR', 'PAYLOAD_TOO_LARGE'] as const
 
-/** Rules of the caller's own and embedders are functions of a process; over HTTP there are the built-in rules and text search. */
+/** Rules of the caller's own are functions of a process; over HTTP there are the built-in rules, and the embedder is the server's. */
 const spaceOf = (c: Context<AppEnv>, { space }: { space?: string | undefined }): KnowledgeSpace => c.get('cairn').knowledge.use(space === undefined ? {} : { space })
 
 /** The fields of the query that make up `asOf`. */
@@ -122,7 +122,7 @@ function factRoutes(app: App): void {
     async (c) => c.json(await spaceOf(c, c.req.valid('query')).retract(c.req.valid('param').fact, exact(c.req.valid('json'))), 200),
   )
   app.openapi(
-    createRoute({ method: 'post', path: '/v1/knowledge/search', tags, summary: 'Find facts by words', request: { headers, query: SpaceQuery, body: body(FactSearch, 'What to look for.') }, responses: { 200: json(FoundFacts, 'A page of facts, the best first.'), ...problems('INVALID_CURSOR', 'NOT_FOUND') } }),
+    createRoute({ method: 'post', path: '/v1/knowledge/search', tags, summary: 'Find facts by words, by meaning, or by both', request: { headers, query: SpaceQuery, body: body(FactSearch, 'What to look for.') }, responses: { 200: json(FoundFacts, 'A page of facts, the best first.'), ...problems('INVALID_CURSOR', 'NOT_FOUND') } }),
     async (c) => c.json(await spaceOf(c, c.req.valid('query')).search(exact(timed(c.req.valid('json')))), 200),
   )
   app.openapi(
