@@ -1,7 +1,7 @@
 import type { MemoryFilter, RecallMode } from '@cairn/core'
 import { type Command, Option } from 'commander'
 import { runWithClient } from '../client/open-client.ts'
-import { type ClientFlags, wholeNumber, withClientFlags } from '../engine-flags.ts'
+import { type ClientFlags, fraction, wholeNumber, withClientFlags } from '../engine-flags.ts'
 import { oneLine, show, table } from '../output.ts'
 
 interface RecallFlags extends ClientFlags {
@@ -17,6 +17,8 @@ interface RecallFlags extends ClientFlags {
   readonly tag?: string[]
   readonly from?: string
   readonly to?: string
+  readonly importance?: number
+  readonly recency?: number
   readonly explain?: boolean
 }
 
@@ -37,10 +39,12 @@ export function registerRecallCommand(program: Command): void {
     .option('--tag <tag...>', 'only memories with all of these tags')
     .option('--from <time>', 'only what happened from then on, ISO 8601')
     .option('--to <time>', 'only what happened before then, ISO 8601')
+    .option('--importance <weight>', 'how much the importance of a memory counts, 0 to 1 (default: 0)', fraction)
+    .option('--recency <weight>', 'how much it counts that it happened lately, 0 to 1 (default: 0)', fraction)
     .option('--explain', 'show what each score is made of')
     .action((question: string, flags: RecallFlags) =>
       runWithClient(flags, async ({ recall }) => {
-        const { limit, mode, tokens, at } = flags
+        const { limit, mode, tokens, at, importance, recency } = flags
         const filter = filterOf(flags)
         const result = await recall.search(question, {
           filter,
@@ -48,6 +52,7 @@ export function registerRecallCommand(program: Command): void {
           ...(mode === undefined ? {} : { mode }),
           ...(tokens === undefined ? {} : { tokens }),
           ...(at === undefined ? {} : { at }),
+          ...(importance === undefined && recency === undefined ? {} : { weights: { ...(importance === undefined ? {} : { importance }), ...(recency === undefined ? {} : { recency }) } }),
         })
         if (result.degraded !== null) process.stderr.write(`By ${result.mode} alone: ${result.degraded.message}\n`)
         show(flags, result, () => {

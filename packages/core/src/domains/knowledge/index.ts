@@ -1,4 +1,4 @@
-export { KnowledgeGraph, type AddedObservations, type GraphEntity, type GraphObservations, type GraphRelation, type KnowledgeGraphData } from './knowledge-graph.ts'
+export { KnowledgeGraph, type AddedObservations, type GraphEntity, type GraphObservations, type GraphRelation, type KnowledgeGraphData, type MergedGraph } from './knowledge-graph.ts'
 export { KnowledgeService } from './knowledge-service.ts'
 export { KnowledgeSpace } from './knowledge-space.ts'
 export { SharedEmbedder } from './shared-embedder.ts'
