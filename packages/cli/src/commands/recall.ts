@@ -22,6 +22,9 @@ interface RecallFlags extends ClientFlags {
   readonly explain?: boolean
 }
 
+/** Shown also when they count for little, since somebody asked for them. */
+const WEIGHED: ReadonlySet<string> = new Set(['importance', 'recency'])
+
 /** Adds `cairn recall <question>`. */
 export function registerRecallCommand(program: Command): void {
   withClientFlags(program.command('recall'))
@@ -62,7 +65,7 @@ export function registerRecallCommand(program: Command): void {
             memory.occurredAt.slice(0, 16).replace('T', ' '),
             memory.speaker ?? '',
             oneLine(memory.content, 100),
-            ...(flags.explain === true ? [explanation.contributions.slice(0, 4).map(({ feature, contribution }) => `${feature} ${contribution.toFixed(2)}`).join(', ')] : []),
+            ...(flags.explain === true ? [explanation.contributions.filter(({ feature }, index) => index < 4 || WEIGHED.has(feature)).map(({ feature, contribution }) => `${feature} ${contribution.toFixed(2)}`).join(', ')] : []),
           ])
           return table(['score', 'when', 'who', 'what', ...(flags.explain === true ? ['because of'] : [])], rows, 'Nothing was found.')
         })
