@@ -92,7 +92,7 @@ async function roomsOf(cairn: Cairn): Promise<{ count: string; what: string; pat
     ['schedules', '/v1/schedules', count(cairn.schedules.list({ limit }))],
     ['sagas', '/v1/sagas', count(cairn.sagas.list({ limit }))],
     ['debates', '/v1/debates', count(cairn.debates.list({ limit }))],
-    ['events in all streams', '/v1/streams', cairn.events.status().then(({ streams }) => String(streams.reduce((sum, { messages }) => sum + messages, 0)), () => '–')],
+    ['events in the streams', '/v1/streams', cairn.events.status().then(({ streams }) => String(streams.reduce((sum, { messages }) => sum + messages, 0)), () => '–')],
     ['document collections', '/v1/documents', count(cairn.documents.collections({ limit }))],
     ['models', '/v1/models', count(cairn.models.list({ limit }))],
   ]
