@@ -51,6 +51,8 @@ export class LineageJournal {
   #stopWatching: (() => Promise<void>) | undefined
   #stopConnection: (() => void) | undefined
   #epoch: string | undefined
+  /** The bucket may be gone: it is opened again before it is used. */
+  #stale = false
   #upkeep: NodeJS.Timeout | undefined
   #closed = false
 
@@ -96,8 +98,8 @@ export class LineageJournal {
       if (isCairnError(error, 'OUTCOME_UNKNOWN') || isCairnError(error, 'TIMEOUT')) this.#foreign.saw(key, Number.POSITIVE_INFINITY, entry)
       else this.#mark.end(entry)
       if (isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'CLOSED')) {
-        // Also when the server is there and the bucket is not: the next one opens it again.
-        if (this.#bucket === bucket) this.#bucket = undefined
+        // Also when the server is there and the bucket is not.
+        this.#reopen()
         throw unavailable(error)
       }
       throw error
@@ -152,12 +154,12 @@ export class LineageJournal {
 
   /** The bucket, once what former processes left in it is in SQL; undefined while the hot tier is down. */
   async #open(): Promise<KvBucket | undefined> {
-    if (this.#bucket !== undefined) return this.#bucket
+    if (this.#bucket !== undefined && !this.#stale) return this.#bucket
     this.#opening ??= this.#start().finally(() => {
       this.#opening = undefined
     })
     await this.#opening
-    return this.#bucket
+    return this.#stale ? undefined : this.#bucket
   }
 
   async #start(): Promise<void> {
@@ -180,16 +182,17 @@ export class LineageJournal {
     await this.#foreign.purgeStored(bucket)
     for (const id of this.#foreign.ids()) await this.#foreign.replay(id, bucket)
     this.#bucket = bucket
+    this.#stale = false
     clearInterval(this.#upkeep)
     this.#upkeep = setInterval(() => void this.#carryOverStale(), STALE_MS)
     this.#upkeep.unref()
   }
 
-  /** The server is back, perhaps without its store. */
+  /** The server is back, perhaps without its store: until the bucket is open again, uses wait or fail. */
   #reopen(): void {
-    if (this.#closed) return
-    this.#bucket = undefined
-    this.#open().catch((error: unknown) => this.#deps.log.debug({ err: error }, 'the lineage journal is not ready; the next use opens it again'))
+    if (this.#closed || this.#bucket === undefined || !this.#deps.kv.connected) return
+    this.#stale = true
+    this.#open().catch((error: unknown) => this.#deps.log.debug({ err: error }, 'the lineage journal is not ready; the next use tries again'))
   }
 
   /** The bucket was lost and made again. What this process put is in its memory; its numbers start anew. */
@@ -209,11 +212,7 @@ export class LineageJournal {
   }
 
   async #tell(): Promise<void> {
-    const bucket = this.#bucket
-    if (bucket === undefined) {
-      this.#telling = undefined
-      return
-    }
+    const bucket = this.#bucket as KvBucket
     try {
       const { stored } = this.#mark
       if (this.#deps.kv.capabilities.shared && stored > this.#told) {
@@ -260,7 +259,7 @@ export class LineageJournal {
     const { ids, writers } = this.#foreign.stale(performance.now() - STALE_MS)
     try {
       for (const id of ids) await this.#replay(id)
-      if (writers.size > 0 && this.#bucket !== undefined) await this.#foreign.purgeStored(this.#bucket, writers)
+      if (writers.size > 0) await this.#foreign.purgeStored(this.#bucket as KvBucket, writers)
     } catch (error) {
       if (!this.#closed) this.#deps.log.warn({ err: error }, 'lineages of a stopped process could not be carried over to SQL; trying again')
     }
