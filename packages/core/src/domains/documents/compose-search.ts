@@ -24,9 +24,6 @@ export interface QueryVector {
   readonly vector: readonly number[]
 }
 
-/** Numbers that a `vector` may have. */
-const MOST_OF_PGVECTOR = 16_000
-
 export const live: Expression<SqlBool> = sql<SqlBool>`(d.expires_at IS NULL OR d.expires_at > clock_timestamp())`
 
 /**
@@ -67,13 +64,10 @@ export function rankByText(scope: Scope, query: string, { limit, offset }: Windo
 }
 
 /**
- * Documents by the best cosine of their vectors. Exact: it computes with each vector in the scope, by pgvector's own operator where there is one. With
- * `unscored`, documents without a vector of this model come last.
+ * Documents by the best cosine of their vectors. Exact: it computes with each vector in the scope. With `unscored`, documents without a vector of this model come last.
  */
-export function rankByVector(scope: Scope, { model, dimensions, vector }: QueryVector, { limit, offset }: Window, unscored: boolean, pgvector: boolean) {
-  const dot: RawBuilder<number> = pgvector && dimensions <= MOST_OF_PGVECTOR
-    ? sql`(-(e.embedding::public.vector <#> ${`[${vector.join(',')}]`}::public.vector))`
-    : sql`(SELECT sum(x.a::float8 * x.b) FROM unnest(e.embedding, ${vector}::float8[]) AS x(a, b))`
+export function rankByVector(scope: Scope, { model, dimensions, vector }: QueryVector, { limit, offset }: Window, unscored: boolean) {
+  const dot: RawBuilder<number> = sql`(SELECT sum(x.a::float8 * x.b) FROM unnest(e.embedding, ${vector}::float8[]) AS x(a, b))`
   const space = sql<SqlBool>`e.tenant_id = d.tenant_id AND e.document_id = d.document_id AND e.model = ${model} AND e.dimensions = ${dimensions}`
   const best = sql<number | null>`max(${dot})`
   const joined = unscored

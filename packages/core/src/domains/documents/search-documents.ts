@@ -84,7 +84,7 @@ async function byText({ sql }: CollectionContext, scope: Scope, query: string, w
 }
 
 async function byVector({ sql, identity }: CollectionContext, scope: Scope, vector: QueryVector, window: Window, unscored: boolean): Promise<Ranked[]> {
-  return (await runComposed({ query: (text, values) => sql.query(identity, text, values) }, rankByVector(scope, vector, window, unscored, sql.capabilities.vector))).rows
+  return (await runComposed({ query: (text, values) => sql.query(identity, text, values) }, rankByVector(scope, vector, window, unscored))).rows
 }
 
 /** Reciprocal-rank fusion: what several rankings have high up comes first. */

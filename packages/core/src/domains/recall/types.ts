@@ -23,7 +23,7 @@ export interface RecallOptions {
   readonly embedTimeoutMs?: number
 }
 
-/** 0 to 1 each: 1 is worth as much as the best of those ranked is ahead of the last. */
+/** 0 to 10 each: 1 is worth as much as the best of those ranked is ahead of the last. */
 export interface RecallWeights {
   /** How much a memory's importance raises it. @default 0 */
   readonly importance?: number | undefined

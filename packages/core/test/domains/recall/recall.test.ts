@@ -61,8 +61,8 @@ describe.each(cairnTargets)('recall ($name)', (target) => {
     expect(shown(plain)[0]).toMatch(/^Ada plays/)
     const scored = ({ items }: RecallResult) => items.map(({ memory: { id }, score, explanation }) => ({ id, score, explanation }))
     for (const none of [{}, { importance: 0, recency: 0 }]) expect(scored(await ask(none))).toEqual(scored(plain))
-    expect(shown(await ask({ importance: 1 }, 1))).toEqual(['The guitar is in the cellar, says somebody who knew.'])
-    expect(shown(await ask({ recency: 1 }, 1))).toEqual(['A guitar shop opened around the corner of our street.'])
+    expect(shown(await ask({ importance: 2 }, 1))).toEqual(['The guitar is in the cellar, says somebody who knew.'])
+    expect(shown(await ask({ recency: 2 }, 1))).toEqual(['A guitar shop opened around the corner of our street.'])
     // With a half-life of a thousand years all happened lately.
     expect(shown(await ask({ recency: 1, halfLifeDays: 100_000 }))).toEqual(shown(plain))
     const both = await ask({ importance: 0.3, recency: 0.2 })
@@ -72,7 +72,7 @@ describe.each(cairnTargets)('recall ($name)', (target) => {
       expect(of('importance')?.value ?? 0).toBe(found.importance)
       expect(of('recency')?.value).toBeCloseTo(0.5 ** ((at.getTime() - found.occurredAt.getTime()) / 86_400_000 / 30), 9)
     }
-    for (const wrong of [{ importance: 2 }, { recency: -1 }, { recency: Number.NaN }, { halfLifeDays: 0 }, { colour: 1 }]) {
+    for (const wrong of [{ importance: 11 }, { recency: -1 }, { recency: Number.NaN }, { halfLifeDays: 0 }, { colour: 1 }]) {
       expect(await ask(wrong).then(() => 'no error', (error: unknown) => isCairnError(error, 'INVALID_ARGUMENT'))).toBe(true)
     }
     expect((await tenant().recall.search('Who plays the guitar?', { weights: { recency: 1 } })).items).toEqual([])
