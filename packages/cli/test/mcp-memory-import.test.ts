@@ -66,7 +66,7 @@ describe('cairn import mcp-memory', () => {
     await reference.createEntities([{ name: 'Ada', entityType: 'person', observations: ['likes "tea"', 'née Byron\nin London'] }, { name: 'Engine', entityType: 'machine', observations: [] }])
     await reference.createRelations([{ from: 'Ada', to: 'Engine', relationType: 'describes' }, { from: 'Ada', to: 'Nobody', relationType: 'awaits' }])
     const where = ['--server', server.url]
-    const imported = () => sandbox.json<Record<string, unknown>>(['import', 'mcp-memory', file, ...where])
+    const imported = () => sandbox.json(['import', 'mcp-memory', file, ...where])
     const graph = async () => (await fetch(`${server.url}/v1/knowledge/graph`)).json()
     expect(await imported()).toMatchObject({ ok: true, found: { entities: 2, observations: 2, relations: 2 }, added: { entities: 2, observations: 2, relations: 2 }, problems: [] })
     expect(await graph()).toEqual(await reference.readGraph())

@@ -73,7 +73,9 @@ export function homeRoutes(app: App, { cairn, document }: { cairn: Cairn; docume
   app.get('/openapi.json', (c) => c.json(document()))
 
   app.get('/', async (c) => {
-    const [health, rooms] = await Promise.all([cairn.health.check(), roomsOf(cairn)])
+    // One after the other: an engine with one connection would be called slow for what the page itself asks of it.
+    const health = await cairn.health.check()
+    const rooms = await roomsOf(cairn)
     const page = homePage({ version: VERSION, tenant: cairn.identity.tenant, health, rooms, origin: new URL(c.req.url).origin, operations: operationsOf(document()) })
     return c.html(page, 200, { 'Content-Security-Policy': HOME_POLICY })
   })
@@ -92,8 +94,8 @@ async function roomsOf(cairn: Cairn): Promise<{ count: string; what: string; pat
     ['schedules', '/v1/schedules', count(cairn.schedules.list({ limit }))],
     ['sagas', '/v1/sagas', count(cairn.sagas.list({ limit }))],
     ['debates', '/v1/debates', count(cairn.debates.list({ limit }))],
-    ['events in the streams', '/v1/streams', cairn.events.status().then(({ streams }) => String(streams.reduce((sum, { messages }) => sum + messages, 0)), () => '–')],
-    ['document collections', '/v1/documents', count(cairn.documents.collections({ limit }))],
+    ['events', '/v1/streams', cairn.events.status().then(({ streams }) => String(streams.reduce((sum, { messages }) => sum + messages, 0)), () => '–')],
+    ['collections', '/v1/documents', count(cairn.documents.collections({ limit }))],
     ['models', '/v1/models', count(cairn.models.list({ limit }))],
   ]
   return Promise.all(rooms.map(async ([what, path, counted]) => ({ what, path, count: await counted })))
