@@ -39,6 +39,13 @@ export function optionsFromFlags(flags: EngineFlags): CairnOptions {
   }
 }
 
+/** A number from 0 to 1, for `.option(…, …, fraction)`. */
+export function fraction(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new InvalidArgumentError('It must be a number from 0 to 1.')
+  return value
+}
+
 /** A whole number from `least` to `most`, for `.option(…, …, wholeNumber(1, 10))`. */
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {

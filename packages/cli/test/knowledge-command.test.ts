@@ -23,6 +23,7 @@ test('knowledge: add, facts, search, path, history and entities through a runnin
   expect(await run('add', 'Bob', 'age', 'old', '--number')).toMatchObject({ code: 2, stderr: expect.stringMatching(/^error \[INVALID_ARGUMENT\] value/) as string })
   expect((await run('facts', '--entity', 'Ada', '--valid', '2021-01-01', '--min-confidence', '0.5')).stdout).toMatch(/^entity +predicate +value +confidence +holds +id\nAda +works_at +Engines Ltd +0\.9 +2020-01-01/)
   expect(await json('search', 'engines')).toMatchObject({ mode: 'text', items: [{ predicate: 'works_at' }, { predicate: 'works_at' }] })
+  expect((await run('search', 'engines', '--mode', 'vector')).stdout).toMatch(/works_at[^]*\nSearched by text: .*CAIRN_EMBEDDER/)
   expect((await run('path', 'Ada', 'Bob')).stdout).toBe('Ada -[works_at]-> Engines Ltd <-[works_at]- Bob\n')
   expect((await run('history', 'Ada', '--predicate', 'works_at')).stdout).toMatch(/^recorded +predicate +value +holds +ended\n/)
   expect((await run('entities', '--type', 'person')).stdout).toMatch(/^name +type +aliases +id\nAda +person/)

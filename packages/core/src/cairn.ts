@@ -13,7 +13,7 @@ import type { DomainContext } from './domains/domain-context.ts'
 import { ModelsService } from './domains/models/index.ts'
 import { HistoriesService } from './domains/histories/index.ts'
 import { PersonalityService, PersonalityUpkeep } from './domains/personality/index.ts'
-import { KnowledgeService } from './domains/knowledge/index.ts'
+import { KnowledgeService, SharedEmbedder } from './domains/knowledge/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
 import { SagaRunner, SagasService } from './domains/sagas/index.ts'
 import { EventCore, EventsService } from './domains/events/index.ts'
@@ -47,6 +47,8 @@ interface Engines {
   readonly upkeeps: readonly { stop(): Promise<void> }[]
   readonly events: EventCore
   readonly recall: RecallCore
+  /** The embedder of recall, for knowledge and collaboration. */
+  readonly shared: SharedEmbedder | undefined
 }
 
 /**
@@ -98,13 +100,13 @@ export class Cairn implements AsyncDisposable {
     this.conversations = new ConversationsService(context)
     this.histories = new HistoriesService(context)
     this.documents = new DocumentsService(context)
-    this.knowledge = new KnowledgeService(context)
+    this.knowledge = new KnowledgeService(context, engines.shared)
     this.tasks = new TasksService(context)
     this.schedules = new SchedulesService(context, engines.scheduler)
     this.compression = new CompressionService(context, this.tasks)
     this.messages = new MessagesService(context)
     this.personality = new PersonalityService(context)
-    this.collaboration = new CollaborationService(context)
+    this.collaboration = new CollaborationService(context, engines.shared?.embedder)
     this.recall = new RecallService(context, engines.recall)
     this.state = new StateService(engines.core, this.identity)
     this.lifecycle = new StateLifecycleService(engines.core, this.identity)
@@ -227,7 +229,7 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     events.start()
     const recall = new RecallCore({ sql, embedder: options.embedder, recall: options.recall, log: options.logger })
     recall.start()
-    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, upkeeps, events, recall })
+    return Cairn.of({ options, sql, kv, core, cache, sessions: new SessionBucket(kv), sweeper, checkpointUpkeep, lineages, sagas, scheduler, upkeeps, events, recall, shared: recall.embedder === undefined ? undefined : new SharedEmbedder(recall.embedder) })
   } catch (error) {
     for (const engine of opened.reverse()) await engine.close().catch(() => undefined)
     throw error

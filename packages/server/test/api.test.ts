@@ -262,7 +262,7 @@ describe('the page at /', () => {
     expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'sha256-/)
     expect(headers.get('x-content-type-options')).toBe('nosniff')
     expect(text).not.toMatch(/<script|<link|<img|src=|@import|url\(/)
-    for (const shown of ['SQL (pglite)', 'Hot tier (lmdb)', '/v1/agents/{agent}/state/{key}', 'Write a key; the body is the value', 'href="/openapi.json"', 'href="/metrics"', 'curl']) expect(text).toContain(shown)
+    for (const shown of ['SQL (pglite)', 'Hot tier (lmdb)', '/v1/agents/{agent}/state/{key}', 'Write a key; the body is the value', 'href="/openapi.json"', 'href="/metrics"', 'curl', 'open tasks', 'memories', 'debates', 'href="/v1/streams"', 'href="#knowledge"']) expect(text).toContain(shown)
   })
 
   test('shows no markup that a name brings along', async () => {

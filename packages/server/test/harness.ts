@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Cairn, open } from '@cairn/core'
+import { type Cairn, type CairnOptions, open } from '@cairn/core'
 import { inject } from 'vitest'
 import { MIGRATED_TEMPLATE, copyFolder } from '../../core/test/harness/templates.ts'
 import type { createApp } from '../src/index.ts'
@@ -13,12 +13,12 @@ export interface TestCairn {
 }
 
 /** An embedded Cairn on a migrated copy of the template, so that no test file waits for migrations. */
-export async function openTestCairn(): Promise<TestCairn> {
+export async function openTestCairn(options: CairnOptions = {}): Promise<TestCairn> {
   const problem = inject('templateError')
   if (problem !== '') throw new Error(`There is no migrated template: ${problem}`)
   const dataDir = await mkdtemp(join(tmpdir(), 'cairn-server-'))
   await copyFolder(join(inject('pgliteTemplate'), MIGRATED_TEMPLATE), join(dataDir, 'pg'))
-  const cairn = await open({ dataDir })
+  const cairn = await open({ ...options, dataDir })
   return {
     cairn,
     async dispose() {

@@ -42,6 +42,8 @@ export const KNOWLEDGE_CASES: readonly RouteCase[] = [
   { name: 'POST /v1/knowledge/ingest', query: () => '?space=notes', json: () => ({ texts: ['Bob likes tea.', { text: 'Bob knows Cy.', evidence: { source: 'chat' } }], rules: ['knows'] }), status: 200, check: many(1, 'facts') },
   { name: 'GET /v1/knowledge/entities/{entity}/neighbourhood', params: ada, query: () => '?space=notes&depth=2&predicate=knows', status: 200, check: many(3, 'entities') },
   { name: 'GET /v1/knowledge/paths', query: () => '?space=notes&from=Cy&to=Ada', status: 200, intruder: 404, check: many(1, 'paths') },
+  { name: 'POST /v1/knowledge/graph', query: () => '?space=merged', json: () => ({ entities: [{ name: 'Eve', entityType: 'person', observations: ['likes tea'] }], relations: [{ from: 'Eve', to: 'Ada', relationType: 'knows' }] }), status: 200, intruder: 200, check: tells({ entities: 1, observations: 1, relations: 1 }) },
+  { name: 'POST /v1/knowledge/graph', query: () => '?space=merged', json: () => ({ entities: [{ name: '', entityType: 'person', observations: [] }], relations: [] }), status: 400, intruder: 400 },
   { name: 'GET /v1/knowledge/graph', query: () => '?space=notes&name=Ada', status: 200, intruder: 200, check: many(1, 'entities') },
   { name: 'POST /v1/knowledge/entities/{entity}/merge', params: () => ({ entity: 'Cy' }), query: () => '?space=notes', json: () => ({ into: 'Ada', note: 'one' }), status: 200, intruder: 404, check: tells({ moved: 1, dropped: 0 }) },
   { name: 'DELETE /v1/knowledge/entities/{entity}', params: ada, query: () => '?space=notes', status: 200, check: tells({ entities: 2 }) },

@@ -1,5 +1,5 @@
 import type {
-  AssertedFact, Cairn, Entity, EntityFilter, Fact, FactFilter, FactHistoryOptions, FactSearchOptions, FactSearchResult, KnowledgePaths, KnowledgeSpace, NewFact, Page, PathSearchOptions,
+  AssertedFact, Cairn, Entity, EntityFilter, Fact, FactFilter, FactHistoryOptions, FactSearchOptions, FactSearchResult, KnowledgeGraphData, KnowledgePaths, KnowledgeSpace, MergedGraph, NewFact, Page, PathSearchOptions,
 } from '@cairn/core'
 import type { Json } from './cairn-client.ts'
 import type { Http } from './http.ts'
@@ -11,6 +11,7 @@ export interface KnowledgeClient {
   add(space: string | undefined, fact: NewFact): Promise<Json<AssertedFact>>
   search(space: string | undefined, options: FactSearchOptions): Promise<Json<FactSearchResult>>
   paths(space: string | undefined, from: string, to: string, options: PathSearchOptions): Promise<Json<KnowledgePaths>>
+  merge(space: string | undefined, graph: KnowledgeGraphData): Promise<MergedGraph>
   history(space: string | undefined, options: FactHistoryOptions): Promise<Json<Page<Fact>>>
 }
 
@@ -22,6 +23,7 @@ export function localKnowledge({ knowledge }: Cairn): KnowledgeClient {
     add: async (space, fact) => json(await of(space).assert(fact)),
     search: async (space, options) => json(await of(space).search(options)),
     paths: async (space, from, to, options) => json(await of(space).paths(from, to, options)),
+    merge: (space, graph) => of(space).graph.merge(graph),
     history: async (space, options) => json(await of(space).history(options)),
   }
 }
@@ -34,6 +36,7 @@ export function httpKnowledge(http: Http): KnowledgeClient {
     add: async (space, fact) => (await http.post<{ items: Json<AssertedFact>[] }>(`/v1/knowledge/facts${within(space)}`, { facts: [fact] })).items[0] as Json<AssertedFact>,
     search: (space, { asOf, ...options }) => http.post(`/v1/knowledge/search${within(space)}`, { ...options, ...times(asOf) }),
     paths: (space, from, to, { maxDepth, limit, direction, asOf }) => http.get('/v1/knowledge/paths', { space, from, to, maxDepth, limit, direction, ...times(asOf) }),
+    merge: (space, graph) => http.post(`/v1/knowledge/graph${within(space)}`, graph),
     history: (space, { entity, ...options }) => http.get(`/v1/knowledge/entities/${encodeURIComponent(entity)}/history`, { space, ...options }),
   }
 }

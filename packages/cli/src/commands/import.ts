@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { CairnError, isCairnError } from '@cairn/core'
+import { isCairnError } from '@cairn/core'
 import type { Command } from 'commander'
 import { openClient } from '../client/open-client.ts'
 import { type ClientFlags, withClientFlags } from '../engine-flags.ts'
@@ -8,17 +7,20 @@ import { EXIT } from '../exit-codes.ts'
 import { onStopSignal } from '../graceful-stop.ts'
 import { parseLocomo } from '../import/locomo-format.ts'
 import { type ImportProgress, importLocomo } from '../import/locomo-import.ts'
+import { readText } from '../import/read-text.ts'
 import { type FileResult, type ImportedConversation, summaryText } from '../import/summary.ts'
 import { isVerbose, printError, run, show } from '../output.ts'
 import { StatusLine } from '../status-line.ts'
 import { addLangGraphImport } from './import-langgraph.ts'
+import { addMcpMemoryImport } from './import-mcp-memory.ts'
 
 const STOP_LIMIT_MS = 30_000
 
-/** Adds `cairn import locomo|langgraph`. */
+/** Adds `cairn import locomo|langgraph|mcp-memory`. */
 export function registerImportCommands(program: Command): void {
-  const group = program.command('import').description('Import conversations, and what LangGraph keeps')
+  const group = program.command('import').description('Import conversations, and what LangGraph and the reference MCP memory server keep')
   addLangGraphImport(group)
+  addMcpMemoryImport(group)
   withClientFlags(group.command('locomo'))
     .description('Import conversations in the LoCoMo format: speakers become agents, sessions threads, turns messages and memories')
     .argument('<file...>', 'JSON files; each is imported even if another fails')
@@ -72,17 +74,6 @@ function progressOn(line: StatusLine, name: string): (progress: ImportProgress) 
     line.bar(done, total, `messages  ${name}  ${label}`)
     if (!line.visible && isVerbose() && label !== last) process.stderr.write(`${name}: ${done}/${total} messages, ${label}\n`)
     last = label
-  }
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file))
-  } catch (cause) {
-    if (cause instanceof TypeError) throw new CairnError('IMPORT_MALFORMED', `${file}: it is not UTF-8 text.`, { cause, details: { file } })
-    const code = (cause as NodeJS.ErrnoException).code
-    const why = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a directory' : (cause as Error).message
-    throw new CairnError('INVALID_ARGUMENT', `${file}: it cannot be read: ${why}.`, { cause, details: { file } })
   }
 }
 

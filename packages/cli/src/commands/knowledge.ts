@@ -1,8 +1,8 @@
-import { CairnError, type Fact, type NewFact } from '@cairn/core'
-import { type Command, InvalidArgumentError } from 'commander'
+import { CairnError, type Fact, type FactSearchMode, type NewFact } from '@cairn/core'
+import { type Command, Option } from 'commander'
 import type { Json } from '../client/cairn-client.ts'
 import { runWithClient } from '../client/open-client.ts'
-import { type ClientFlags, wholeNumber, withClientFlags } from '../engine-flags.ts'
+import { type ClientFlags, fraction, wholeNumber, withClientFlags } from '../engine-flags.ts'
 import { oneLine, show, table } from '../output.ts'
 import { type PageFlags, moreLine, pageFrom, withPageFlags } from './page-flags.ts'
 
@@ -77,12 +77,13 @@ export function registerKnowledgeCommands(program: Command): void {
     )
 
   withFilter(knowledge.command('search'))
-    .description('Find facts by words')
+    .description('Find facts by words, by meaning, or by both')
     .argument('<query>', 'any of the words counts')
-    .action((query: string, flags: FactFlags) =>
+    .addOption(new Option('--mode <mode>', 'what finds them (default: text)').choices(['text', 'vector', 'hybrid']))
+    .action((query: string, flags: FactFlags & { readonly mode?: FactSearchMode }) =>
       runWithClient(flags, async (client) => {
-        const page = await client.knowledge.search(flags.space, { ...filterFrom(flags), query })
-        show(flags, page, () => facts(page.items, 'Nothing was found.') + moreLine(page))
+        const page = await client.knowledge.search(flags.space, { ...filterFrom(flags), query, ...(flags.mode === undefined ? {} : { mode: flags.mode }) })
+        show(flags, page, () => facts(page.items, 'Nothing was found.') + moreLine(page) + (page.degraded === null ? '' : `\nSearched by text: ${page.degraded.message}`))
       }),
     )
 
@@ -167,12 +168,6 @@ function valueFrom(text: string): unknown {
 function numberFrom(text: string): number {
   const value = Number(text)
   if (text.trim() === '' || !Number.isFinite(value)) throw new CairnError('INVALID_ARGUMENT', `value: ${oneLine(text)} is not a number.`, { details: { field: 'value' } })
-  return value
-}
-
-function fraction(text: string): number {
-  const value = Number(text)
-  if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new InvalidArgumentError('It must be a number from 0 to 1.')
   return value
 }
 

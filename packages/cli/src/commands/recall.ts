@@ -1,7 +1,7 @@
 import type { MemoryFilter, RecallMode } from '@cairn/core'
 import { type Command, Option } from 'commander'
 import { runWithClient } from '../client/open-client.ts'
-import { type ClientFlags, wholeNumber, withClientFlags } from '../engine-flags.ts'
+import { type ClientFlags, fraction, wholeNumber, withClientFlags } from '../engine-flags.ts'
 import { oneLine, show, table } from '../output.ts'
 
 interface RecallFlags extends ClientFlags {
@@ -17,8 +17,13 @@ interface RecallFlags extends ClientFlags {
   readonly tag?: string[]
   readonly from?: string
   readonly to?: string
+  readonly importance?: number
+  readonly recency?: number
   readonly explain?: boolean
 }
+
+/** Shown also when they count for little, since somebody asked for them. */
+const WEIGHED: ReadonlySet<string> = new Set(['importance', 'recency'])
 
 /** Adds `cairn recall <question>`. */
 export function registerRecallCommand(program: Command): void {
@@ -37,10 +42,12 @@ export function registerRecallCommand(program: Command): void {
     .option('--tag <tag...>', 'only memories with all of these tags')
     .option('--from <time>', 'only what happened from then on, ISO 8601')
     .option('--to <time>', 'only what happened before then, ISO 8601')
+    .option('--importance <weight>', 'how much the importance of a memory counts, 0 to 1 (default: 0)', fraction)
+    .option('--recency <weight>', 'how much it counts that it happened lately, 0 to 1 (default: 0)', fraction)
     .option('--explain', 'show what each score is made of')
     .action((question: string, flags: RecallFlags) =>
       runWithClient(flags, async ({ recall }) => {
-        const { limit, mode, tokens, at } = flags
+        const { limit, mode, tokens, at, importance, recency } = flags
         const filter = filterOf(flags)
         const result = await recall.search(question, {
           filter,
@@ -48,6 +55,7 @@ export function registerRecallCommand(program: Command): void {
           ...(mode === undefined ? {} : { mode }),
           ...(tokens === undefined ? {} : { tokens }),
           ...(at === undefined ? {} : { at }),
+          ...(importance === undefined && recency === undefined ? {} : { weights: { ...(importance === undefined ? {} : { importance }), ...(recency === undefined ? {} : { recency }) } }),
         })
         if (result.degraded !== null) process.stderr.write(`By ${result.mode} alone: ${result.degraded.message}\n`)
         show(flags, result, () => {
@@ -57,7 +65,7 @@ export function registerRecallCommand(program: Command): void {
             memory.occurredAt.slice(0, 16).replace('T', ' '),
             memory.speaker ?? '',
             oneLine(memory.content, 100),
-            ...(flags.explain === true ? [explanation.contributions.slice(0, 4).map(({ feature, contribution }) => `${feature} ${contribution.toFixed(2)}`).join(', ')] : []),
+            ...(flags.explain === true ? [explanation.contributions.filter(({ feature }, index) => index < 4 || WEIGHED.has(feature)).map(({ feature, contribution }) => `${feature} ${contribution.toFixed(2)}`).join(', ')] : []),
           ])
           return table(['score', 'when', 'who', 'what', ...(flags.explain === true ? ['because of'] : [])], rows, 'Nothing was found.')
         })

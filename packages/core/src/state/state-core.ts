@@ -8,6 +8,7 @@ import { Backlog } from './backlog.ts'
 import { ConflictCore, type ConflictStats } from './conflict/index.ts'
 import { Flusher } from './flusher.ts'
 import { HotTier, addressOf } from './hot-tier.ts'
+import { HotTierLoss } from './hot-tier-loss.ts'
 import { Janitor } from './janitor.ts'
 import { LagMonitor } from './lag-monitor.ts'
 import { AgentActivity } from './lifecycle/agent-activity.ts'
@@ -41,6 +42,12 @@ export interface StateStats {
   readonly cacheBytes: number
   readonly cacheHits: number
   readonly cacheMisses: number
+  /** How often the bucket of the hot tier was found made anew: its server had lost its store. */
+  readonly hotTierResets: number
+  /** Writers that may have had keys acknowledged 'hot' that only a lost bucket held. Nothing acknowledged 'durable' is among them. */
+  readonly possibleLosses: number
+  /** What the newest of them is; null when there was none. */
+  readonly lastLoss: string | null
   readonly conflicts: ConflictStats
 }
 
@@ -64,6 +71,7 @@ export class StateCore {
   readonly lag: LagMonitor
   readonly janitor: Janitor
   readonly lifecycle: LifecycleCore
+  readonly #loss: HotTierLoss
   /** Several processes may use the hot tier at once. */
   readonly shared: boolean
   readonly #kv: KvEngine
@@ -76,6 +84,8 @@ export class StateCore {
   #stopConnection: (() => void) | undefined
   #heartbeat: NodeJS.Timeout | undefined
   #reopening: Promise<void> | undefined
+  /** Of the bucket whose life this process has taken note of. */
+  #epoch = ''
   #closed = false
 
   constructor(sql: SqlEngine, kv: KvEngine, options: StateOptions, log: Logger) {
@@ -104,8 +114,10 @@ export class StateCore {
       watermark: (oldestDirty) => this.#watermark(oldestDirty),
       onOverflow: (kvRevision) => this.uncertain(kvRevision - 1),
     })
+    this.#loss = new HotTierLoss({ hot: this.hot, flusher: this.flusher, log, writerId: this.writerId })
     this.writers = new WriterRegistry({
       sql, log,
+      onLoss: (what, details) => this.#loss.report(what, details),
       hot: this.hot,
       writerId: this.writerId,
       deadAfterMs: options.deadAfterMs,
@@ -128,6 +140,7 @@ export class StateCore {
   async start(): Promise<void> {
     await this.conflicts.policies.start()
     await this.hot.open()
+    this.#epoch = this.hot.epoch
     this.#stopWatching = await this.hot.bucket.watch(this.#watcher)
     await this.writers.register()
     await this.backlog.replay()
@@ -213,6 +226,9 @@ export class StateCore {
       lastFlushMs: this.flusher.lastFlushMs,
       lastFlushError: this.flusher.lastError ?? null,
       hotAvailable: this.hot.available,
+      hotTierResets: this.#loss.resets,
+      possibleLosses: this.#loss.count,
+      lastLoss: this.#loss.last ?? null,
       cacheEntries: size.entries,
       cacheBytes: size.bytes,
       cacheHits: this.memory.hits,
@@ -242,6 +258,7 @@ export class StateCore {
   #lost(): void {
     if (!this.hot.available) return
     this.hot.available = false
+    this.#loss.remember()
     this.memory.gap()
     this.log.warn({}, 'the hot tier is down; reads go to SQL, durable writes too, other writes fail')
   }
@@ -252,13 +269,18 @@ export class StateCore {
     this.#reopening = (async () => {
       while (!this.#closed && this.#kv.connected) {
         try {
-          const epoch = this.hot.epoch
           await this.hot.open()
+          const epoch = this.#epoch
           if (this.hot.epoch !== epoch) {
             await this.#stopWatching?.().catch(() => undefined)
             this.#stopWatching = await this.hot.bucket.watch(this.#watcher)
-            await this.writers.register()
+            if (this.unsure) this.#loss.report(`this process had more unflushed writes than memory may hold, or writes without an answer, after revision ${this.#uncertainSince}`, { epoch, since: this.#uncertainSince })
             this.#uncertainSince = Number.POSITIVE_INFINITY
+            await this.writers.register()
+            // What this process has in memory goes to SQL, and over what others have brought back from there meanwhile.
+            await this.#loss.carryOver()
+            this.#loss.reset(epoch)
+            this.#epoch = this.hot.epoch
           }
           this.memory.gap()
           await this.backlog.replay()
@@ -276,9 +298,10 @@ export class StateCore {
   }
 
   async #beat(): Promise<void> {
-    if (!this.hot.available) return
     try {
+      // Also while the hot tier is away: this process lives, and has what it wrote.
       await this.writers.heartbeat()
+      if (!this.hot.available) return
       await this.writers.recoverDead()
       if (this.#uncertainSince < Number.POSITIVE_INFINITY && this.flusher.dirtyCount < this.options.maxDirtyKeys / 2) {
         const from = this.#uncertainSince

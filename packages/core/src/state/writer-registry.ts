@@ -18,6 +18,8 @@ export interface WriterRegistryDeps {
   /** Several processes share the hot tier; false: every other writer is a former life of this one. */
   readonly shared: boolean
   watermark(): number
+  /** Acknowledged writes may be gone with a lost bucket. */
+  onLoss(what: string, details: Readonly<Record<string, unknown>>): void
   /** Resolves when SQL holds these. */
   flush(found: DirtyState[]): Promise<void>
 }
@@ -92,8 +94,10 @@ export class WriterRegistry {
     const { sql, hot, writerId, log } = this.#deps
     const { rows } = await sql.query<{ id: string; epoch: string; watermark: number; silentMs: number }>(MAINTENANCE, DEAD_WRITERS, [writerId, silentMs], { pool: 'background' })
     if (rows.length === 0) return 0
-    // A bucket that was made anew holds nothing of the writers of the old one.
-    const gone = rows.filter((row) => row.epoch !== hot.epoch).map((row) => row.id)
+    // A bucket that was made anew holds nothing of the writers of the old one. An orderly end leaves no row, so these were killed.
+    const lost = rows.filter((row) => row.epoch !== hot.epoch)
+    for (const { id, epoch, watermark } of lost) this.#deps.onLoss(`the writer ${id} died before its writes after position ${watermark} were flushed, if there were any`, { writer: id, epoch, watermark })
+    const gone = lost.map((row) => row.id)
     const dead = rows.filter((row) => row.epoch === hot.epoch)
     let entries = 0
     const first = dead[0]

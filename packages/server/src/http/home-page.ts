@@ -7,8 +7,8 @@ export interface HomePage {
   readonly version: string
   readonly tenant: string
   readonly health: HealthReport
-  readonly agents: string
-  readonly sessions: string
+  /** What there is of each room, in the order shown. */
+  readonly rooms: readonly { readonly count: string; readonly what: string; readonly path: string }[]
   readonly origin: string
   readonly operations: readonly ApiOperation[]
 }
@@ -24,6 +24,7 @@ nav { display: flex; flex-wrap: wrap; gap: .5rem 1.25rem; margin-top: 1rem }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: .75rem; margin-top: 1.5rem }
 .card { padding: .9rem 1rem; border: 1px solid var(--line); border-radius: .6rem; background: var(--card) }
 .card b { display: block; font-size: 1.35rem; font-weight: 600 } .card span { color: var(--soft); font-size: .875rem }
+.rooms { grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); margin-top: 0 } a.card { color: inherit; text-decoration: none } a.card:hover { border-color: var(--accent) } nav small { color: var(--soft) }
 .healthy { color: var(--good) } .degraded { color: var(--fair) } .unhealthy { color: var(--bad) }
 pre { overflow-x: auto; padding: 1rem; border: 1px solid var(--line); border-radius: .6rem; background: var(--card) }
 code, pre { font: .85rem/1.6 ui-monospace, monospace }
@@ -36,7 +37,7 @@ td:first-child { width: 4.5rem; color: var(--soft); font: .78rem/1.9 ui-monospac
 export const HOME_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
 
 /** The page at `/`: what runs, how it is, and what there is to call. */
-export function homePage({ version, tenant, health, agents, sessions, origin, operations }: HomePage) {
+export function homePage({ version, tenant, health, rooms, origin, operations }: HomePage) {
   const byTag = Map.groupBy(operations, ({ tag }) => tag)
   return html`<!doctype html>
 <html lang="en">
@@ -57,16 +58,19 @@ export function homePage({ version, tenant, health, agents, sessions, origin, op
 ${health.checks.map(
   (check) => html`<div class="card"><b class="${check.status}">${check.status}</b><span>${titleOf(check)}${check.latencyMs === null ? '' : ` · ${check.latencyMs.toFixed(1)} ms`}</span></div>`,
 )}
-<div class="card"><b>${agents}</b><span>agents in “${tenant}”</span></div>
-<div class="card"><b>${sessions}</b><span>chat sessions</span></div>
+</div>
+<h2>In “${tenant}”</h2>
+<div class="cards rooms">
+${rooms.map(({ count, what, path }) => html`<a class="card" href="${path}"><b>${count}</b><span>${what}</span></a>`)}
 </div>
 <h2>Try it</h2>
 <pre>${example(origin)}</pre>
 <p>Another tenant: <code>-H 'X-Cairn-Tenant: acme'</code>. There is no authentication in this release, so keep the server on the loopback address. The reference is docs/reference/http.md; every error has a <code>code</code> that docs/errors.md explains.</p>
 <h2>Routes</h2>
+<nav>${[...byTag].map(([tag, routes]) => html`<a href="#${tag}">${tag} <small>${routes.length}</small></a>`)}</nav>
 <div class="wide"><table>
 ${[...byTag].map(
-  ([tag, routes]) => html`<tbody><tr><th colspan="3">${tag}</th></tr>
+  ([tag, routes]) => html`<tbody id="${tag}"><tr><th colspan="3">${tag}</th></tr>
 ${routes.map((route) => html`<tr><td>${route.method}</td><td><code>${route.path}</code></td><td>${route.summary}</td></tr>`)}
 </tbody>`,
 )}

@@ -1,3 +1,4 @@
+import type { Embedder } from '../../embedding/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { considerSituation } from './consider.ts'
 import { Fusions } from './fusions.ts'
@@ -16,11 +17,12 @@ export class CollaborationService {
   readonly fusions: Fusions
   readonly #room: Room
 
-  constructor(context: DomainContext) {
+  /** `embedder`: for semantic fusion where a call brings none. */
+  constructor(context: DomainContext, embedder?: Embedder) {
     this.#room = new Room(context)
     this.partnerships = new Partnerships(this.#room)
     this.requests = new CollaborationRequests(this.#room, this.partnerships)
-    this.fusions = new Fusions(this.#room, this.requests)
+    this.fusions = new Fusions(this.#room, this.requests, embedder)
   }
 
   /**

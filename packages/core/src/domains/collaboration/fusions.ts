@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import { check, jsonText } from '../../checks/index.ts'
-import { embedTexts } from '../../embedding/index.ts'
+import { type Embedder, embedTexts } from '../../embedding/index.ts'
 import { CairnError } from '../../errors/index.ts'
 import { type Page, decodeCursor, pageLimit, toPage } from '../../paging/index.ts'
 import { GET_FUSION, INSERT_FUSION, LIST_FUSIONS } from './collaboration-queries.ts'
@@ -19,14 +19,17 @@ type FusionRow = Omit<FusionResult, 'context' | 'comparedBy' | 'note' | 'sides'>
 export class Fusions {
   readonly #room: Room
   readonly #requests: CollaborationRequests
+  readonly #embedder: Embedder | undefined
 
-  constructor(room: Room, requests: CollaborationRequests) {
+  /** `embedder`: of the open Cairn, for calls that bring none. */
+  constructor(room: Room, requests: CollaborationRequests, embedder: Embedder | undefined) {
+    this.#embedder = embedder
     this.#room = room
     this.#requests = requests
   }
 
   /**
-   * Fuses 1..500 insights by one method, and stores the result. `semantic` compares by vectors of the embedder; without one, and when it fails, by
+   * Fuses 1..500 insights by one method, and stores the result. `semantic` compares by vectors of the embedder given, or else that of `open`; without one, and when it fails, by
    * words, and `note` says so. NOT_FOUND (request), DUPLICATE_KEY, PAYLOAD_TOO_LARGE, SERIALIZATION_ERROR.
    */
   async fuse(input: FuseInsights): Promise<FusionResult> {
@@ -34,7 +37,7 @@ export class Fusions {
     const { insights: checked, method, threshold, key, request, userId, embedder, context = {}, metadata = {} } = checkFusion(input)
     const insights = checked as readonly Insight[]
     const requestId = request === undefined ? null : (await this.#requests.get(request)).id
-    const compared = method === 'semantic' ? await compare(insights, embedder) : { by: null, note: null, similarity: undefined }
+    const compared = method === 'semantic' ? await compare(insights, embedder ?? this.#embedder) : { by: null, note: null, similarity: undefined }
     const least = threshold ?? (compared.by === 'vectors' ? VECTOR_THRESHOLD : TOKEN_THRESHOLD)
     const fused = fuseInsights(insights, { method, threshold: least, ...(compared.similarity === undefined ? {} : { similarity: compared.similarity }) })
     const agents = [...new Set(insights.map(({ agent }) => agent))].sort()

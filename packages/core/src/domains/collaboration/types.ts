@@ -239,7 +239,7 @@ export interface FuseInsights extends FusionOptions {
   /** Id or key of the request that they came from. */
   readonly request?: string
   readonly userId?: string
-  /** For `semantic`; without one, and when it fails, insights are compared by their words. */
+  /** For `semantic`. @default that of `open`; without one, and when it fails, insights are compared by their words. */
   readonly embedder?: Embedder
   readonly context?: Readonly<Record<string, unknown>>
   readonly metadata?: Readonly<Record<string, unknown>>

@@ -158,6 +158,25 @@ export class EventCore {
     await engine.ensureStream({ name, subjects: wireSubjects(stream), maxAgeMs, maxMessages, maxBytes, maxMessageBytes, allowRollup, storage, ...(replicas === 1 ? { replicas } : {}), ...captured })
   }
 
+  /** The server is back, perhaps without its store: the streams that were there are looked for, and made again when they are gone. */
+  async #again(): Promise<void> {
+    const ensured = [...this.#ready.keys()]
+    this.#ready.clear()
+    for (const key of ensured) {
+      const [name, capture] = key.split(' ') as [string, string]
+      const stream = EVENT_STREAMS.find((each) => each.name === name) as EventStream
+      for (let wait = RECONNECT_MS; !this.#closing.signal.aborted && this.#engine?.connected === true; wait = Math.min(2 * wait, LONGEST_RECONNECT_MS)) {
+        try {
+          await this.ensure(stream, capture === 'true')
+          break
+        } catch (error) {
+          this.options.log.debug({ err: error, stream: name }, 'the stream is not ready after the connection was lost; it is tried again')
+          await sleep(wait, undefined, { signal: this.#closing.signal }).catch(() => undefined)
+        }
+      }
+    }
+  }
+
   /** Tries until it is connected or closed; an engine reconnects by itself later. */
   #connected(): Promise<JetStreamStreamEngine> {
     if (this.#closing.signal.aborted) return Promise.reject(new CairnError('CLOSED', 'Cairn has been closed.'))
@@ -168,6 +187,7 @@ export class EventCore {
         if (this.#closing.signal.aborted) throw new CairnError('CLOSED', 'Cairn has been closed.')
         try {
           this.#engine = await connect()
+          this.#engine.onReconnect(() => void this.#again())
           return this.#engine
         } catch (error) {
           this.options.log.debug({ err: error }, 'no connection to JetStream for events; it is tried again')

@@ -8,6 +8,7 @@ const observations = z.array(observation).max(MOST)
 
 export const graphEntities = z.array(z.strictObject({ name: entityName, entityType, observations })).max(MOST)
 export const graphRelations = z.array(z.strictObject({ from: entityName, to: entityName, relationType: predicateName })).max(MOST)
+export const graphToMerge = z.strictObject({ entities: graphEntities, relations: graphRelations })
 export const addedObservations = z.array(z.strictObject({ entityName, contents: observations })).max(MOST)
 export const deletedObservations = z.array(z.strictObject({ entityName: text(0, 255), observations })).max(MOST)
 export const graphNames = z.array(text(0, 255)).max(MOST)

@@ -1,6 +1,7 @@
-export { KnowledgeGraph, type AddedObservations, type GraphEntity, type GraphObservations, type GraphRelation, type KnowledgeGraphData } from './knowledge-graph.ts'
+export { KnowledgeGraph, type AddedObservations, type GraphEntity, type GraphObservations, type GraphRelation, type KnowledgeGraphData, type MergedGraph } from './knowledge-graph.ts'
 export { KnowledgeService } from './knowledge-service.ts'
 export { KnowledgeSpace } from './knowledge-space.ts'
+export { SharedEmbedder } from './shared-embedder.ts'
 export { BUILTIN_RULE_NAMES, type BuiltinRuleName } from './builtin-rules.ts'
 export { FACT_ENDINGS, OBJECT_TYPES, type FactEnding, type ObjectType } from './words.ts'
 export type * from './types.ts'

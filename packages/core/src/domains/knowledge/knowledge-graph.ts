@@ -1,5 +1,5 @@
 import { check } from '../../checks/index.ts'
-import { addedObservations, deletedObservations, deletedRelations, graphEntities, graphNames, graphQuery, graphRelations } from './graph-input.ts'
+import { addedObservations, deletedObservations, deletedRelations, graphEntities, graphNames, graphQuery, graphRelations, graphToMerge } from './graph-input.ts'
 import { GRAPH_ENTITIES, GRAPH_RELATIONS } from './graph-queries.ts'
 import { addObservations, createEntities, createRelations, deleteEntities, deleteObservations, deleteRelations } from './graph-writes.ts'
 import type { SpaceContext } from './space-context.ts'
@@ -31,6 +31,13 @@ export interface KnowledgeGraphData {
   readonly relations: GraphRelation[]
 }
 
+/** How many were not there before. */
+export interface MergedGraph {
+  readonly entities: number
+  readonly observations: number
+  readonly relations: number
+}
+
 /**
  * The knowledge of a space as entities, observations and relations: the nine operations of the Model Context Protocol's reference memory server,
  * with its results. Beneath are facts: what is deleted here only ends, and is found by `asOf` and `history`. Each call is all or nothing, and
@@ -60,6 +67,21 @@ export class KnowledgeGraph {
   /** Gives back what was added, entry by entry; what an entity has already is ignored. NOT_FOUND when one of the entities does not exist; then nothing is added. */
   async addObservations(observations: readonly GraphObservations[]): Promise<AddedObservations[]> {
     return addObservations(this.#context, check(addedObservations, observations, 'observations'))
+  }
+
+  /**
+   * Up to 1,000 entities and 1,000 relations: what is missing is made, also observations of entities that exist, which keep their type. Said again, it adds
+   * nothing. Entities are stored before relations, each all or none.
+   */
+  async merge(graph: { readonly entities: readonly GraphEntity[]; readonly relations: readonly GraphRelation[] }): Promise<MergedGraph> {
+    const { entities, relations } = check(graphToMerge, graph, 'graph')
+    const made = await createEntities(this.#context, entities)
+    const fresh = new Set(made.map(({ name }) => name))
+    const others = entities.filter(({ name, observations }) => !fresh.has(name) && observations.length > 0)
+    const added = others.length === 0 ? [] : await addObservations(this.#context, others.map(({ name, observations }) => ({ entityName: name, contents: observations })))
+    const related = relations.length === 0 ? [] : await createRelations(this.#context, relations)
+    const observations = [...made.map(({ observations: own }) => own.length), ...added.map(({ addedObservations }) => addedObservations.length)].reduce((sum, count) => sum + count, 0)
+    return { entities: made.length, observations, relations: related.length }
   }
 
   /** With their observations and all relations that touch them. Names that do not exist are ignored. */

@@ -15,7 +15,7 @@ import { mergeEntities } from './merge-entities.ts'
 import { declarePredicate, listPredicates } from './predicates.ts'
 import { factHistory, getFact, listFacts } from './read-facts.ts'
 import { searchFacts } from './search-facts.ts'
-import type { SpaceContext } from './space-context.ts'
+import { type SpaceContext, withEmbedder } from './space-context.ts'
 import type {
   AssertedFact, Entity, EntityFilter, Fact, FactCorrection, FactFilter, FactHistoryOptions, FactReembedResult, FactSearchOptions, FactSearchResult, ForgottenEntity, IngestOptions, IngestResult, IngestText, KnowledgePaths,
   MergedEntities, Neighbourhood, NeighbourhoodOptions, NewEntity, NewFact, PathSearchOptions, PredicateDeclaration,
@@ -159,7 +159,8 @@ export class KnowledgeSpace {
   }
 
   /**
-   * Facts by words, by meaning, or by both. Without an embedder, or while it is down, by text, and `degraded` says so. Facts without a vector
+   * Facts by words, by meaning, or by both. A space without an embedder of its own asks that of `open` for 'vector' and 'hybrid': its facts get their
+   * vectors then, the first search waits two seconds for them at most. Without an embedder, or while it is down, by text, and `degraded` says so. Facts without a vector
    * of this model are found by text. EMBEDDER_UNAVAILABLE is never thrown; EMBEDDING_INVALID.
    */
   async search(options: FactSearchOptions): Promise<FactSearchResult> {
@@ -176,8 +177,8 @@ export class KnowledgeSpace {
     return pathsBetween(this.context, check(entityOrName, from, 'from'), check(entityOrName, to, 'to'), check(pathOptions, options, 'options'))
   }
 
-  /** Embeds up to `limit` facts (1..1000, 1000) that have no vector of the embedder. EMBEDDER_UNAVAILABLE, EMBEDDING_INVALID. */
+  /** Embeds up to `limit` facts (1..1000, 1000) that have no vector of the embedder (its own, or that of `open`). EMBEDDER_UNAVAILABLE, EMBEDDING_INVALID. */
   async reembed(options: { readonly limit?: number } = {}): Promise<FactReembedResult> {
-    return reembedFacts(this.context, pageLimit({ limit: options.limit ?? 1000 }))
+    return reembedFacts(withEmbedder(this.context), pageLimit({ limit: options.limit ?? 1000 }))
   }
 }

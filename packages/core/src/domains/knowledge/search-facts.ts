@@ -6,7 +6,7 @@ import { decodeCursor, encodeCursor, pageLimit } from '../../paging/index.ts'
 import type { searchOptions } from './input.ts'
 import { RANK_BY_TEXT, RANK_BY_VECTOR } from './knowledge-queries.ts'
 import { readFacts, whereValues } from './read-facts.ts'
-import type { SpaceContext } from './space-context.ts'
+import { type SpaceContext, withEmbedder } from './space-context.ts'
 import type { FactSearchMode, FactSearchResult } from './types.ts'
 
 const LIST = 'found facts'
@@ -42,9 +42,11 @@ export async function searchFacts(context: SpaceContext, options: z.output<typeo
   return { items: facts.map((fact) => ({ ...fact, score: scores.get(fact.id) as number })), nextCursor: ranked.length > limit ? encodeCursor(LIST, [offset + limit]) : null, mode, degraded }
 }
 
-async function rank(context: SpaceContext, where: readonly unknown[], { query, mode: asked }: z.output<typeof searchOptions>, limit: number, offset: number): Promise<Found> {
-  const wanted = asked ?? (context.embedder === undefined ? 'text' : 'hybrid')
-  if (wanted === 'text') return { ranked: await byText(context, where, query, limit, offset), mode: 'text', degraded: null }
+async function rank(given: SpaceContext, where: readonly unknown[], { query, mode: asked }: z.output<typeof searchOptions>, limit: number, offset: number): Promise<Found> {
+  const wanted = asked ?? (given.embedder === undefined ? 'text' : 'hybrid')
+  if (wanted === 'text') return { ranked: await byText(given, where, query, limit, offset), mode: 'text', degraded: null }
+  const context = withEmbedder(given)
+  if (given.embedder === undefined) await given.shared?.ready(context)
   let vector: readonly number[]
   try {
     vector = await queryVector(context, query)
@@ -60,7 +62,7 @@ async function rank(context: SpaceContext, where: readonly unknown[], { query, m
 }
 
 async function queryVector({ embedder, space }: SpaceContext, query: string): Promise<readonly number[]> {
-  if (embedder === undefined) throw new CairnError('EMBEDDER_UNAVAILABLE', `The space ${JSON.stringify(space)} was opened without an embedder: search by text, or give it one.`)
+  if (embedder === undefined) throw new CairnError('EMBEDDER_UNAVAILABLE', `The space ${JSON.stringify(space)} was opened without an embedder: search by text, give it one, or open Cairn with one (CAIRN_EMBEDDER).`)
   return (await embedTexts(embedder, [query], 'query'))[0] as number[]
 }
 

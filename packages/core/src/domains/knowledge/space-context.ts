@@ -3,12 +3,20 @@ import { CairnError } from '../../errors/index.ts'
 import type { SqlSession } from '../../engines/sql/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { SHARE_SPACE } from './knowledge-queries.ts'
+import type { SharedEmbedder } from './shared-embedder.ts'
 
 /** What the parts of a space share. */
 export interface SpaceContext extends DomainContext {
   readonly space: string
   readonly embedder: Embedder | undefined
   readonly embedderVersion: string
+  /** Of the open Cairn, when the space was given none. */
+  readonly shared?: SharedEmbedder | undefined
+}
+
+/** The space with an embedder for what asks for vectors: its own, or that of the open Cairn. */
+export function withEmbedder(context: SpaceContext): SpaceContext {
+  return context.embedder === undefined && context.shared !== undefined ? { ...context, embedder: context.shared.embedder } : context
 }
 
 /** Tries of a transaction that others were in the way of. */

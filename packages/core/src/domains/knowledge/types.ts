@@ -225,7 +225,7 @@ export type FactSearchMode = 'text' | 'vector' | 'hybrid'
 export interface FactSearchOptions extends Omit<FactFilter, 'contains' | 'sourceAgent'> {
   /** Words to look for; any of them counts. 1..10,000 characters. */
   readonly query: string
-  /** @default 'hybrid' with an embedder, else 'text' */
+  /** @default 'hybrid' where the space has an embedder of its own, else 'text' */
   readonly mode?: FactSearchMode
 }
 

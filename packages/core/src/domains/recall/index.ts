@@ -11,5 +11,6 @@ export type {
   RecallResult,
   RecallSource,
   RecallTime,
+  RecallWeights,
   RecalledMemory,
 } from './types.ts'

@@ -11,6 +11,7 @@ export const recallOptions = z.strictObject({
   at: z.union([z.date(), z.iso.datetime({ offset: true }).transform((value) => new Date(value))]).optional(),
   diversity: z.number().min(0).max(1).default(0),
   spread: z.boolean().default(true),
+  weights: z.strictObject({ importance: z.number().min(0).max(10).optional(), recency: z.number().min(0).max(10).optional(), halfLifeDays: z.number().min(0.001).max(100_000).optional() }).optional(),
   tokens: z.int().min(1).max(1_000_000).optional(),
   embedTimeoutMs: z.int().min(1).max(60_000).default(2_000),
 })

@@ -11,6 +11,7 @@ import { questionText, recallOptions } from './input.ts'
 import type { RecallCore } from './recall-core.ts'
 import { EMBEDDING_STATUS } from './recall-queries.ts'
 import type { EmbeddingStatus, RecallDegraded, RecallMode, RecallOptions, RecallResult, RecalledMemory } from './types.ts'
+import { weighed, weighedOver } from './weigh.ts'
 
 /** Of a longer question the beginning counts: ranking takes time for each of its words. */
 const MOST_ASKED = 2_000
@@ -35,7 +36,8 @@ export class RecallService {
    */
   async search(question: string, options: RecallOptions = {}): Promise<RecallResult> {
     const asked = check(questionText, question, 'question').slice(0, MOST_ASKED)
-    const { filter, limit, at = new Date(), diversity, spread, tokens, embedTimeoutMs, ...rest } = check(recallOptions, options, 'options')
+    const { filter, limit: shown, at = new Date(), diversity, spread, tokens, embedTimeoutMs, weights, ...rest } = check(recallOptions, options, 'options')
+    const limit = weights === undefined ? shown : weighedOver(shown)
     const wanted: RecallMode = rest.mode ?? (this.#core.embedder === undefined ? 'text' : 'hybrid')
     const scope: CandidateScope = {
       tenant: this.#context.identity.tenant,
@@ -52,12 +54,13 @@ export class RecallService {
       const memory = memories.get(id)
       return memory === undefined ? [] : [{ memory, score, explanation: { ...explanation, foundBy: [...(found.foundBy.get(id) ?? [])] } }]
     })
+    const best = weights === undefined ? items : weighed(items, weights, at).slice(0, shown)
     return {
-      items,
+      items: best,
       mode,
       degraded: degraded ?? found.degraded,
       time: found.time,
-      contextBlock: tokens === undefined ? null : await contextBlock(items, tokens),
+      contextBlock: tokens === undefined ? null : await contextBlock(best, tokens),
       candidates: found.candidates.length,
     }
   }

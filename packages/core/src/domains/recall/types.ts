@@ -15,10 +15,22 @@ export interface RecallOptions {
   readonly diversity?: number
   /** Every tenth place goes to the best memory of a session that none above it is of; not with mode 'vector'. @default true */
   readonly spread?: boolean
+  /** What counts besides the answer; the places are then by score alone. @default nothing */
+  readonly weights?: RecallWeights
   /** Gives a block of text for a prompt as well, of this many tokens at most (o200k_base). */
   readonly tokens?: number
   /** How long the question's vector is waited for; then recall goes on by text. @default 2000 */
   readonly embedTimeoutMs?: number
+}
+
+/** 0 to 10 each: 1 is worth as much as the best of those ranked is ahead of the last. */
+export interface RecallWeights {
+  /** How much a memory's importance raises it. @default 0 */
+  readonly importance?: number | undefined
+  /** How much it raises a memory that it happened lately. @default 0 */
+  readonly recency?: number | undefined
+  /** After so many days recency counts half, 0.001 to 100,000. @default 30 */
+  readonly halfLifeDays?: number | undefined
 }
 
 /** What one feature gave to a score; see docs/reference/recall.md for all of them. */

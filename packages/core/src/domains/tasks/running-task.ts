@@ -1,5 +1,6 @@
 import { CairnError } from '../../errors/index.ts'
 import type { Backoff, Enqueued, NewTask } from './types.ts'
+import { type TaskUsage, checkUsage } from './usage.ts'
 import type { TaskPriority } from './words.ts'
 
 /** A task as a claim gives it out. Of `timeout_ms` and `extra` NULL is what most tasks have. */
@@ -38,15 +39,6 @@ export interface Claim {
 const PRIORITY_OF_SCORE: Readonly<Record<number, TaskPriority>> = { 20: 'low', 40: 'normal', 60: 'high', 80: 'urgent', 100: 'critical' }
 const DEFAULT_TIMEOUT_MS = 3_600_000
 
-/** What a handler used; kept with the execution. Numbers that are not given are not known. */
-export interface TaskUsage {
-  readonly tokensProcessed?: number
-  readonly cpuTimeMs?: number
-  readonly cpuPercent?: number
-  readonly memoryMb?: number
-  readonly ioOperations?: number
-}
-
 /** What a handler is called with. */
 export interface TaskContext<Payload = unknown> {
   readonly id: string
@@ -70,7 +62,7 @@ export interface TaskContext<Payload = unknown> {
   readonly signal: AbortSignal
   /** Stores how far it is; calls that come while one is being stored are joined. LEASE_LOST when the task is another's by now. */
   progress(progress: Record<string, unknown>): Promise<void>
-  /** Adds to what is kept with the execution. */
+  /** Adds to what is kept with the execution. INVALID_ARGUMENT for what is no number of at least 0, and nothing is added then. */
   usage(usage: TaskUsage): void
   /** Enqueues a child of this task. */
   enqueue(task: NewTask): Promise<Enqueued>
@@ -149,7 +141,7 @@ export class RunningTask implements TaskContext {
   }
 
   usage(usage: TaskUsage): void {
-    this.usageReport = { ...this.usageReport, ...usage }
+    this.usageReport = { ...this.usageReport, ...checkUsage(usage) }
   }
 
   enqueue(task: NewTask): Promise<Enqueued> {

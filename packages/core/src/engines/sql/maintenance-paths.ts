@@ -29,6 +29,7 @@ export const MAINTENANCE_PATHS = [
   { path: 'schedules', tables: ['tasks.schedules', 'tasks.queue', 'tasks.keys', 'tasks.assignments', 'tx.outbox'], reason: 'One process makes the ticks of all tenants; each row and each task is written with the tenant of its schedule.' },
   { path: 'personality upkeep', tables: ['personality.users'], reason: 'Finds which tenants have learned; each is then kept up as itself.' },
   { path: 'collaboration upkeep', tables: ['collaboration.requests'], reason: 'One process expires the requests of all tenants; each row is written with its own tenant.' },
+  { path: 'collaboration triggers', tables: ['collaboration.partnerships', 'collaboration.requests', 'tasks.queue', 'tasks.archive'], reason: 'Finds which tasks of all tenants the rules of partnerships hold for; each is then considered as its tenant.' },
 ] as const satisfies readonly MaintenancePath[]
 
 export interface MaintenancePath {

@@ -49,6 +49,10 @@ export class LineageJournal {
   #bucket: KvBucket | undefined
   #opening: Promise<void> | undefined
   #stopWatching: (() => Promise<void>) | undefined
+  #stopConnection: (() => void) | undefined
+  #epoch: string | undefined
+  /** The bucket may be gone: it is opened again before it is used. */
+  #stale = false
   #upkeep: NodeJS.Timeout | undefined
   #closed = false
 
@@ -93,7 +97,11 @@ export class LineageJournal {
       this.#pending--
       if (isCairnError(error, 'OUTCOME_UNKNOWN') || isCairnError(error, 'TIMEOUT')) this.#foreign.saw(key, Number.POSITIVE_INFINITY, entry)
       else this.#mark.end(entry)
-      if (isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'CLOSED')) throw unavailable(error)
+      if (isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'CLOSED')) {
+        // Also when the server is there and the bucket is not.
+        this.#reopen()
+        throw unavailable(error)
+      }
       throw error
     }
   }
@@ -125,6 +133,7 @@ export class LineageJournal {
     if (this.#closed) return
     this.#closed = true
     clearInterval(this.#upkeep)
+    this.#stopConnection?.()
     await this.#opening?.catch(() => undefined)
     try {
       await Promise.all([...this.#own.values()].map((pending) => pending.drained()))
@@ -145,18 +154,22 @@ export class LineageJournal {
 
   /** The bucket, once what former processes left in it is in SQL; undefined while the hot tier is down. */
   async #open(): Promise<KvBucket | undefined> {
-    if (this.#bucket !== undefined) return this.#bucket
+    if (this.#bucket !== undefined && !this.#stale) return this.#bucket
     this.#opening ??= this.#start().finally(() => {
       this.#opening = undefined
     })
     await this.#opening
-    return this.#bucket
+    return this.#stale ? undefined : this.#bucket
   }
 
   async #start(): Promise<void> {
     let bucket: KvBucket
+    this.#stopConnection ??= this.#deps.kv.onConnection((connected) => void (connected && this.#reopen()))
     try {
       bucket = await this.#deps.kv.bucket(BUCKET, { ttlMs: 0, history: 1 })
+      if (this.#epoch !== undefined && this.#epoch !== bucket.epoch) this.#lost()
+      this.#epoch = bucket.epoch
+      await this.#stopWatching?.().catch(() => undefined)
       this.#stopWatching = await bucket.watch({
         onChange: ({ key, revision, deleted }) => void (deleted || this.#foreign.saw(key, revision)),
         onGap: () => void this.#rescan(bucket).catch((error: unknown) => this.#deps.log.warn({ err: error }, 'the lineage journal could not be read again')),
@@ -169,8 +182,26 @@ export class LineageJournal {
     await this.#foreign.purgeStored(bucket)
     for (const id of this.#foreign.ids()) await this.#foreign.replay(id, bucket)
     this.#bucket = bucket
+    this.#stale = false
+    clearInterval(this.#upkeep)
     this.#upkeep = setInterval(() => void this.#carryOverStale(), STALE_MS)
     this.#upkeep.unref()
+  }
+
+  /** The server is back, perhaps without its store: until the bucket is open again, uses wait or fail. */
+  #reopen(): void {
+    if (this.#closed || this.#bucket === undefined || !this.#deps.kv.connected) return
+    this.#stale = true
+    this.#open().catch((error: unknown) => this.#deps.log.debug({ err: error }, 'the lineage journal is not ready; the next use tries again'))
+  }
+
+  /** The bucket was lost and made again. What this process put is in its memory; its numbers start anew. */
+  #lost(): void {
+    const lineages = this.#foreign.ids().length
+    this.#deps.log[lineages > 0 ? 'error' : 'warn']({ lineages }, 'the lineage journal was lost and made again; appends acknowledged hot by processes that have died, and not yet in SQL, are gone')
+    this.#mark.renew()
+    this.#told = 0
+    this.#purged = 0
   }
 
   /** Of what this process put, all that SQL has. */

@@ -23,6 +23,12 @@ export class StoredMark {
     this.#seen = Math.max(this.#seen, revision)
   }
 
+  /** The bucket was lost and made again: of what comes, nothing is known to be stored. */
+  renew(): void {
+    this.#seen = 0
+    for (const open of this.#open) open.floor = 0
+  }
+
   /** SQL has it, or it was never stored. */
   end(entry: OpenEntry): void {
     this.#open.delete(entry)

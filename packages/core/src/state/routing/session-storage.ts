@@ -23,13 +23,17 @@ export class SessionBucket {
 
   /** HOT_TIER_UNAVAILABLE when KV does not answer: sessions are in no other layer. */
   async run<T>(work: (bucket: KvBucket) => Promise<T>): Promise<T> {
-    try {
-      this.#bucket ??= this.#kv.bucket(BUCKET, NAMED_BUCKETS[BUCKET])
-      return await work(await this.#bucket)
-    } catch (error) {
-      if (!isCairnError(error, 'CONNECTION_FAILED') && !isCairnError(error, 'CLOSED')) throw error
-      this.#bucket = undefined
-      throw new CairnError('HOT_TIER_UNAVAILABLE', 'Session data is kept in the KV tier alone, and that is down. Wait for it to return.', { cause: error })
+    for (let again = false; ; again = true) {
+      try {
+        this.#bucket ??= this.#kv.bucket(BUCKET, NAMED_BUCKETS[BUCKET])
+        return await work(await this.#bucket)
+      } catch (error) {
+        if (!isCairnError(error, 'CONNECTION_FAILED') && !isCairnError(error, 'CLOSED')) throw error
+        this.#bucket = undefined
+        // Nothing was stored. With the server there, the bucket is gone (its store was wiped) and is made again, once.
+        if (!again && this.#kv.connected && isCairnError(error, 'CONNECTION_FAILED')) continue
+        throw new CairnError('HOT_TIER_UNAVAILABLE', 'Session data is kept in the KV tier alone, and that is down. Wait for it to return.', { cause: error })
+      }
     }
   }
 }

@@ -70,6 +70,18 @@ describe.each(cairnTargets)('the graph of the reference memory server ($name)', 
     expect(await graph.readGraph()).toEqual({ entities: [{ name: 'A', entityType: 't', observations: ['x', 'z'] }], relations: [relation] })
   })
 
+  it('merges a graph into what is there: nothing twice, nothing taken away', async () => {
+    const { graph } = cairn.knowledge.use({ space: uniqueName('merge') })
+    await graph.createEntities([{ name: 'Ada', entityType: 'person', observations: ['a'] }])
+    const more = { entities: [{ name: 'Ada', entityType: 'robot', observations: ['a', 'b'] }, { name: 'Bob', entityType: 'person', observations: ['c', 'c'] }], relations: [{ from: 'Ada', to: 'Bob', relationType: 'knows' }] }
+    const merged = await Promise.all([1, 2, 3].map(() => graph.merge(more)))
+    expect(merged.map(({ entities, observations, relations }) => entities + observations + relations).reduce((a, b) => a + b)).toBe(4)
+    expect(await graph.merge(more)).toEqual({ entities: 0, observations: 0, relations: 0 })
+    expect(await graph.readGraph()).toEqual({ entities: [{ name: 'Ada', entityType: 'person', observations: ['a', 'b'] }, { name: 'Bob', entityType: 'person', observations: ['c'] }], relations: more.relations })
+    await expect(graph.merge({ entities: [{ name: '', entityType: 'x', observations: [] }], relations: [] })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(await cairn.as({ tenant: uniqueName('t') }).knowledge.graph.merge(more)).toEqual({ entities: 2, observations: 3, relations: 1 })
+  })
+
   it('loses nothing when several clients write at once', async () => {
     const space = uniqueName('busy')
     const clients = Array.from({ length: 6 }, () => cairn.as({ actor: { kind: 'service', id: uniqueName('client') } }).knowledge.use({ space }).graph)

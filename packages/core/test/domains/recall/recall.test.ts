@@ -47,6 +47,37 @@ describe.each(cairnTargets)('recall ($name)', (target) => {
     expect(best?.explanation.foundBy).toContain('text')
   })
 
+  it('weighs in importance and recency where it is told to, says so, and else ranks as ever', async () => {
+    const { memory, recall } = tenant()
+    const at = new Date('2026-06-01T00:00:00Z')
+    const days = (count: number): Date => new Date(at.getTime() - count * 86_400_000)
+    await memory.rememberMany([
+      { content: 'Ada plays the guitar on Sundays.', importance: 0, occurredAt: days(300) },
+      { content: 'The guitar is in the cellar, says somebody who knew.', importance: 1, occurredAt: days(290) },
+      { content: 'A guitar shop opened around the corner of our street.', importance: 0.1, occurredAt: days(1) },
+    ])
+    const ask = async (weights?: RecallOptions['weights'], limit = 3) => recall.search('Who plays the guitar?', { mode: 'text', at, limit, ...(weights === undefined ? {} : { weights }) })
+    const plain = await ask()
+    expect(shown(plain)[0]).toMatch(/^Ada plays/)
+    const scored = ({ items }: RecallResult) => items.map(({ memory: { id }, score, explanation }) => ({ id, score, explanation }))
+    for (const none of [{}, { importance: 0, recency: 0 }]) expect(scored(await ask(none))).toEqual(scored(plain))
+    expect(shown(await ask({ importance: 2 }, 1))).toEqual(['The guitar is in the cellar, says somebody who knew.'])
+    expect(shown(await ask({ recency: 2 }, 1))).toEqual(['A guitar shop opened around the corner of our street.'])
+    // With a half-life of a thousand years all happened lately.
+    expect(shown(await ask({ recency: 1, halfLifeDays: 100_000 }))).toEqual(shown(plain))
+    const both = await ask({ importance: 0.3, recency: 0.2 })
+    for (const { memory: found, score, explanation } of both.items) {
+      expect(explanation.contributions.reduce((total, { contribution }) => total + contribution, 0)).toBeCloseTo(score, 6)
+      const of = (feature: string) => explanation.contributions.find((each) => each.feature === feature)
+      expect(of('importance')?.value ?? 0).toBe(found.importance)
+      expect(of('recency')?.value).toBeCloseTo(0.5 ** ((at.getTime() - found.occurredAt.getTime()) / 86_400_000 / 30), 9)
+    }
+    for (const wrong of [{ importance: 11 }, { recency: -1 }, { recency: Number.NaN }, { halfLifeDays: 0 }, { colour: 1 }]) {
+      expect(await ask(wrong).then(() => 'no error', (error: unknown) => isCairnError(error, 'INVALID_ARGUMENT'))).toBe(true)
+    }
+    expect((await tenant().recall.search('Who plays the guitar?', { weights: { recency: 1 } })).items).toEqual([])
+  })
+
   it('brings the turns around what matched', async () => {
     const { memory, recall } = tenant()
     const sessionId = uuidv7()

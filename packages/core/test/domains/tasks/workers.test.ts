@@ -222,6 +222,43 @@ describe.each(cairnTargets)('workers ($name)', (target) => {
     await worker.stop()
   })
 
+  it('usage of any size is stored with the end of the task, whichever end; what is no number is refused at the call', async () => {
+    const odd = [Number.NaN, Number.POSITIVE_INFINITY, -1, '12', 1e300, null, 5n, {}] as unknown as number[]
+    const refused: unknown[] = []
+    const worker = await cairn.tasks.work<{ end: string }>('usage', (task) => {
+      for (const field of ['tokensProcessed', 'cpuTimeMs', 'cpuPercent', 'memoryMb', 'ioOperations']) {
+        for (const value of odd) {
+          try {
+            task.usage({ memoryMb: 77, [field]: value })
+          } catch (error) {
+            refused.push(error)
+          }
+        }
+      }
+      for (const wrong of [{ colour: 1 }, null, 'x']) {
+        try {
+          task.usage(wrong as object)
+        } catch (error) {
+          refused.push(error)
+        }
+      }
+      task.usage({ memoryMb: 12.5, cpuTimeMs: 0.4, cpuPercent: 99.999, tokensProcessed: undefined })
+      task.usage({ ioOperations: 1e12, tokensProcessed: 1e12 })
+      if (task.payload.end === 'failed') throw new CairnError('TASK_FAILED', 'no')
+      if (task.payload.end === 'retried' && task.attempt === 1) throw new Error('again')
+      return { end: task.payload.end }
+    })
+    for (const end of ['completed', 'failed', 'retried']) {
+      const { id } = await cairn.tasks.enqueue({ type: 'usage', payload: { end }, backoff: { baseMs: 1 } })
+      expect(await cairn.tasks.wait(id)).toMatchObject({ status: end === 'failed' ? 'failed' : 'completed', tokensProcessed: 1e12 })
+      const { items } = await cairn.tasks.executions(id)
+      expect(items.map(({ usage }) => usage)).toContainEqual({ memoryMb: 13, cpuTimeMs: 0, cpuPercent: 100, ioOperations: 1e12, tokensProcessed: 1e12 })
+    }
+    expect(refused).toHaveLength(4 * (5 * odd.length + 3))
+    expect(refused.every((error) => isCairnError(error, 'INVALID_ARGUMENT'))).toBe(true)
+    await worker.stop()
+  })
+
   it('wrong options and types are refused before anything is claimed', async () => {
     for (const [types, options] of [[[], {}], ['', {}], ['x', { concurrency: 0 }], ['x', { leaseMs: 5 }], ['x', { colour: 1 }], ['x', { agent: 'nobody' }]] as [string, object][]) {
       const refused = await cairn.tasks.work(types, () => undefined, options).catch((error: unknown) => error)

@@ -47,7 +47,7 @@ async function onServer(url: string, statement: string): Promise<void> {
 }
 
 describe('reads on replicas', () => {
-  // proves S4-12.3-02 S4-15.2-03
+  // proves S4-12.3-01 S4-12.3-02 S4-15.2-03
   test('go round robin to the replicas where the caller asks for it, and nowhere else', async () => {
     const engine = await open()
     const ports = new Map<number, number>()

@@ -8,7 +8,8 @@ import { TenantHeaders } from '../schemas/common.ts'
 import { VERSION } from '../version.ts'
 
 const tags = ['operations']
-const COUNTED = 1000
+/** More are not counted for the page. */
+const COUNTED = 200
 
 const Index = z
   .object({ name: z.string(), version: z.string(), tenant: z.string(), links: z.record(z.string(), z.string()) })
@@ -22,6 +23,21 @@ const LINKS = {
   chatSessions: '/v1/chat-sessions',
   threads: '/v1/threads',
   agentTypes: '/v1/agent-types',
+  memory: '/v1/memory',
+  entities: '/v1/knowledge/entities',
+  graph: '/v1/knowledge/graph',
+  documents: '/v1/documents',
+  tasks: '/v1/tasks',
+  schedules: '/v1/schedules',
+  sagas: '/v1/sagas',
+  debates: '/v1/debates',
+  models: '/v1/models',
+  messages: '/v1/agent-messages',
+  channels: '/v1/channels',
+  streams: '/v1/streams',
+  histories: '/v1/histories',
+  partnerships: '/v1/collaboration/partnerships',
+  breakers: '/v1/breakers',
   stateStats: '/v1/state/stats',
   pools: '/v1/pools',
   openapi: '/openapi.json',
@@ -57,14 +73,32 @@ export function homeRoutes(app: App, { cairn, document }: { cairn: Cairn; docume
   app.get('/openapi.json', (c) => c.json(document()))
 
   app.get('/', async (c) => {
-    const [health, agents, sessions] = await Promise.all([
-      cairn.health.check(),
-      count(cairn.agents.list({ limit: COUNTED })),
-      count(cairn.conversations.listSessions({ limit: COUNTED })),
-    ])
-    const page = homePage({ version: VERSION, tenant: cairn.identity.tenant, health, agents, sessions, origin: new URL(c.req.url).origin, operations: operationsOf(document()) })
+    // One after the other: an engine with one connection would be called slow for what the page itself asks of it.
+    const health = await cairn.health.check()
+    const rooms = await roomsOf(cairn)
+    const page = homePage({ version: VERSION, tenant: cairn.identity.tenant, health, rooms, origin: new URL(c.req.url).origin, operations: operationsOf(document()) })
     return c.html(page, 200, { 'Content-Security-Policy': HOME_POLICY })
   })
+}
+
+/** What the tenant of the server has, room by room, each by a page of its list. */
+async function roomsOf(cairn: Cairn): Promise<{ count: string; what: string; path: string }[]> {
+  const limit = COUNTED
+  const rooms: [string, string, Promise<string>][] = [
+    ['agents', '/v1/agents', count(cairn.agents.list({ limit }))],
+    ['memories', '/v1/memory', count(cairn.memory.list({ limit }))],
+    ['known entities', '/v1/knowledge/entities', count(cairn.knowledge.entities({ limit }))],
+    ['chat sessions', '/v1/chat-sessions', count(cairn.conversations.listSessions({ limit }))],
+    ['messages', '/v1/agent-messages', count(cairn.messages.list({ limit }))],
+    ['open tasks', '/v1/task-stats', cairn.tasks.stats().then(({ byStatus }) => String(Object.values(byStatus).reduce((sum, each) => sum + each, 0)), () => '–')],
+    ['schedules', '/v1/schedules', count(cairn.schedules.list({ limit }))],
+    ['sagas', '/v1/sagas', count(cairn.sagas.list({ limit }))],
+    ['debates', '/v1/debates', count(cairn.debates.list({ limit }))],
+    ['events', '/v1/streams', cairn.events.status().then(({ streams }) => String(streams.reduce((sum, { messages }) => sum + messages, 0)), () => '–')],
+    ['collections', '/v1/documents', count(cairn.documents.collections({ limit }))],
+    ['models', '/v1/models', count(cairn.models.list({ limit }))],
+  ]
+  return Promise.all(rooms.map(async ([what, path, counted]) => ({ what, path, count: await counted })))
 }
 
 /** A number for people: exact up to a page; a dash when it cannot be told. */

@@ -6,8 +6,8 @@ import { exact } from '../exact.ts'
 import { LOCATION_HEADER, body, json, problems } from '../openapi.ts'
 import { TenantHeaders, pageOf } from '../schemas/common.ts'
 import {
-  Aliases, AssertedFacts, Correction, DeclarePredicate, Ending, Entity, EntityParam, EntityQuery, Fact, FactParam, FactQuery, FactSearch, Forgotten, FoundFacts, Graph, GraphQuery, HistoryQuery, IngestResult,
-  IngestTexts, Merge, Merged, Neighbourhood, NeighbourhoodQuery, NewEntity, NewFacts, Paths, PathsQuery, Predicate, PredicateParam, Retraction, SpaceQuery, VersionsQuery,
+  Aliases, AssertedFacts, Correction, DeclarePredicate, Ending, Entity, EntityParam, EntityQuery, Fact, FactParam, FactQuery, FactSearch, Forgotten, FoundFacts, Graph, GraphQuery, GraphToMerge, HistoryQuery, IngestResult,
+  IngestTexts, Merge, Merged, MergedGraph, Neighbourhood, NeighbourhoodQuery, NewEntity, NewFacts, Paths, PathsQuery, Predicate, PredicateParam, Retraction, SpaceQuery, VersionsQuery,
 } from '../schemas/knowledge.ts'
 
 const tags = ['knowledge']
@@ -16,7 +16,7 @@ const ofEntity = { params: EntityParam, headers }
 const ofFact = { params: FactParam, headers }
 const refusals = ['AGENT_NOT_FOUND', 'NOT_FOUND', 'SERIALIZATION_ERROR', 'PAYLOAD_TOO_LARGE'] as const
 
-/** Rules of the caller's own and embedders are functions of a process; over HTTP there are the built-in rules and text search. */
+/** Rules of the caller's own are functions of a process; over HTTP there are the built-in rules, and the embedder is the server's. */
 const spaceOf = (c: Context<AppEnv>, { space }: { space?: string | undefined }): KnowledgeSpace => c.get('cairn').knowledge.use(space === undefined ? {} : { space })
 
 /** The fields of the query that make up `asOf`. */
@@ -122,7 +122,7 @@ function factRoutes(app: App): void {
     async (c) => c.json(await spaceOf(c, c.req.valid('query')).retract(c.req.valid('param').fact, exact(c.req.valid('json'))), 200),
   )
   app.openapi(
-    createRoute({ method: 'post', path: '/v1/knowledge/search', tags, summary: 'Find facts by words', request: { headers, query: SpaceQuery, body: body(FactSearch, 'What to look for.') }, responses: { 200: json(FoundFacts, 'A page of facts, the best first.'), ...problems('INVALID_CURSOR', 'NOT_FOUND') } }),
+    createRoute({ method: 'post', path: '/v1/knowledge/search', tags, summary: 'Find facts by words, by meaning, or by both', request: { headers, query: SpaceQuery, body: body(FactSearch, 'What to look for.') }, responses: { 200: json(FoundFacts, 'A page of facts, the best first.'), ...problems('INVALID_CURSOR', 'NOT_FOUND') } }),
     async (c) => c.json(await spaceOf(c, c.req.valid('query')).search(exact(timed(c.req.valid('json')))), 200),
   )
   app.openapi(
@@ -155,6 +155,10 @@ function walkRoutes(app: App): void {
       const { space, from, to, predicate, ...options } = c.req.valid('query')
       return c.json(await spaceOf(c, { space }).paths(from, to, exact(timed({ ...options, ...(predicate === undefined ? {} : { predicates: predicate }) }))), 200)
     },
+  )
+  app.openapi(
+    createRoute({ method: 'post', path: '/v1/knowledge/graph', tags, summary: 'Merge entities, observations and relations into it', request: { headers, query: SpaceQuery, body: body(GraphToMerge, 'What is there already is not doubled.') }, responses: { 200: json(MergedGraph, 'What was added.'), ...problems('NOT_FOUND', 'SERIALIZATION_ERROR', 'PAYLOAD_TOO_LARGE') } }),
+    async (c) => c.json(await spaceOf(c, c.req.valid('query')).graph.merge(c.req.valid('json')), 200),
   )
   app.openapi(
     createRoute({ method: 'get', path: '/v1/knowledge/graph', tags, summary: 'Read entities, observations and relations', request: { headers, query: GraphQuery }, responses: { 200: json(Graph, 'The graph.'), ...problems() } }),

@@ -1,5 +1,5 @@
 import {
-  type AssertedFact as CoreAsserted, BUILTIN_RULE_NAMES, type Entity as CoreEntity, FACT_ENDINGS, type Fact as CoreFact, type FactSearchResult, type IngestResult as CoreIngestResult, type KnowledgeGraphData,
+  type AssertedFact as CoreAsserted, BUILTIN_RULE_NAMES, type Entity as CoreEntity, FACT_ENDINGS, type Fact as CoreFact, type FactSearchResult, type IngestResult as CoreIngestResult, type KnowledgeGraphData, type MergedGraph as CoreMergedGraph,
   type KnowledgePaths, type MergedEntities, type Neighbourhood as CoreNeighbourhood, OBJECT_TYPES, type PredicateDeclaration,
 } from '@cairn/core'
 import { z } from '@hono/zod-openapi'
@@ -88,6 +88,8 @@ export const DeclarePredicate = z.strictObject({ functional: z.boolean().openapi
 export const Predicate = z.object({ predicate: z.string(), functional: z.boolean(), description: z.string().nullable(), createdAt: Time, updatedAt: Time }).openapi('PredicateDeclaration') satisfies z.ZodType<Wire<PredicateDeclaration>>
 
 export const GraphQuery = z.strictObject({ space, query: z.string().optional().openapi({ description: 'In the name, the type or an observation.' }), name: several(z.string()).optional().openapi({ type: 'array', items: { type: 'string' }, description: 'Only these.' }) })
+export const GraphToMerge = z.strictObject({ entities: z.array(z.strictObject({ name: z.string(), entityType: z.string(), observations: z.array(z.string()) })).max(1000), relations: z.array(z.strictObject({ from: z.string(), to: z.string(), relationType: z.string() })).max(1000) }).openapi('GraphToMerge')
+export const MergedGraph = z.object({ entities: Count, observations: Count, relations: Count }).openapi('MergedGraph', { description: 'How many were not there before.' }) satisfies z.ZodType<Wire<CoreMergedGraph>>
 export const Graph = z
   .object({ entities: z.array(z.object({ name: z.string(), entityType: z.string(), observations: z.array(z.string()) })), relations: z.array(z.object({ from: z.string(), to: z.string(), relationType: z.string() })) })
   .openapi('KnowledgeGraph') satisfies z.ZodType<Wire<KnowledgeGraphData>>

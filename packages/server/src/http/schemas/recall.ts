@@ -24,6 +24,10 @@ export const RecallRequest = z
     at: Time.optional().openapi({ description: 'When the question is asked: what "last week" is counted from.' }),
     diversity: z.number().min(0).max(1).optional(),
     spread: z.boolean().optional(),
+    weights: z
+      .strictObject({ importance: z.number().min(0).max(10).optional(), recency: z.number().min(0).max(10).optional(), halfLifeDays: z.number().min(0.001).max(100_000).optional() })
+      .optional()
+      .openapi({ description: 'What counts besides the answer, 0 to 10: how important a memory is, and how lately it happened (half after `halfLifeDays`, 30).' }),
     tokens: z.int().min(1).max(1_000_000).optional().openapi({ description: 'Gives a block of text for a prompt as well, of so many tokens at most.' }),
     embedTimeoutMs: z.int().min(1).max(60_000).optional(),
   })

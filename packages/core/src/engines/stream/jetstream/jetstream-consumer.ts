@@ -22,6 +22,11 @@ export async function openConsumer(owner: StreamsOwner, stream: string, options:
     max_ack_pending: options.maxPending,
     filter_subject: options.outside ? options.filter : names.subject(options.filter),
   }
+  // A stream that was made again since this process opened the consumer has nothing that it has seen, also for one that began with what was new.
+  const { created } = await jsm.streams.info(wire)
+  const place = `${wire} ${options.name}`
+  const before = owner.consumed.get(place)
+  const anew = before !== undefined && before !== created
   const existing = await jsm.consumers.info(wire, options.name).catch((error: unknown) => {
     if (isApiError(error, CONSUMER_NOT_FOUND)) return undefined
     throw error
@@ -32,11 +37,12 @@ export async function openConsumer(owner: StreamsOwner, stream: string, options:
       durable_name: options.name,
       ack_policy: AckPolicy.Explicit,
       replay_policy: ReplayPolicy.Instant,
-      deliver_policy: options.from === 'new' ? DeliverPolicy.New : DeliverPolicy.All,
+      deliver_policy: options.from === 'new' && !anew ? DeliverPolicy.New : DeliverPolicy.All,
     })
   } else if ((['ack_wait', 'filter_subject', 'max_ack_pending'] as const).some((key) => existing.config[key] !== settings[key])) {
     await jsm.consumers.update(wire, options.name, settings)
   }
+  owner.consumed.set(place, created)
   return new JetStreamConsumer(owner, stream, options)
 }
 
@@ -129,7 +135,7 @@ export class JetStreamConsumer implements StreamConsumer {
   async #bury(wire: Msg, message: StreamMessage): Promise<void> {
     const { names } = this.#owner
     const consumer = this.#options.name
-    await this.#owner.store(names.deadLettersOf(this.#stream, consumer), wire.string(), deadLetterHeaders(message, this.#stream, consumer))
+    await this.#owner.bury(names.deadLettersOf(this.#stream, consumer), wire.string(), deadLetterHeaders(message, this.#stream, consumer))
     await this.#settle(wire, '+TERM')
   }
 

@@ -1,7 +1,7 @@
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
 import { v7 as uuidv7 } from 'uuid'
-import { CairnError } from '../../../errors/index.ts'
+import { CairnError, isCairnError } from '../../../errors/index.ts'
 import { type Logger, SILENT_LOGGER } from '../../../observability/index.ts'
 import { CONSUMER_NOT_FOUND, type JetStreamOptions, REQUEST_TIMEOUT_MS, RequestMux, STREAM_NOT_FOUND, connectNats, isApiError, toNatsError } from '../../nats/index.ts'
 import { checkHeaders, checkMessageId, checkStreamName, checkStreamOptions, checkSubject, encodePayload, resolveConsumer, resolveTail } from '../stream-checks.ts'
@@ -39,6 +39,10 @@ export interface StreamsOwner {
   assertUp(): void
   /** Resolves with the sequence once a stream has stored it. */
   store(subject: string, payload: string, headers: MsgHdrs): Promise<number>
+  /** As `store`, among the dead letters; makes their stream when it is gone. */
+  bury(subject: string, payload: string, headers: MsgHdrs): Promise<number>
+  /** When each stream was made of which this process had a durable consumer, by stream and consumer. */
+  readonly consumed: Map<string, string>
 }
 
 export interface JetStreamStreamEngine extends StreamEngine {
@@ -51,6 +55,8 @@ export interface JetStreamStreamEngine extends StreamEngine {
   deadLetters(owner: string, read: ReadDeadLetters): Promise<StoredDeadLetter[]>
   /** False when there is none at this position. */
   removeDeadLetter(sequence: number): Promise<boolean>
+  /** Told when a lost connection stands again: the server may have lost its streams meanwhile. Returns what ends it. */
+  onReconnect(listener: () => void): () => void
   /** Takes a durable consumer away; false when there is none. */
   removeConsumer(stream: string, name: string): Promise<boolean>
 }
@@ -80,6 +86,10 @@ class JetStreamStreams implements JetStreamStreamEngine {
   readonly #timeoutMs: number
   readonly #closed = new AbortController()
   #up = new AbortController()
+  /** When each stream was made that this process has seen to. */
+  readonly #made = new Map<string, string>()
+  readonly #consumed = new Map<string, string>()
+  readonly #reconnects = new Set<() => void>()
   #deadLetters: Promise<unknown> | undefined
   #closing: Promise<void> | undefined
 
@@ -161,6 +171,11 @@ class JetStreamStreams implements JetStreamStreamEngine {
     return readDeadLetters(this.#owner, this.#names.deadLettersOfOwner(owner), read)
   }
 
+  onReconnect(listener: () => void): () => void {
+    this.#reconnects.add(listener)
+    return () => this.#reconnects.delete(listener)
+  }
+
   async removeDeadLetter(sequence: number): Promise<boolean> {
     this.#assertUp()
     try {
@@ -210,7 +225,18 @@ class JetStreamStreams implements JetStreamStreamEngine {
         return signal()
       },
       assertUp: () => this.#assertUp(),
+      consumed: this.#consumed,
       store: (subject, payload, headers) => this.#store(subject, payload, headers),
+      bury: async (subject, payload, headers) => {
+        try {
+          return await this.#store(subject, payload, headers)
+        } catch (error) {
+          if (!isCairnError(error, 'NOT_FOUND')) throw error
+          this.#deadLetters = undefined
+          await this.#ensureDeadLetters()
+          return this.#store(subject, payload, headers)
+        }
+      },
     }
   }
 
@@ -254,7 +280,10 @@ class JetStreamStreams implements JetStreamStreamEngine {
     // More than a message may have at all is no limit, and the server would only pretend to keep it.
     const maxMessageBytes = options.maxMessageBytes === undefined ? -1 : Math.min(options.maxMessageBytes, this.#connection.info?.max_payload ?? options.maxMessageBytes)
     try {
-      const { config } = await ensureWireStream(this.#jsm, { name, subjects, maxAgeMs, maxMessages, maxBytes, storage, replicas, maxMessageBytes, allowRollup, keepSubjects: (subject) => options.alsoSubjects === undefined && !this.#names.own(subject) }, this.#connection.info?.cluster !== undefined)
+      const { config, created } = await ensureWireStream(this.#jsm, { name, subjects, maxAgeMs, maxMessages, maxBytes, storage, replicas, maxMessageBytes, allowRollup, keepSubjects: (subject) => options.alsoSubjects === undefined && !this.#names.own(subject) }, this.#connection.info?.cluster !== undefined)
+      const before = this.#made.get(name)
+      if (before !== undefined && before !== created) this.#log.error({ stream: name, before, created }, 'the server lost the stream, and it was made again: what it held and no consumer had taken is gone; what waits in the outbox goes out')
+      this.#made.set(name, created)
       if (config.num_replicas < replicas) this.#log.debug({ stream: name, wished: replicas, replicas: config.num_replicas }, 'the stream has fewer replicas than wished: the cluster is smaller')
       if (config.storage !== storage) this.#log.warn({ stream: name, wished: storage, storage: config.storage }, 'the storage of an existing stream cannot be changed')
     } catch (error) {
@@ -272,7 +301,11 @@ class JetStreamStreams implements JetStreamStreamEngine {
       if (status.type === 'disconnect' || status.type === 'close' || status.type === 'staleConnection') {
         this.#up.abort()
         this.#mux.failAll('the connection was lost')
-      } else if (status.type === 'reconnect' && this.#closing === undefined) this.#up = new AbortController()
+      } else if (status.type === 'reconnect' && this.#closing === undefined) {
+        this.#up = new AbortController()
+        this.#deadLetters = undefined
+        for (const listener of this.#reconnects) listener()
+      }
     }
   }
 }

@@ -25,11 +25,15 @@ export async function* tailJetStream(owner: StreamsOwner, stream: string, { filt
   const filterSubject = outside ? filter : names.subject(filter)
   let seen: number | undefined = typeof from === 'object' ? sequenceOf(from.after) : from === 'all' ? 0 : undefined
 
+  /** Which life of the stream `seen` belongs to; a cursor does not say. */
+  let made: string | undefined
   const open = async (): Promise<string> => {
-    const { state } = await jsm.streams.info(wire)
+    const { state, created } = await jsm.streams.info(wire)
     if (from === 'new') seen ??= state.last_seq
-    // The stream was made again, and its positions start again.
-    if (seen !== undefined && seen > state.last_seq) seen = state.last_seq
+    // The stream was made again, and its positions start again: nothing of it was seen. (One of the same life that lost its end goes on there.)
+    if (made !== undefined && made !== created) seen = 0
+    else if (seen !== undefined && seen > state.last_seq) seen = made === undefined ? 0 : state.last_seq
+    made = created
     const start: Partial<ConsumerConfig> = seen === undefined ? { deliver_policy: DeliverPolicy.LastPerSubject } : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: seen + 1 }
     const { name } = await jsm.consumers.add(wire, {
       ack_policy: AckPolicy.None,
