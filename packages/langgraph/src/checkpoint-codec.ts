@@ -50,9 +50,9 @@ export async function writesOf(serde: SerializerProtocol, writes: readonly Pendi
 }
 
 export async function loadCheckpoint(serde: SerializerProtocol, stored: LineageCheckpoint): Promise<Checkpoint> {
-  const body = JSON.parse(DECODER.decode(stored.body)) as Omit<Checkpoint, 'id' | 'channel_values'>
   const names = [...stored.channels.keys()]
-  const values = await loadAll(serde, [...stored.channels.values()])
+  const [head, ...values] = await loadContent(serde, stored)
+  const body = head as Omit<Checkpoint, 'id' | 'channel_values'>
   return {
     ...body,
     id: stored.id,
@@ -72,12 +72,40 @@ export async function loadWrites(serde: SerializerProtocol, stored: LineageCheck
   return stored.writes.map(({ taskId, channel }, index) => [taskId, channel, values[index]])
 }
 
-/** The values in their order; a promise only where the serialiser needs one, as a checkpoint has dozens of small values. */
-async function loadAll(serde: SerializerProtocol, stored: readonly { readonly type: string; readonly bytes: Uint8Array | string }[]): Promise<unknown[]> {
-  if (!isFast(serde)) return Promise.all(stored.map(({ type, bytes }) => serde.loadsTyped(type, bytes) as Promise<unknown>))
-  const values = stored.map(({ type, bytes }) => serde.loadsNow(type, bytes))
-  for (const [index, { type, bytes }] of stored.entries()) values[index] ??= await serde.loadsTyped(type, bytes)
+/** Lists of a body and its channels' values, by the channels: contents never change, and one that was read is read again. */
+const READ_BEFORE = new WeakMap<LineageCheckpoint['channels'], string>()
+/** Longer texts take longer to parse than to decode. */
+const LONGEST_KEPT = 16_384
+
+/** The body and the values of the channels, made anew each time. */
+async function loadContent(serde: SerializerProtocol, { body, channels }: LineageCheckpoint): Promise<unknown[]> {
+  const all = channels.values()
+  if (!isFast(serde)) return [JSON.parse(DECODER.decode(body)), ...(await loadAll(serde, [...all]))]
+  const known = READ_BEFORE.get(channels)
+  if (known !== undefined) return JSON.parse(known) as unknown[]
+  const stored = [{ type: 'json', bytes: body }, ...all]
+  const text = listText(stored)
+  const values = text === undefined ? undefined : serde.loadsList(text)
+  if (text === undefined || values === undefined) return [JSON.parse(DECODER.decode(body)), ...(await loadAll(serde, stored.slice(1)))]
+  if (text.length <= LONGEST_KEPT) READ_BEFORE.set(channels, text)
   return values
+}
+
+interface StoredValue {
+  readonly type: string
+  readonly bytes: Uint8Array | string
+}
+
+/** The values in their order; a promise for each only where the serialiser needs one, as a checkpoint has dozens of small values. */
+async function loadAll(serde: SerializerProtocol, stored: readonly StoredValue[]): Promise<unknown[]> {
+  const text = isFast(serde) ? listText(stored) : undefined
+  const together = text === undefined || !isFast(serde) ? undefined : serde.loadsList(text)
+  return together ?? Promise.all(stored.map(({ type, bytes }) => serde.loadsTyped(type, bytes) as Promise<unknown>))
+}
+
+function listText(stored: readonly StoredValue[]): string | undefined {
+  if (stored.some(({ type }) => type !== 'json')) return undefined
+  return `[${stored.map(({ bytes }) => (typeof bytes === 'string' ? bytes : DECODER.decode(bytes))).join(',')}]`
 }
 
 /** As Object.fromEntries: a channel named `__proto__` becomes a property and nothing else. */

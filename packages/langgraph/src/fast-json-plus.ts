@@ -49,11 +49,9 @@ export class FastJsonPlusSerializer extends JsonPlusSerializer {
     return text
   }
 
-  /** What `loadsTyped` resolves with, where nothing has to be waited for; undefined where something may have to be (JSON has no undefined). */
-  loadsNow(type: string, data: Uint8Array | string): unknown {
-    if (type !== 'json') return undefined
-    const text = typeof data === 'string' ? data : DECODER.decode(data)
-    return isUnmarked(text) ? (JSON.parse(text) as unknown) : undefined
+  /** What `loadsTyped` resolves with for each of the values of a JSON list; undefined where something may have to be waited for. */
+  loadsList(text: string): unknown[] | undefined {
+    return isUnmarked(text) ? (JSON.parse(text) as unknown[]) : undefined
   }
 
   override async loadsTyped(type: string, data: Uint8Array | string): Promise<unknown> {

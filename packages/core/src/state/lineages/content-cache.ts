@@ -28,7 +28,7 @@ export class ContentCache {
   readonly #newest = new LRUCache<string, string>({ max: 100_000 })
 
   constructor(maxBytes: number) {
-    this.#contents = new LRUCache({ maxSize: maxBytes, sizeCalculation: (known) => known.wholeBytes + 500 })
+    this.#contents = new LRUCache({ maxSize: maxBytes, sizeCalculation: (known) => known.wholeBytes + (known.header?.metadata.length ?? 0) + 500 })
   }
 
   get(lineageKey: string, id: string): KnownContent | undefined {

@@ -77,7 +77,7 @@ export class SpaceContext {
     if (current === undefined || current.frameId !== stored.frameId) throw new CairnError('CONSISTENCY_VIOLATION', `Checkpoint ${stored.id} of thread ${lineage.thread} lacks a checkpoint that it is based on.`)
     if (current.header?.id === stored.id) return current
     const { id, parentId, metadata, createdAt } = stored
-    const read = { ...current, header: { id, parentId, metadata, createdAt } }
+    const read = { ...current, header: { id, parentId, metadata, createdAt: new Date(createdAt) } }
     this.core.cache.set(cacheKey, id, read)
     return read
   }
