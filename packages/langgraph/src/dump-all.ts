@@ -3,10 +3,9 @@ import { FastJsonPlusSerializer } from './fast-json-plus.ts'
 
 export type Typed = readonly [type: string, bytes: Uint8Array]
 
-/** Whether its methods that need no promise say what the others would. */
+/** Whether its methods that need no promise say what the others would: a class made from it may have changed those. */
 export function isFast(serde: SerializerProtocol): serde is FastJsonPlusSerializer {
-  const { dumpsTyped, loadsTyped } = FastJsonPlusSerializer.prototype
-  return serde instanceof FastJsonPlusSerializer && serde.dumpsTyped === dumpsTyped && serde.loadsTyped === loadsTyped
+  return serde instanceof FastJsonPlusSerializer && serde.constructor === FastJsonPlusSerializer
 }
 
 /** Texts (first) and values as a serialiser writes them. Those that are plain share one buffer: a checkpoint has dozens of small ones. */
