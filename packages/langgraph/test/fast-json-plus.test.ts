@@ -84,7 +84,7 @@ describe('the fast serialiser beside JsonPlusSerializer', () => {
           const target = item as Record<string, unknown>
           if (how === 'set') target[name] = next
           else if (how === 'hide') Object.defineProperty(target, 'content', { enumerable: false, configurable: true, writable: true, value: next })
-          else if (how !== 'push') delete target[name]
+          else if (how !== 'push') Reflect.deleteProperty(target, name)
           if (how === 'again') target[name] = next
         }
       }),
