@@ -15,7 +15,7 @@ export async function dumpAll(serde: SerializerProtocol, values: readonly unknow
   const encoded = encodeTogether(plain)
   if (plain.every((text) => text !== undefined)) return encoded as Typed[]
   // All are begun before anything is waited for: what the caller changes later is not stored.
-  return Promise.all(encoded.map((one, index) => one ?? serde.dumpsTyped(values[index - texts.length])))
+  return Promise.all(encoded.map(async (one, index): Promise<Typed> => one ?? serde.dumpsTyped(values[index - texts.length])))
 }
 
 function encodeTogether(texts: readonly (string | undefined)[]): (Typed | undefined)[] {
