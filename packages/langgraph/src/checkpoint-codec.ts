@@ -8,49 +8,51 @@ import {
   type SerializerProtocol,
   WRITES_IDX_MAP,
 } from '@langchain/langgraph-checkpoint'
-import { FastJsonPlusSerializer } from './fast-json-plus.ts'
+import { type Typed, dumpAll, isFast } from './dump-all.ts'
 
-const ENCODER = new TextEncoder()
 const DECODER = new TextDecoder()
 
-/** What is stored of a checkpoint beside its id and its channels' values. */
-export function bodyOf(checkpoint: Checkpoint): Uint8Array {
+/** A checkpoint without its id, serialised: the body is what is beside the channels' values. */
+export interface EncodedCheckpoint {
+  readonly body: Uint8Array
+  /** Of these versions' channels; one without a value has none. */
+  readonly changed: ReadonlyMap<string, ChannelValue>
+  readonly metadata: string
+}
+
+export async function encodeCheckpoint(serde: SerializerProtocol, checkpoint: Checkpoint, metadata: CheckpointMetadata, versions: ChannelVersions): Promise<EncodedCheckpoint> {
   const { id: _id, channel_values: _values, ...body } = checkpoint
-  return ENCODER.encode(JSON.stringify(body))
+  const text = isFast(serde) ? serde.dumpsNow(metadata) : undefined
+  const values = checkpoint.channel_values ?? {}
+  const names = Object.keys(versions).filter((name) => Object.hasOwn(values, name))
+  const [[head, ...encoded], dumped] = await Promise.all([
+    dumpAll(serde, names.map((name) => values[name]), [JSON.stringify(body)]),
+    text === undefined ? serde.dumpsTyped(metadata) : undefined,
+  ])
+  return {
+    body: (head as Typed)[1],
+    changed: new Map(encoded.map(([type, bytes], index) => [names[index] as string, { version: String(versions[names[index] as string]), type, bytes }])),
+    metadata: text ?? DECODER.decode((dumped as Typed)[1]),
+  }
 }
 
 /** The values of these channels, serialised; a channel without a value has none. */
-export async function channelsOf(serde: SerializerProtocol, checkpoint: Checkpoint, versions: ChannelVersions): Promise<Map<string, ChannelValue>> {
-  const values = checkpoint.channel_values ?? {}
-  const channels = await Promise.all(
-    Object.entries(versions)
-      .filter(([name]) => Object.hasOwn(values, name))
-      .map(async ([name, version]) => {
-        const [type, bytes] = await serde.dumpsTyped(values[name])
-        return [name, { version: String(version), type, bytes }] as const
-      }),
-  )
-  return new Map(channels)
-}
-
-export async function metadataText(serde: SerializerProtocol, metadata: CheckpointMetadata): Promise<string> {
-  const [, bytes] = await serde.dumpsTyped(metadata)
-  return DECODER.decode(bytes)
+export async function channelsOf(serde: SerializerProtocol, checkpoint: Checkpoint, versions: ChannelVersions): Promise<ReadonlyMap<string, ChannelValue>> {
+  return (await encodeCheckpoint(serde, checkpoint, {} as CheckpointMetadata, versions)).changed
 }
 
 export async function writesOf(serde: SerializerProtocol, writes: readonly PendingWrite[]): Promise<LineageWrite[]> {
-  return Promise.all(
-    writes.map(async ([channel, value], place) => {
-      const [type, bytes] = await serde.dumpsTyped(value)
-      return { index: WRITES_IDX_MAP[channel] ?? place, channel, type, bytes }
-    }),
-  )
+  const encoded = await dumpAll(serde, writes.map(([, value]) => value))
+  return writes.map(([channel], place) => {
+    const [type, bytes] = encoded[place] as Typed
+    return { index: WRITES_IDX_MAP[channel] ?? place, channel, type, bytes }
+  })
 }
 
 export async function loadCheckpoint(serde: SerializerProtocol, stored: LineageCheckpoint): Promise<Checkpoint> {
-  const body = JSON.parse(DECODER.decode(stored.body)) as Omit<Checkpoint, 'id' | 'channel_values'>
   const names = [...stored.channels.keys()]
-  const values = await loadAll(serde, [...stored.channels.values()])
+  const [head, ...values] = await loadContent(serde, stored)
+  const body = head as Omit<Checkpoint, 'id' | 'channel_values'>
   return {
     ...body,
     id: stored.id,
@@ -70,12 +72,40 @@ export async function loadWrites(serde: SerializerProtocol, stored: LineageCheck
   return stored.writes.map(({ taskId, channel }, index) => [taskId, channel, values[index]])
 }
 
-/** The values in their order; a promise only where the serialiser needs one, as a checkpoint has dozens of small values. */
-async function loadAll(serde: SerializerProtocol, stored: readonly { readonly type: string; readonly bytes: Uint8Array | string }[]): Promise<unknown[]> {
-  if (!(serde instanceof FastJsonPlusSerializer)) return Promise.all(stored.map(({ type, bytes }) => serde.loadsTyped(type, bytes) as Promise<unknown>))
-  const values = stored.map(({ type, bytes }) => serde.loadsNow(type, bytes))
-  for (const [index, { type, bytes }] of stored.entries()) values[index] ??= await serde.loadsTyped(type, bytes)
+/** Lists of a body and its channels' values, by the channels: contents never change, and one that was read is read again. */
+const READ_BEFORE = new WeakMap<LineageCheckpoint['channels'], string>()
+/** Longer texts take longer to parse than to decode. */
+const LONGEST_KEPT = 16_384
+
+/** The body and the values of the channels, made anew each time. */
+async function loadContent(serde: SerializerProtocol, { body, channels }: LineageCheckpoint): Promise<unknown[]> {
+  const all = channels.values()
+  if (!isFast(serde)) return [JSON.parse(DECODER.decode(body)), ...(await loadAll(serde, [...all]))]
+  const known = READ_BEFORE.get(channels)
+  if (known !== undefined) return JSON.parse(known) as unknown[]
+  const stored = [{ type: 'json', bytes: body }, ...all]
+  const text = listText(stored)
+  const values = text === undefined ? undefined : serde.loadsList(text)
+  if (text === undefined || values === undefined) return [JSON.parse(DECODER.decode(body)), ...(await loadAll(serde, stored.slice(1)))]
+  if (text.length <= LONGEST_KEPT) READ_BEFORE.set(channels, text)
   return values
+}
+
+interface StoredValue {
+  readonly type: string
+  readonly bytes: Uint8Array | string
+}
+
+/** The values in their order; a promise for each only where the serialiser needs one, as a checkpoint has dozens of small values. */
+async function loadAll(serde: SerializerProtocol, stored: readonly StoredValue[]): Promise<unknown[]> {
+  const text = isFast(serde) ? listText(stored) : undefined
+  const together = text === undefined || !isFast(serde) ? undefined : serde.loadsList(text)
+  return together ?? Promise.all(stored.map(({ type, bytes }) => serde.loadsTyped(type, bytes) as Promise<unknown>))
+}
+
+function listText(stored: readonly StoredValue[]): string | undefined {
+  if (stored.some(({ type }) => type !== 'json')) return undefined
+  return `[${stored.map(({ bytes }) => (typeof bytes === 'string' ? bytes : DECODER.decode(bytes))).join(',')}]`
 }
 
 /** As Object.fromEntries: a channel named `__proto__` becomes a property and nothing else. */

@@ -13,7 +13,7 @@ import {
   TASKS,
   maxChannelVersion,
 } from '@langchain/langgraph-checkpoint'
-import { bodyOf, channelsOf, loadCheckpoint, loadMetadata, loadWrites, metadataText, writesOf } from './checkpoint-codec.ts'
+import { channelsOf, encodeCheckpoint, loadCheckpoint, loadMetadata, loadWrites, writesOf } from './checkpoint-codec.ts'
 import { configOf, partsOf, requiredThread } from './config-parts.ts'
 import { deltaChannelHistory } from './delta-history.ts'
 import { FastJsonPlusSerializer } from './fast-json-plus.ts'
@@ -75,13 +75,13 @@ export class CairnCheckpointSaver extends BaseCheckpointSaver {
     const parts = partsOf(config)
     const thread = requiredThread('put', parts)
     const { path = '' } = parts
-    const [changed, text] = await Promise.all([channelsOf(this.serde, checkpoint, newVersions), metadataText(this.serde, metadata)])
+    const { body, changed, metadata: text } = await encodeCheckpoint(this.serde, checkpoint, metadata, newVersions)
     await this.#space.append({
       thread,
       path,
       id: checkpoint.id,
       ...(parts.id === undefined ? {} : { parentId: parts.id }),
-      body: bodyOf(checkpoint),
+      body,
       metadata: text,
       versions: new Map(Object.entries(checkpoint.channel_versions ?? {}).map(([name, version]) => [name, String(version)])),
       changed,

@@ -2,6 +2,8 @@ import { JsonPlusSerializer } from '@langchain/langgraph-checkpoint'
 
 const ENCODER = new TextEncoder()
 const DECODER = new TextDecoder()
+/** Of lists this long, the items' texts are kept: a conversation is stored again and again with one more. */
+const LONG_LIST = 8
 /** Deeper values, and those that contain themselves, are left to JsonPlusSerializer. */
 const DEEPEST = 100
 
@@ -11,16 +13,45 @@ const DEEPEST = 100
  * instances, undefined, cycles, keys that could be a prototype) is JsonPlusSerializer's work as before.
  */
 export class FastJsonPlusSerializer extends JsonPlusSerializer {
+  readonly #items = new WeakMap<object, KnownItem>()
+
   override async dumpsTyped(value: unknown): Promise<[string, Uint8Array]> {
-    if (isPlain(value, 0)) return ['json', ENCODER.encode(JSON.stringify(value))]
-    return super.dumpsTyped(value)
+    const text = this.dumpsNow(value)
+    return text === undefined ? super.dumpsTyped(value) : ['json', ENCODER.encode(text)]
   }
 
-  /** What `loadsTyped` resolves with, where nothing has to be waited for; undefined where something may have to be (JSON has no undefined). */
-  loadsNow(type: string, data: Uint8Array | string): unknown {
-    if (type !== 'json') return undefined
-    const text = typeof data === 'string' ? data : DECODER.decode(data)
-    return isUnmarked(text) ? (JSON.parse(text) as unknown) : undefined
+  /** The JSON text of a plain value; undefined for any other. */
+  dumpsNow(value: unknown): string | undefined {
+    if (Array.isArray(value) && value.length >= LONG_LIST && Object.getPrototypeOf(value) === Array.prototype) return this.#listText(value)
+    return isPlain(value, 0) ? JSON.stringify(value) : undefined
+  }
+
+  #listText(list: readonly unknown[]): string | undefined {
+    const texts: string[] = []
+    for (let index = 0; index < list.length; index++) {
+      const text = this.#itemText(list[index])
+      if (text === undefined) return undefined
+      texts.push(text)
+    }
+    return `[${texts.join(',')}]`
+  }
+
+  /** What was kept counts only while the item has the same properties, in the same order, as then: callers change their objects. */
+  #itemText(item: unknown): string | undefined {
+    if (typeof item !== 'object' || item === null) return isPlain(item, 1) ? JSON.stringify(item) : undefined
+    const known = this.#items.get(item)
+    if (known !== undefined && isSame(item, known)) return known.text
+    if (!isPlain(item, 1)) return undefined
+    const text = JSON.stringify(item)
+    const keys = Object.keys(item)
+    const values = keys.map((key) => (item as Record<string, unknown>)[key])
+    if (!Array.isArray(item) && values.every((value) => typeof value !== 'object' || value === null)) this.#items.set(item, { keys, values, text })
+    return text
+  }
+
+  /** What `loadsTyped` resolves with for each of the values of a JSON list; undefined where something may have to be waited for. */
+  loadsList(text: string): unknown[] | undefined {
+    return isUnmarked(text) ? (JSON.parse(text) as unknown[]) : undefined
   }
 
   override async loadsTyped(type: string, data: Uint8Array | string): Promise<unknown> {
@@ -47,6 +78,24 @@ export class FastJsonPlusSerializer extends JsonPlusSerializer {
       } else this.#revive(child as Record<string, unknown>, pending)
     }
   }
+}
+
+/** An object without others in it, and its text. */
+interface KnownItem {
+  readonly keys: readonly string[]
+  readonly values: readonly unknown[]
+  readonly text: string
+}
+
+function isSame(item: object, { keys, values }: KnownItem): boolean {
+  if (Object.getPrototypeOf(item) !== Object.prototype) return false
+  const now = Object.keys(item)
+  if (now.length !== keys.length) return false
+  for (let index = 0; index < now.length; index++) {
+    const key = now[index] as string
+    if (key !== keys[index] || (item as Record<string, unknown>)[key] !== values[index]) return false
+  }
+  return (item as { lg_name?: unknown }).lg_name === undefined
 }
 
 /** An escaped letter of `lc` or `__proto__` would hide it: \u006c \u0063 \u005f and so on. */

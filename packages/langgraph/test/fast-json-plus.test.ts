@@ -69,6 +69,29 @@ describe('the fast serialiser beside JsonPlusSerializer', () => {
     },
   )
 
+  it('writes a list that was written before as it is now, whatever was changed in its items', async () => {
+    const items = fc.array(fc.oneof({ weight: 8, arbitrary: fc.record({ role: fc.string(), content: fc.string(), step: fc.integer() }) }, { weight: 1, arbitrary: value }), { minLength: 8, maxLength: 12 })
+    const change = fc.tuple(fc.nat(), fc.constantFrom('role', 'content', 'step', 'more', 'lg_name', 'toJSON'), fc.oneof(fc.string(), fc.integer(), fc.constantFrom(undefined, null, { deep: 1 }, () => 1)), fc.constantFrom('set', 'delete', 'again', 'hide', 'push'))
+    await fc.assert(
+      fc.asyncProperty(items, fc.array(change, { maxLength: 6 }), async (list, changes) => {
+        for (const [at, name, next, how] of [...changes, [0, 'role', 'x', 'none']] as const) {
+          const written = (await outcome(() => slow.dumpsTyped(list))) as { value?: [string, Uint8Array] }
+          const ours = (await outcome(() => fast.dumpsTyped(list))) as { value?: [string, Uint8Array] }
+          expect(Buffer.from(ours.value?.[1] ?? []).toString()).toBe(Buffer.from(written.value?.[1] ?? []).toString())
+          const item = list[at % list.length]
+          if (how === 'push') list.push(item)
+          if (typeof item !== 'object' || item === null || Object.getPrototypeOf(item) !== Object.prototype) continue
+          const target = item as Record<string, unknown>
+          if (how === 'set') target[name] = next
+          else if (how === 'hide') Object.defineProperty(target, 'content', { enumerable: false, configurable: true, writable: true, value: next })
+          else if (how !== 'push') Reflect.deleteProperty(target, name)
+          if (how === 'again') target[name] = next
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
   it('leaves a value that contains itself to it', async () => {
     const loop = (): object => {
       const inner: { again?: object } = {}

@@ -59,8 +59,11 @@ export interface KvBucket {
   purgeUnder(prefix: KvKey, revision: number): Promise<void>
   /** Latest entries under `prefix`, deletions left out. */
   list(prefix: KvKey): AsyncIterable<KvEntry>
-  /** Live changes of this and of other processes, from now until the returned function is called. */
-  watch(watcher: KvWatcher): Promise<() => Promise<void>>
+  /**
+   * Live changes of this and of other processes, from now until the returned function is called. With `pattern` only of keys
+   * that match it: `*` stands for any one segment, and `>` at its end for one or more.
+   */
+  watch(watcher: KvWatcher, pattern?: KvKey): Promise<() => Promise<void>>
   /**
    * The durable feed: latest entries (deletions included) whose revision is > `after`, in order, at most `limit`.
    * `cursor` is where to go on; when it equals `lastRevision`, everything was seen. A superseded entry may be missing, its successor is not.

@@ -31,6 +31,20 @@ export function checkPrefix(prefix: KvKey, least = 0): void {
   for (const segment of prefix) checkPlain(prefix, segment)
 }
 
+/** A pattern is a list of plain segments, `*`, and `>` as the last. */
+export function checkPattern(pattern: KvKey): void {
+  if (!Array.isArray(pattern) || pattern.length === 0) throw invalidKey(pattern, 'A pattern is a list of one or more segments.')
+  for (const [index, segment] of pattern.entries()) {
+    if (segment !== '*' && !(segment === '>' && index === pattern.length - 1)) checkPlain(pattern, segment)
+  }
+}
+
+export function matchesPattern(key: KvKey, pattern: KvKey): boolean {
+  const open = pattern.at(-1) === '>'
+  if (open ? key.length < pattern.length : key.length !== pattern.length) return false
+  return pattern.every((segment, index) => segment === '*' || segment === key[index] || (open && index === pattern.length - 1))
+}
+
 export function checkBucketName(name: string): void {
   if (typeof name !== 'string' || !BUCKET_NAME.test(name)) {
     throw new CairnError('INVALID_ARGUMENT', `bucket: ${JSON.stringify(name)} is not a bucket name. Use 1 to 64 of A-Z a-z 0-9 _ -.`, {

@@ -1,11 +1,11 @@
 import { CairnError } from '../../errors/index.ts'
 
-const ENCODER = new TextEncoder()
-const DECODER = new TextDecoder('utf-8', { ignoreBOM: true })
+/** Names and versions are shorter and mostly ASCII: those are copied here, as a call into native code costs more than they do. */
+const SHORT_TEXT = 64
 
 /** Grows as it is written to: unsigned LEB128 numbers, UTF-8 text and bytes, each with its length in front. */
 export class ByteWriter {
-  #bytes: Uint8Array
+  #bytes: Buffer
   #length = 0
 
   constructor(capacity = 256) {
@@ -39,7 +39,24 @@ export class ByteWriter {
   }
 
   text(text: string): void {
-    this.bytes(ENCODER.encode(text))
+    if (text.length < SHORT_TEXT && this.#ascii(text)) return
+    const length = Buffer.byteLength(text)
+    this.number(length)
+    this.#room(length)
+    this.#length += this.#bytes.write(text, this.#length, 'utf8')
+  }
+
+  #ascii(text: string): boolean {
+    this.#room(text.length + 1)
+    let at = this.#length
+    this.#bytes[at++] = text.length
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index)
+      if (code >= 0x80) return false
+      this.#bytes[at++] = code
+    }
+    this.#length = at
+    return true
   }
 
   done(): Uint8Array {
@@ -57,11 +74,11 @@ export class ByteWriter {
 
 /** Reads what ByteWriter wrote; CONSISTENCY_VIOLATION where the bytes end too early. */
 export class ByteReader {
-  readonly #bytes: Uint8Array
+  readonly #bytes: Buffer
   #position = 0
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   get done(): boolean {
@@ -105,7 +122,11 @@ export class ByteReader {
   }
 
   text(): string {
-    return DECODER.decode(this.bytes())
+    const end = this.number() + this.#position
+    if (end > this.#bytes.length) throw damaged('it ends too early')
+    const text = this.#bytes.toString('utf8', this.#position, end)
+    this.#position = end
+    return text
   }
 }
 

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { type LineageContent, contentBytes } from './content.ts'
+import type { StoredHeader } from './read-batch.ts'
 
 /** A content, its name, and how much was stored as changes since it was last stored whole. */
 export interface KnownContent {
@@ -10,6 +11,8 @@ export interface KnownContent {
   /** Their bytes. */
   readonly chainBytes: number
   readonly wholeBytes: number
+  /** What was read with it; undefined until it was. */
+  readonly header?: StoredHeader
 }
 
 export function knownContent(content: LineageContent, frameId: string, links: number, chainBytes: number): KnownContent {
@@ -25,7 +28,7 @@ export class ContentCache {
   readonly #newest = new LRUCache<string, string>({ max: 100_000 })
 
   constructor(maxBytes: number) {
-    this.#contents = new LRUCache({ maxSize: maxBytes, sizeCalculation: (known) => known.wholeBytes + 500 })
+    this.#contents = new LRUCache({ maxSize: maxBytes, sizeCalculation: (known) => known.wholeBytes + (known.header?.metadata.length ?? 0) + 500 })
   }
 
   get(lineageKey: string, id: string): KnownContent | undefined {

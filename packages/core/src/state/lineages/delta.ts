@@ -5,6 +5,9 @@ const SHORTEST_COPY = 12
 /** Beyond this the middle is stored as it is: searching it would cost more than it saves. */
 const LONGEST_SEARCH = 32_768
 const CHUNK = 4_096
+const MOST_BITS = 15
+/** Where four bytes of the base were last seen; used by one search at a time, which clears what it uses. */
+const PLACES = new Int32Array(1 << MOST_BITS)
 
 /**
  * `target` as copies from `base` and bytes of its own: `length, (insert, bytes, copy length, copy offset)*`. Exact for
@@ -87,8 +90,8 @@ class Hunks {
 }
 
 function search(base: Uint8Array, baseStart: number, baseEnd: number, target: Uint8Array, targetEnd: number, hunks: Hunks): void {
-  const bits = Math.min(15, Math.max(6, 32 - Math.clz32(baseEnd - baseStart)))
-  const table = new Int32Array(1 << bits)
+  const bits = Math.min(MOST_BITS, Math.max(6, 32 - Math.clz32(baseEnd - baseStart)))
+  const table = PLACES.fill(0, 0, 1 << bits)
   for (let at = baseStart; at + 4 <= baseEnd; at++) table[hash(base, at, bits)] = at + 1
   let at = hunks.written
   while (at + SHORTEST_COPY <= targetEnd) {

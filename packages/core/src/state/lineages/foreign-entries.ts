@@ -2,8 +2,8 @@ import type { KvBucket, KvEntry, KvKey } from '../../engines/kv/index.ts'
 import { isCairnError } from '../../errors/index.ts'
 import type { Logger } from '../../observability/index.ts'
 import type { AppendOp, AppendOutcome } from './append-batch.ts'
-import { decodeEntry } from './journal-entry.ts'
-import { markKey, parseEntryKey } from './journal-keys.ts'
+import { decodeEntries } from './journal-entry.ts'
+import { binOf, markKey, parseEntryKey, parseMarkKey } from './journal-keys.ts'
 import type { OpenEntry, StoredMark } from './stored-mark.ts'
 
 interface Foreign {
@@ -11,8 +11,11 @@ interface Foreign {
   readonly writer: string
   readonly revision: number
   readonly seenAt: number
+  /** Bins of lineages of which SQL may lack something that is in it. */
+  readonly left: Set<string>
   /** Of this process: an entry whose answer was lost. */
-  readonly open: OpenEntry | undefined
+  readonly open: OpenEntry[]
+  damaged: boolean
 }
 
 export interface ForeignDeps {
@@ -26,7 +29,7 @@ export interface ForeignDeps {
 /** What this process has seen in the journal of the entries of others, by lineage: they carry it over, unless they died. */
 export class ForeignEntries {
   readonly #deps: ForeignDeps
-  /** By tenant and lineage, and then by the text of the key. */
+  /** By tenant and bin, and then by the text of the key. */
   readonly #entries = new Map<string, Map<string, Foreign>>()
   /** Those that have said how far SQL has their entries. */
   readonly #writers = new Set<string>()
@@ -35,8 +38,8 @@ export class ForeignEntries {
     this.#deps = deps
   }
 
-  has(id: string): boolean {
-    return this.#entries.has(id)
+  has(tenant: string, lineageId: string): boolean {
+    return this.#entries.size > 0 && this.#entries.has(idOf(tenant, binOf(lineageId)))
   }
 
   ids(): string[] {
@@ -54,16 +57,25 @@ export class ForeignEntries {
     return { ids, writers }
   }
 
-  /** `open` is given for an entry of this process alone. */
+  /** `open` is given for an entry of this process alone, once for each op in it. */
   saw(key: KvKey, revision: number, open?: OpenEntry): void {
-    if (key.length === 2 && key[0] !== this.#deps.writer) this.#writers.add(key[0] as string)
+    const marked = parseMarkKey(key)
+    if (marked !== undefined && marked !== this.#deps.writer) this.#writers.add(marked)
     const parsed = parseEntryKey(key)
     if (parsed === undefined || (open === undefined && parsed.writer === this.#deps.writer)) return
-    const id = `${parsed.tenant}\n${parsed.lineageId}`
-    const entries = this.#entries.get(id) ?? new Map<string, Foreign>()
     const name = key.join('\n')
-    if (!entries.has(name)) entries.set(name, { key, writer: parsed.writer, revision, seenAt: performance.now(), open })
-    this.#entries.set(id, entries)
+    const known = parsed.bins.map((bin) => this.#entries.get(idOf(parsed.tenant, bin))?.get(name)).find((entry) => entry !== undefined)
+    if (known !== undefined) {
+      if (open !== undefined) known.open.push(open)
+      return
+    }
+    const { writer, tenant, bins } = parsed
+    const foreign: Foreign = { key, writer, revision, seenAt: performance.now(), left: new Set(bins), open: open === undefined ? [] : [open], damaged: false }
+    for (const bin of bins) {
+      const id = idOf(tenant, bin)
+      const entries = this.#entries.get(id) ?? new Map<string, Foreign>()
+      this.#entries.set(id, entries.set(name, foreign))
+    }
   }
 
   /** Takes out of the journal what these writers (all that are known, unless given) have said to be in SQL. */
@@ -71,37 +83,49 @@ export class ForeignEntries {
     for (const [writer, stored] of await this.#marks(bucket, writers)) await bucket.purgeUnder([writer], stored)
   }
 
-  /** Stores what is still there of the entries of others, oldest first, and takes them out. */
-  async replay(id: string, bucket: KvBucket): Promise<void> {
+  /** Stores what is still there of the entries of others with lineages of this bin, oldest first; what has nothing else in it is taken out. */
+  async replay(tenant: string, lineageId: string, bucket: KvBucket): Promise<void> {
+    await this.replayId(idOf(tenant, binOf(lineageId)), bucket)
+  }
+
+  /** The same by what `ids` names. */
+  async replayId(id: string, bucket: KvBucket): Promise<void> {
     const seen = this.#entries.get(id)
     if (seen === undefined) return
+    const [tenant, bin] = id.split('\n') as [string, string]
     const listed = [...seen]
     const marks = await this.#marks(bucket, new Set(listed.map(([, { writer }]) => writer)))
-    const entries: KvEntry[] = []
-    for (const [, { key, writer, revision }] of listed) {
-      if (revision <= (marks.get(writer) ?? 0)) continue
-      const entry = await bucket.get(key)
-      if (entry !== undefined && !entry.deleted) entries.push(entry)
+    const found: { entry: KvEntry; foreign: Foreign }[] = []
+    for (const [, foreign] of listed) {
+      if (foreign.revision <= (marks.get(foreign.writer) ?? 0)) continue
+      const entry = await bucket.get(foreign.key)
+      if (entry !== undefined && !entry.deleted) found.push({ entry, foreign })
     }
-    entries.sort((a, b) => a.revision - b.revision)
-    for (const entry of entries) if (await this.#store(entry)) await bucket.purge(entry.key, entry.revision)
-    for (const [name, { open }] of listed) {
+    found.sort((a, b) => a.entry.revision - b.entry.revision)
+    for (const { entry, foreign } of found) {
+      await this.#store(tenant, bin, entry, foreign)
+      foreign.left.delete(bin)
+      if (foreign.left.size === 0 && !foreign.damaged) await bucket.purge(entry.key, entry.revision)
+    }
+    for (const [name, { left, open }] of listed) {
       seen.delete(name)
-      if (open !== undefined) this.#deps.mark.end(open)
+      left.delete(bin)
+      if (left.size === 0) for (const one of open.splice(0)) this.#deps.mark.end(one)
     }
     if (seen.size === 0 && this.#entries.get(id) === seen) this.#entries.delete(id)
   }
 
-  async #store({ key, value }: KvEntry): Promise<boolean> {
+  async #store(tenant: string, bin: string, { key, value }: KvEntry, foreign: Foreign): Promise<void> {
     try {
-      const op = decodeEntry(value)
-      const [outcome] = await this.#deps.append(parseEntryKey(key)?.tenant as string, [op])
-      if (outcome?.stored === false && op.kind === 'put') this.#deps.log.debug({ lineage: op.lineage.id, checkpoint: op.id }, 'SQL had this checkpoint of a stopped process, or its thread was pruned')
-      return true
+      const ops = decodeEntries(value).filter(({ lineage }) => binOf(lineage.id) === bin)
+      const outcomes = await this.#deps.append(tenant, ops)
+      for (const [index, op] of ops.entries()) {
+        if (outcomes[index]?.stored === false && op.kind === 'put') this.#deps.log.debug({ lineage: op.lineage.id, checkpoint: op.id }, 'SQL had this checkpoint of a stopped process, or its thread was pruned')
+      }
     } catch (error) {
       if (!isCairnError(error, 'CONSISTENCY_VIOLATION')) throw error
+      foreign.damaged = true
       this.#deps.log.error({ err: error, key }, 'a damaged entry of the lineage journal was left where it is')
-      return false
     }
   }
 
@@ -115,4 +139,9 @@ export class ForeignEntries {
     }
     return marks
   }
+}
+
+/** Tenants are plain text without line ends. */
+function idOf(tenant: string, bin: string): string {
+  return `${tenant}\n${bin}`
 }

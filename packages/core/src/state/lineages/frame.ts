@@ -8,6 +8,8 @@ const CHANGES = 2
 const PUT = 0
 const PATCH = 1
 const REMOVE = 2
+/** What is shorter is stored as it is: looking for what changed would save a few bytes. */
+const LEAST_PATCHED = 24
 
 /** Types that need no text of their own in a frame. The numbers are stored: never reuse one. */
 const TYPE_CODES: readonly string[] = ['', 'json', 'bytes']
@@ -78,7 +80,7 @@ function writeName(out: ByteWriter, name: string, places: ReadonlyMap<string, nu
 }
 
 function writeValue(out: ByteWriter, channel: ChannelValue, before: ChannelValue | undefined): void {
-  const delta = before === undefined ? undefined : encodeDelta(before.bytes, channel.bytes)
+  const delta = before === undefined || channel.bytes.length < LEAST_PATCHED ? undefined : encodeDelta(before.bytes, channel.bytes)
   const smaller = delta !== undefined && delta.length < channel.bytes.length
   out.byte(smaller ? PATCH : PUT)
   out.text(channel.version)

@@ -19,6 +19,29 @@ export function lineageOf(namespace: string, thread: string, path: string): Line
   return { id, namespace, thread, path }
 }
 
+const REMEMBERED = 2_000
+
+/** The lineages of one namespace; those used lately are not made, and hashed, again. */
+export class LineageNames {
+  readonly #namespace: string
+  readonly #known = new Map<string, Lineage>()
+
+  constructor(namespace: string) {
+    this.#namespace = namespace
+  }
+
+  /** INVALID_ARGUMENT for names that SQL cannot store. */
+  of(thread: unknown, path: unknown): Lineage {
+    const name = typeof thread === 'string' && typeof path === 'string' ? `${thread.length} ${thread}${path}` : ''
+    const known = this.#known.get(name)
+    if (known !== undefined) return known
+    const lineage = lineageOf(this.#namespace, checkPart('thread', thread), checkPart('path', path, true))
+    if (this.#known.size >= REMEMBERED) this.#known.clear()
+    this.#known.set(name, lineage)
+    return lineage
+  }
+}
+
 /** INVALID_ARGUMENT unless `text` is well-formed text of the allowed length without U+0000. */
 export function checkPart(field: keyof typeof MOST_BYTES, text: unknown, mayBeEmpty = false): string {
   if (typeof text !== 'string' || (text === '' && !mayBeEmpty)) {

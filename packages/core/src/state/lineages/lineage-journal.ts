@@ -5,7 +5,9 @@ import type { Logger } from '../../observability/index.ts'
 import type { AppendOp, AppendOutcome } from './append-batch.ts'
 import { ForeignEntries } from './foreign-entries.ts'
 import { encodeEntry } from './journal-entry.ts'
-import { entryKey, markKey } from './journal-keys.ts'
+import { JournalPuts } from './journal-puts.ts'
+import { JournalWriters } from './journal-writers.ts'
+import { markKey, parseEntryKey, parseMarkKey } from './journal-keys.ts'
 import { PendingLineage } from './pending-lineage.ts'
 import { type OpenEntry, StoredMark } from './stored-mark.ts'
 
@@ -18,6 +20,8 @@ const STALE_MS = 3_000
 /** So often others are told what SQL has, and so often it is taken out: a request for many entries costs as one for one. */
 const TELL_EVERY_MS = 50
 const PURGE_EVERY_MS = 1_000
+/** A process that lives says so again this often, however little it writes. */
+const MARK_AGAIN_MS = 3_600_000
 /** The mark of a process that was killed is kept so long. */
 const MARK_KEPT_MS = 24 * 3_600_000
 
@@ -39,16 +43,18 @@ export class LineageJournal {
   readonly #writer = uuidv7()
   readonly #own = new Map<string, PendingLineage>()
   readonly #mark = new StoredMark()
+  readonly #puts: JournalPuts
+  readonly #writers: JournalWriters
+  #announced: Promise<void> | undefined
+  #markedAt = 0
   #told = 0
   #purged = 0
   #purgedAt = 0
   #telling: NodeJS.Timeout | undefined
   readonly #foreign: ForeignEntries
   #pending = 0
-  #count = 0
   #bucket: KvBucket | undefined
   #opening: Promise<void> | undefined
-  #stopWatching: (() => Promise<void>) | undefined
   #stopConnection: (() => void) | undefined
   #epoch: string | undefined
   /** The bucket may be gone: it is opened again before it is used. */
@@ -59,6 +65,13 @@ export class LineageJournal {
   constructor(deps: JournalDeps) {
     this.#deps = deps
     this.#foreign = new ForeignEntries({ log: deps.log, writer: this.#writer, mark: this.#mark, append: (tenant, ops) => deps.append(tenant, ops) })
+    this.#puts = new JournalPuts(this.#writer, () => this.#bucket as KvBucket)
+    this.#writers = new JournalWriters({
+      own: this.#writer,
+      log: deps.log,
+      onEntry: (key, revision) => this.#foreign.saw(key, revision),
+      onGap: (bucket) => void this.#rescan(bucket).catch((error: unknown) => deps.log.warn({ err: error }, 'the lineage journal could not be read again')),
+    })
   }
 
   /** Resolves when the hot tier has the op on disk. HOT_TIER_UNAVAILABLE, PAYLOAD_TOO_LARGE, OUTCOME_UNKNOWN. */
@@ -74,7 +87,7 @@ export class LineageJournal {
       await settle(outcome as AppendOutcome)
       return
     }
-    const key = entryKey(this.#writer, tenant, op.lineage.id, (this.#count++).toString(36))
+    await (this.#announced ??= this.#announce(bucket))
     let pending = this.#own.get(id)
     if (pending === undefined) {
       pending = new PendingLineage({
@@ -88,36 +101,38 @@ export class LineageJournal {
     this.#pending++
     const place = pending.reserve()
     const entry = this.#mark.begin()
-    try {
-      this.#mark.acknowledged(entry, await bucket.put(key, text))
+    const { key, revision, error } = await this.#puts.submit({ tenant, lineageId: op.lineage.id, text })
+    if (revision !== undefined) {
+      this.#mark.acknowledged(entry, revision)
       place.take({ op, open: entry, settle })
-    } catch (error) {
-      // Unless the answer was lost, nothing is there. If it was, the entry is found again like one of another process.
-      place.drop()
-      this.#pending--
-      if (isCairnError(error, 'OUTCOME_UNKNOWN') || isCairnError(error, 'TIMEOUT')) this.#foreign.saw(key, Number.POSITIVE_INFINITY, entry)
-      else this.#mark.end(entry)
-      if (isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'CLOSED')) {
-        // Also when the server is there and the bucket is not.
-        this.#reopen()
-        throw unavailable(error)
-      }
-      throw error
+      return
     }
+    // Unless the answer was lost, nothing is there. If it was, the entry is found again like one of another process.
+    place.drop()
+    this.#pending--
+    if (isCairnError(error, 'OUTCOME_UNKNOWN') || isCairnError(error, 'TIMEOUT')) this.#foreign.saw(key, Number.POSITIVE_INFINITY, entry)
+    else this.#mark.end(entry)
+    if (isCairnError(error, 'CONNECTION_FAILED') || isCairnError(error, 'CLOSED')) {
+      // Also when the server is there and the bucket is not.
+      this.#reopen()
+      throw unavailable(error)
+    }
+    throw error
   }
 
   /** Resolves when SQL has all that the hot tier holds of this lineage; undefined when it does already. */
   flushed(tenant: string, lineageId: string): Promise<void> | undefined {
     const id = `${tenant}\n${lineageId}`
-    if (this.#bucket !== undefined && !this.#own.has(id) && !this.#foreign.has(id)) return undefined
-    return this.#flush(id)
+    if (this.#bucket !== undefined && !this.#own.has(id) && !this.#foreign.has(tenant, lineageId)) return undefined
+    return this.#flush(tenant, lineageId)
   }
 
   /** As `flushed`, of all lineages. */
   async flushAll(): Promise<void> {
     await this.#open()
     await Promise.all([...this.#own.values()].map((pending) => pending.drained()))
-    for (const id of this.#foreign.ids()) await this.#replay(id)
+    const bucket = this.#bucket
+    if (bucket !== undefined) for (const id of this.#foreign.ids()) await this.#foreign.replayId(id, bucket)
   }
 
   /** As `flushAll`, and what SQL has is in the journal no more: for who removes it from SQL, where it must not come back. */
@@ -143,13 +158,13 @@ export class LineageJournal {
     for (const pending of this.#own.values()) pending.stop()
     clearTimeout(this.#telling)
     if (this.#bucket !== undefined) await this.#leave(this.#bucket).catch((error: unknown) => this.#deps.log.debug({ err: error }, 'entries that SQL has stay in the lineage journal; the next start takes them out'))
-    await this.#stopWatching?.().catch(() => undefined)
+    await this.#writers.stop().catch(() => undefined)
   }
 
-  async #flush(id: string): Promise<void> {
-    await this.#open()
-    await this.#own.get(id)?.drained()
-    await this.#replay(id)
+  async #flush(tenant: string, lineageId: string): Promise<void> {
+    const bucket = await this.#open()
+    await this.#own.get(`${tenant}\n${lineageId}`)?.drained()
+    if (bucket !== undefined) await this.#foreign.replay(tenant, lineageId, bucket)
   }
 
   /** The bucket, once what former processes left in it is in SQL; undefined while the hot tier is down. */
@@ -169,18 +184,15 @@ export class LineageJournal {
       bucket = await this.#deps.kv.bucket(BUCKET, { ttlMs: 0, history: 1 })
       if (this.#epoch !== undefined && this.#epoch !== bucket.epoch) this.#lost()
       this.#epoch = bucket.epoch
-      await this.#stopWatching?.().catch(() => undefined)
-      this.#stopWatching = await bucket.watch({
-        onChange: ({ key, revision, deleted }) => void (deleted || this.#foreign.saw(key, revision)),
-        onGap: () => void this.#rescan(bucket).catch((error: unknown) => this.#deps.log.warn({ err: error }, 'the lineage journal could not be read again')),
-      })
+      // Alone, nobody else writes.
+      if (this.#deps.kv.capabilities.shared) await this.#writers.watch(bucket)
     } catch (error) {
       this.#deps.log.warn({ err: error }, 'the hot tier is down; lineages that only it has are not seen until it is back')
       return
     }
     await this.#rescan(bucket)
     await this.#foreign.purgeStored(bucket)
-    for (const id of this.#foreign.ids()) await this.#foreign.replay(id, bucket)
+    for (const id of this.#foreign.ids()) await this.#foreign.replayId(id, bucket)
     this.#bucket = bucket
     this.#stale = false
     clearInterval(this.#upkeep)
@@ -195,13 +207,14 @@ export class LineageJournal {
     this.#open().catch((error: unknown) => this.#deps.log.debug({ err: error }, 'the lineage journal is not ready; the next use tries again'))
   }
 
-  /** The bucket was lost and made again. What this process put is in its memory; its numbers start anew. */
+  /** The bucket was lost and made again. What this process put is in its memory; its numbers start anew, and the others have to be told of it again. */
   #lost(): void {
     const lineages = this.#foreign.ids().length
     this.#deps.log[lineages > 0 ? 'error' : 'warn']({ lineages }, 'the lineage journal was lost and made again; appends acknowledged hot by processes that have died, and not yet in SQL, are gone')
     this.#mark.renew()
     this.#told = 0
     this.#purged = 0
+    this.#announced = undefined
   }
 
   /** Of what this process put, all that SQL has. */
@@ -214,12 +227,8 @@ export class LineageJournal {
   async #tell(): Promise<void> {
     const bucket = this.#bucket as KvBucket
     try {
-      const { stored } = this.#mark
-      if (this.#deps.kv.capabilities.shared && stored > this.#told) {
-        await bucket.put(markKey(this.#writer), `${stored} ${Date.now()}`)
-        this.#told = stored
-      }
       if (performance.now() - this.#purgedAt >= PURGE_EVERY_MS) await this.#purge(bucket)
+      else if (this.#mark.stored > this.#told) await this.#putMark(bucket)
     } catch (error) {
       this.#deps.log.debug({ err: error }, 'what SQL has could not be taken out of the lineage journal; trying again')
     }
@@ -227,42 +236,70 @@ export class LineageJournal {
     if (!this.#closed && this.#mark.stored > this.#purged) this.#telling = setTimeout(() => void this.#tell(), TELL_EVERY_MS)
   }
 
+  /** Before the first entry: the others watch those who have said that they write. */
+  async #announce(bucket: KvBucket): Promise<void> {
+    try {
+      await this.#putMark(bucket)
+    } catch (error) {
+      this.#announced = undefined
+      throw unavailable(error)
+    }
+  }
+
+  async #putMark(bucket: KvBucket): Promise<void> {
+    if (!this.#deps.kv.capabilities.shared) return
+    const { stored } = this.#mark
+    await bucket.put(markKey(this.#writer), `${stored} ${Date.now()}`)
+    this.#told = stored
+    this.#markedAt = performance.now()
+  }
+
+  /** The mark goes with the entries before it, and is put again. */
   async #purge(bucket: KvBucket): Promise<void> {
     const { stored } = this.#mark
     this.#purgedAt = performance.now()
-    if (stored > this.#purged) await bucket.purgeUnder([this.#writer], stored)
-    this.#purged = Math.max(this.#purged, stored)
+    if (stored <= this.#purged) return
+    await bucket.purgeUnder([this.#writer], stored)
+    this.#purged = stored
+    await this.#putMark(bucket)
   }
 
   async #leave(bucket: KvBucket): Promise<void> {
     await this.#purge(bucket)
-    if (this.#told === 0) return
+    if (this.#announced === undefined) return
     const mark = await bucket.get(markKey(this.#writer))
     if (mark !== undefined) await bucket.purge(mark.key, mark.revision)
   }
 
   async #rescan(bucket: KvBucket): Promise<void> {
+    const writers = new Set<string>()
     for await (const { key, value, revision } of bucket.list([])) {
       this.#foreign.saw(key, revision)
+      const marked = parseMarkKey(key)
+      writers.add(marked ?? parseEntryKey(key)?.writer ?? this.#writer)
       const [stored, at] = value.split(' ').map(Number) as [number, number]
-      if (key.length !== 2 || at > Date.now() - MARK_KEPT_MS) continue
-      await bucket.purgeUnder([key[0] as string], stored)
+      if (marked === undefined || at > Date.now() - MARK_KEPT_MS) continue
+      await bucket.purgeUnder([marked], stored)
       await bucket.purge(key, revision)
     }
-  }
-
-  async #replay(id: string): Promise<void> {
-    if (this.#bucket !== undefined) await this.#foreign.replay(id, this.#bucket)
+    if (this.#deps.kv.capabilities.shared) for (const writer of writers) await this.#writers.follow(bucket, writer)
   }
 
   async #carryOverStale(): Promise<void> {
+    const bucket = this.#bucket as KvBucket
     const { ids, writers } = this.#foreign.stale(performance.now() - STALE_MS)
     try {
-      for (const id of ids) await this.#replay(id)
-      if (writers.size > 0) await this.#foreign.purgeStored(this.#bucket as KvBucket, writers)
+      for (const id of ids) await this.#foreign.replayId(id, bucket)
+      if (writers.size > 0) await this.#foreign.purgeStored(bucket, writers)
     } catch (error) {
       if (!this.#closed) this.#deps.log.warn({ err: error }, 'lineages of a stopped process could not be carried over to SQL; trying again')
     }
+    await this.#lookAround(bucket).catch((error: unknown) => this.#deps.log.debug({ err: error }, 'the writers of the lineage journal could not be looked after; trying again'))
+  }
+
+  async #lookAround(bucket: KvBucket): Promise<void> {
+    await this.#writers.forgetGone(bucket)
+    if (!this.#closed && this.#announced !== undefined && performance.now() - this.#markedAt > MARK_AGAIN_MS) await this.#putMark(bucket)
   }
 }
 

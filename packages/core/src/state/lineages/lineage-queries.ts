@@ -117,6 +117,16 @@ CROSS JOIN LATERAL (
     SELECT w.task_id, w.slot, w.pack FROM lineages.writes w
     WHERE w.tenant_id = $1 AND w.lineage_id = c.lineage_id AND w.checkpoint_id = c.checkpoint_id ORDER BY w.task_path, w.task_id, w.slot) o) w`
 
+/** As READ_KNOWN, of a content with whose header it was read before: only what may have changed, its writes in no order. A third less of PostgreSQL's time. */
+export const READ_AGAIN = `SELECT c.checkpoint_id AS id, c.frame_id AS "frameId", w.task_path AS "taskPath", w.task_id AS task, w.slot, w.pack
+FROM (
+  SELECT c.checkpoint_id, c.frame_id FROM lineages.checkpoints c
+  WHERE c.tenant_id = $1 AND c.lineage_id = $2 AND c.checkpoint_id >= $3 AND c.checkpoint_id <= $4 AND ($5 OR ${LIVE})
+  ORDER BY c.checkpoint_id DESC LIMIT 1) c
+LEFT JOIN LATERAL (
+  SELECT w.task_path, w.task_id, w.slot, w.pack FROM lineages.writes w
+  WHERE w.tenant_id = $1 AND w.lineage_id = $2 AND w.checkpoint_id = c.checkpoint_id OFFSET 0) w ON true`
+
 const LISTED = `SELECT c.lineage_id AS lineage, t.thread_id AS thread, t.path, c.checkpoint_id AS id FROM lineages.threads t
 JOIN lineages.checkpoints c ON c.tenant_id = t.tenant_id AND c.lineage_id = t.lineage_id`
 const MATCHES = `${LIVE} AND ($3::text IS NULL OR c.checkpoint_id = $3) AND ($4::text IS NULL OR c.checkpoint_id < $4)

@@ -1,9 +1,13 @@
 import type { Logger } from '../../observability/index.ts'
-import type { AppendOp, AppendOutcome } from './append-batch.ts'
+import { type AppendOp, type AppendOutcome, bundleBytes } from './append-batch.ts'
 import type { OpenEntry } from './stored-mark.ts'
 
-const MOST_OPS = 64
-/** How long the first op of a group waits for others, unless somebody waits for it: fewer statements, less of SQL's time an op. */
+const MOST_OPS = 256
+const MOST_BYTES = 4 * 1024 * 1024
+/**
+ * Ops wait so long for others at most, unless somebody waits for them. All lineages go at the same moments, so that they share
+ * statements: fewer of them, less of SQL's time an op.
+ */
 const WINDOW_MS = 50
 const RETRY_FIRST_MS = 100
 const RETRY_MOST_MS = 2_000
@@ -82,7 +86,7 @@ export class PendingLineage {
   #start(): void {
     if (this.#running || this.#stopped) return
     if (this.#waiters.length === 0 && this.#slots.length < MOST_OPS) {
-      this.#window ??= setTimeout(() => this.#begin(), WINDOW_MS)
+      this.#window ??= setTimeout(() => this.#begin(), WINDOW_MS - (performance.now() % WINDOW_MS))
       return
     }
     this.#begin()
@@ -100,10 +104,12 @@ export class PendingLineage {
     while (!this.#stopped) {
       while (this.#slots[0]?.dropped === true) this.#slots.shift()
       const group: PendingEntry[] = []
+      let bytes = 0
       for (const { entry, dropped } of this.#slots) {
         if (dropped) continue
-        if (entry === undefined || group.length === MOST_OPS) break
+        if (entry === undefined || group.length === MOST_OPS || bytes > MOST_BYTES) break
         group.push(entry)
+        bytes += bundleBytes([entry.op])
       }
       if (group.length === 0) break
       try {

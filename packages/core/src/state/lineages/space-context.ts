@@ -2,7 +2,7 @@ import { CairnError } from '../../errors/index.ts'
 import type { LineageCore } from './lineage-core.ts'
 import { type KnownContent, knownContent } from './content-cache.ts'
 import { decodeFrame } from './frame.ts'
-import { type Lineage, checkPart, invalid, lineageOf } from './lineage-id.ts'
+import { type Lineage, LineageNames, checkPart, invalid } from './lineage-id.ts'
 import type { LineageAddress, LineageCheckpoint, LineageSpaceOptions, PendingLineageWrite } from './lineage-types.ts'
 import type { ReadOp, StoredCheckpoint } from './read-batch.ts'
 import { type Sealer, makeSealer } from './seal.ts'
@@ -19,11 +19,13 @@ export class SpaceContext {
   readonly hot: boolean
   readonly ttlMs: number | undefined
   readonly sealer: Sealer
+  readonly #names: LineageNames
 
   constructor(core: LineageCore, tenant: string, options: LineageSpaceOptions) {
     this.core = core
     this.tenant = tenant
     this.namespace = checkPart('namespace', options.namespace ?? 'default')
+    this.#names = new LineageNames(this.namespace)
     this.fenced = options.fenced ?? false
     if (options.ack !== undefined && options.ack !== 'hot' && options.ack !== 'durable') throw invalidOption('ack', "it must be 'durable' or 'hot'.")
     this.hot = options.ack === 'hot'
@@ -33,7 +35,7 @@ export class SpaceContext {
   }
 
   lineage(address: LineageAddress): Lineage {
-    return lineageOf(this.namespace, checkPart('thread', address.thread), checkPart('path', address.path ?? '', true))
+    return this.#names.of(address.thread, address.path ?? '')
   }
 
   /** Contents of another tenant, or read with other keys, are other contents. */
@@ -57,7 +59,7 @@ export class SpaceContext {
   }
 
   readStored(lineage: Lineage, id: string | undefined, known: KnownContent | undefined, expired: boolean): Promise<StoredCheckpoint | undefined> {
-    const op: ReadOp = { lineageId: lineage.id, id, known: known?.frameId, expired }
+    const op: ReadOp = { lineageId: lineage.id, id, known: known?.frameId, header: known?.header, expired }
     return this.core.read(this.tenant, op)
   }
 
@@ -73,8 +75,11 @@ export class SpaceContext {
       if (keep?.has(id) === true) keep.set(id, current)
     }
     if (current === undefined || current.frameId !== stored.frameId) throw new CairnError('CONSISTENCY_VIOLATION', `Checkpoint ${stored.id} of thread ${lineage.thread} lacks a checkpoint that it is based on.`)
-    this.core.cache.set(cacheKey, stored.id, current)
-    return current
+    if (current.header?.id === stored.id) return current
+    const { id, parentId, metadata, createdAt } = stored
+    const read = { ...current, header: { id, parentId, metadata, createdAt: new Date(createdAt) } }
+    this.core.cache.set(cacheKey, id, read)
+    return read
   }
 
   checkpoint(lineage: Lineage, stored: StoredCheckpoint, known: KnownContent): LineageCheckpoint {

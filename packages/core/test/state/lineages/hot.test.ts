@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { open } from '../../../src/index.ts'
-import { type CairnPlace, cairnTargets, until } from '../../harness/cairns.ts'
+import { type CairnPlace, type CairnTarget, cairnTargets, until } from '../../harness/cairns.ts'
 import { checkpointAt, everything, grow, idOf, shown } from './lineage-world.ts'
 import { NODE_FLAGS } from '../../harness/node-flags.ts'
 
@@ -132,6 +132,24 @@ describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (ta
       await between.close()
       await using again = await open(place.options)
       expect((await again.lineages.space({ namespace: 'hot' }).get({ thread: 'old' }))?.id).toBe(idOf(1))
+    } finally {
+      await place.dispose()
+    }
+  })
+})
+
+describe('lineages of several processes', () => {
+  it('of a process that began later are seen by one that runs, and carried over by it when the writer was killed', { timeout: 60_000 }, async () => {
+    const place = await (cairnTargets.find(({ name }) => name === 'servers') as CairnTarget).place()
+    try {
+      await using cairn = await open(place.options)
+      const space = cairn.lineages.space({ namespace: 'hot' })
+      expect(await space.get({ thread: 'a' })).toBeUndefined()
+      const acknowledged = await writeAndKill(place, 40)
+      for (const [thread, last] of acknowledged) {
+        await until(`${thread} is at ${idOf(last)}`, async () => ((await space.get({ thread }))?.id ?? '') >= idOf(last))
+        expect((await space.get({ thread, id: idOf(last) }))?.writes.map((one) => Buffer.from(one.bytes).toString())).toEqual([`${last}`])
+      }
     } finally {
       await place.dispose()
     }

@@ -3,7 +3,7 @@ import { type Msg, type MsgHdrs, type NatsConnection, headers as makeHeaders } f
 import { CairnError } from '../../../errors/index.ts'
 import type { Logger } from '../../../observability/index.ts'
 import type { KvBucket, KvBucketStatus, KvEntry, KvKey, KvWatcher, KvWriteOptions } from '../kv-engine.ts'
-import { checkKey, checkOperationId, checkPrefix, checkValue, checkWhole, payloadTooLarge, versionConflict } from '../kv-keys.ts'
+import { checkKey, checkOperationId, checkPattern, checkPrefix, checkValue, checkWhole, payloadTooLarge, versionConflict } from '../kv-keys.ts'
 import type { BucketNames } from './bucket-stream.ts'
 import { BucketFeed } from './bucket-feed.ts'
 import { watchBucket } from './bucket-watch.ts'
@@ -89,6 +89,8 @@ export class JetStreamBucket implements KvBucket {
     checkKey(key)
     checkWhole('revision', revision, 0)
     this.#owner.assertUp()
+    // A server that is to remove what is before the first entry removes all.
+    if (revision === 0) return
     // The server removes what is before `seq`, so a newer entry stays whatever happens in between.
     await this.#call('purging a key', () => this.#owner.jsm.streams.purge(this.#names.stream, { filter: this.#names.subjects + encodeKey(key), seq: revision + 1 }))
   }
@@ -97,6 +99,7 @@ export class JetStreamBucket implements KvBucket {
     checkPrefix(prefix, 1)
     checkWhole('revision', revision, 0)
     this.#owner.assertUp()
+    if (revision === 0) return
     await this.#call('purging keys', () => this.#owner.jsm.streams.purge(this.#names.stream, { filter: `${this.#names.subjects}${prefix.join('.')}.>`, seq: revision + 1 }))
   }
 
@@ -109,9 +112,10 @@ export class JetStreamBucket implements KvBucket {
     }
   }
 
-  async watch(watcher: KvWatcher): Promise<() => Promise<void>> {
+  async watch(watcher: KvWatcher, pattern?: KvKey): Promise<() => Promise<void>> {
     this.#owner.assertUp()
-    return this.#call('watching', () => watchBucket(this.#owner, this.#names, this.#republished, watcher))
+    if (pattern !== undefined) checkPattern(pattern)
+    return this.#call('watching', () => watchBucket(this.#owner, this.#names, this.#republished, watcher, pattern))
   }
 
   async changes(after: number, limit: number): Promise<{ entries: KvEntry[]; cursor: number; lastRevision: number }> {

@@ -1,7 +1,7 @@
 import { CairnError } from '../../../errors/index.ts'
 import type { Logger } from '../../../observability/index.ts'
 import type { KvBucket, KvBucketOptions, KvBucketStatus, KvEntry, KvKey, KvWatcher, KvWriteOptions } from '../kv-engine.ts'
-import { checkKey, checkOperationId, checkPrefix, checkValue, checkWhole, payloadTooLarge, versionConflict } from '../kv-keys.ts'
+import { checkKey, checkOperationId, checkPattern, checkPrefix, checkValue, checkWhole, matchesPattern, payloadTooLarge, versionConflict } from '../kv-keys.ts'
 import { type BatchOwner, BucketBatch, type RecentEntry } from './bucket-batch.ts'
 import type { BucketStore } from './bucket-store.ts'
 import { compactLog, expireOperations, findExpired, OPERATION_WINDOW_MS, trimLog } from './bucket-upkeep.ts'
@@ -122,9 +122,15 @@ export class LmdbBucket implements KvBucket, BatchOwner {
     }
   }
 
-  async watch(watcher: KvWatcher): Promise<() => Promise<void>> {
+  async watch(watcher: KvWatcher, pattern?: KvKey): Promise<() => Promise<void>> {
     this.#context.assertOpen()
-    const own: KvWatcher = { onChange: (change) => watcher.onChange(change), onGap: () => watcher.onGap() }
+    if (pattern !== undefined) checkPattern(pattern)
+    const own: KvWatcher = {
+      onChange: (change) => {
+        if (pattern === undefined || matchesPattern(change.key, pattern)) watcher.onChange(change)
+      },
+      onGap: () => watcher.onGap(),
+    }
     this.#watchers.add(own)
     return async () => {
       this.#watchers.delete(own)

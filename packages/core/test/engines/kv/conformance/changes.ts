@@ -108,6 +108,21 @@ export function changesSpec(suite: KvSuite): void {
       expect(seen).toHaveLength(expected.length)
     })
 
+    test('of a pattern sees the keys that match it, and no others', async () => {
+      const bucket = await suite.fresh()
+      const seen: string[] = []
+      let gaps = 0
+      const told = { onChange: (change: KvChange) => void seen.push(change.key.join('.')), onGap: () => void gaps++ }
+      const stops = [await bucket.watch(told, ['*', 'mark']), await bucket.watch(told, ['one', '>']), await bucket.watch({ onChange: (change) => void seen.push(`all ${change.key.join('.')}`), onGap: () => {} })]
+      for (const text of ['one', 'one.mark', 'one.a', 'one.a.b', 'two.mark', 'two.a', 'two.mark.more', 'mark']) await bucket.put(text.split('.'), 'x')
+      await until(async () => seen.includes('all mark') && seen.length >= 13, 1000)
+      expect(seen.filter((text) => !text.startsWith('all ')).sort()).toEqual(['one.a', 'one.a.b', 'one.mark', 'one.mark', 'two.mark'])
+      expect(gaps).toBe(0)
+      for (const stop of stops) await stop()
+      expect(await codeOf(bucket.watch(told, ['>', 'a']))).toBe('INVALID_ARGUMENT')
+      expect(await codeOf(bucket.watch(told, []))).toBe('INVALID_ARGUMENT')
+    })
+
     test('2,000 concurrent changes arrive, or a gap is reported', async () => {
       const bucket = await suite.fresh()
       const seen = new Set<number>()

@@ -31,6 +31,11 @@ export function removalSpec(suite: KvSuite): void {
       await bucket.purge(key('p'), gone)
       expect(await bucket.get(key('p'))).toBeUndefined()
       await bucket.purge(key('never'), 99)
+      await bucket.put(key('p'), 'y')
+      await bucket.purge(key('p'), 0)
+      await bucket.purgeUnder(key('p').slice(0, 1), 0)
+      expect(await bucket.get(key('p'))).toMatchObject({ value: 'y' })
+      await bucket.purge(key('p'), (await bucket.status()).lastRevision)
       expect((await bucket.status()).entries).toBe(0)
     })
 
