@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import * as z from 'zod'
 import { CairnError } from '../../errors/index.ts'
 import { decodeCursor, pageLimit, toPage, type Page, type PageOptions } from '../../paging/index.ts'

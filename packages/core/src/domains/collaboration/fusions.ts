@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import { check, jsonText } from '../../checks/index.ts'
 import { type Embedder, embedTexts } from '../../embedding/index.ts'
 import { CairnError } from '../../errors/index.ts'

@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import { check, invalid, jsonText } from '../../checks/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import { decodeCursor, pageLimit, toPage, type Page } from '../../paging/index.ts'

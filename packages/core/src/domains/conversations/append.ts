@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../../state/index.ts'
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import { withRetry } from '../../resilience/index.ts'
 import type { DomainContext } from '../domain-context.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import { type CompressedData, compressBest } from '../compression/index.ts'
 import type { DomainContext } from '../domain-context.ts'

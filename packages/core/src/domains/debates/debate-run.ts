@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import { jsonText } from '../../checks/index.ts'
 import type { SqlResult, SqlSession } from '../../engines/sql/index.ts'
 import type { DomainContext } from '../domain-context.ts'

@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import { invalid, jsonText } from '../../checks/index.ts'
 import { CairnError } from '../../errors/index.ts'
 import type { DebateCalls } from './debate-calls.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import { check, invalid, isUuid } from '../../checks/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import { type Page, decodeCursor, pageLimit, toPage } from '../../paging/index.ts'

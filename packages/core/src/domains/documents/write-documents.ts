@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import type * as z from 'zod'
 import { type Embedder, contentHash, embedTexts } from '../../embedding/index.ts'
 import { isCairnError } from '../../errors/index.ts'

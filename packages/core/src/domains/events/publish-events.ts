@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import { CairnError } from '../../errors/index.ts'
 import type { SqlSession } from '../../engines/sql/index.ts'
 import { MAX_PAYLOAD_BYTES, type OutboxMessage, prepareMessage } from '../../engines/stream/index.ts'

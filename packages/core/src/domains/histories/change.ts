@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import type { SqlSession } from '../../engines/sql/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import type { DomainContext } from '../domain-context.ts'

@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import { checkUuid, isUuid } from '../../checks/index.ts'
 import { CairnError } from '../../errors/index.ts'
 import { type Page, decodeCursor, pageLimit, toPage } from '../../paging/index.ts'

@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import { type Embedder, type EmbeddingCache, contentHash, embedTexts } from '../../embedding/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import { KNOWN_EMBEDDINGS, NOT_EMBEDDED, STORE_EMBEDDINGS } from './entity-queries.ts'

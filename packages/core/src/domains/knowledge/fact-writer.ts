@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import { contentHash } from '../../embedding/index.ts'
 import type { SqlSession } from '../../engines/sql/index.ts'
 import { CLOCK, CLOCK_AND_FUNCTIONAL, END_ROWS, ENRICH_ROWS, INSERT_ROWS, LOAD_ROWS } from './knowledge-queries.ts'

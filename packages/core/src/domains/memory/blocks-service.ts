@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import * as z from 'zod'
 import type { SqlSession } from '../../engines/sql/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'

@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import * as z from 'zod'
 import { check, checkUuid } from '../../checks/index.ts'
 import { CairnError } from '../../errors/index.ts'

@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import type { SqlSession } from '../../engines/sql/index.ts'
 import { CairnError } from '../../errors/index.ts'
 import { ADD_SUMS, ADD_TOPICS, GET_INTERACTION, INSERT_INTERACTION, INTERACTION_BY_KEY, SET_FEEDBACK } from './personality-queries.ts'

@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import type { SqlSession } from '../../engines/sql/index.ts'
 import { type TopicRow, deriveProfile } from './derive.ts'
 import { ACTIVE_PROFILE, COUNT_USERS, END_ACTIVE, INSERT_PROFILE, INSERT_USER, LOCK_USER, TOP_TOPICS } from './personality-queries.ts'

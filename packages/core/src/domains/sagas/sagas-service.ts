@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import * as z from 'zod'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import { decodeCursor, pageLimit, toPage, type Page } from '../../paging/index.ts'

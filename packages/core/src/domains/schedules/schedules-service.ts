@@ -1,4 +1,5 @@
-import { v4 as uuidv4, v7 as uuidv7 } from 'uuid'
+import { v4 as uuidv4 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import type { SqlSession } from '../../engines/sql/index.ts'
 import { CairnError } from '../../errors/index.ts'
 import { type Page, decodeCursor, pageLimit, toPage } from '../../paging/index.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import type { SqlSession } from '../../engines/sql/index.ts'
 import { CairnError } from '../../errors/index.ts'
 import type { TenantIdentity } from '../../identity/index.ts'

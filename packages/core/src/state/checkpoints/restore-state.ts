@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import { MAINTENANCE, type TenantIdentity } from '../../identity/index.ts'
 import { type AgentSnapshot, snapshotAgent } from '../agent-snapshot.ts'

@@ -4,7 +4,7 @@ import type { PutOp } from './append-batch.ts'
 import type { ChannelValue, LineageContent } from './content.ts'
 import { type KnownContent, knownContent } from './content-cache.ts'
 import { encodeFrame, sameContent } from './frame.ts'
-import { newFrameId } from './frame-id.ts'
+import { uuidv7 } from '../../ids/index.ts'
 import { type Lineage, checkPart, invalid } from './lineage-id.ts'
 import { SELECT_FENCED_CHILD } from './lineage-queries.ts'
 import type { AppendCheckpoint } from './lineage-types.ts'
@@ -148,7 +148,7 @@ function makePut(
   base: KnownContent | undefined,
 ): { op: PutOp; known: KnownContent } {
   const place = space.place(lineage, input.id, 'frame')
-  const frameId = newFrameId()
+  const frameId = uuidv7()
   let known = knownContent(content, frameId, 0, 0)
   let frame: Uint8Array | undefined
   if (base !== undefined && base.links < Math.min(MOST_LINKS, Math.max(LEAST_LINKS, known.wholeBytes / BYTES_A_LINK))) {

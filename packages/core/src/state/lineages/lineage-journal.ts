@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../ids/index.ts'
 import type { KvBucket, KvEngine } from '../../engines/kv/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import type { Logger } from '../../observability/index.ts'

@@ -1,6 +1,6 @@
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../../ids/index.ts'
 import { CairnError, isCairnError } from '../../../errors/index.ts'
 import { type Logger, SILENT_LOGGER } from '../../../observability/index.ts'
 import { CONSUMER_NOT_FOUND, type JetStreamOptions, REQUEST_TIMEOUT_MS, RequestMux, STREAM_NOT_FOUND, connectNats, isApiError, toNatsError } from '../../nats/index.ts'

@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../../../ids/index.ts'
 import { CairnError } from '../../../errors/index.ts'
 import type { TenantIdentity } from '../../../identity/index.ts'
 import type { SqlSession } from '../../sql/index.ts'

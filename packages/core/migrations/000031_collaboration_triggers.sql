@@ -1,4 +1,4 @@
---! version: 0.33.0
+--! version: 0.31.0
 --! name: collaboration_triggers
 --! description: Partnerships whose automatic triggers open requests are found without reading the others
 --! type: schema
