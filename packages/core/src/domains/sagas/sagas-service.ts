@@ -102,11 +102,11 @@ export class SagasService {
     if (typeof id !== 'string') bad('id', 'is not text')
     if (!idText.safeParse(id).success) return null
     const { sql, identity } = this.#context
-    const [sagas, steps] = await Promise.all([
-      sql.query<SagaRow>(identity, SELECT_SAGA, [identity.tenant, id]),
-      sql.query<StepRow>(identity, SELECT_STEPS, [identity.tenant, id]),
-    ])
-    return sagas.rows[0] === undefined ? null : { ...toSaga(sagas.rows[0]), steps: steps.rows.map(toStep) }
+    // In this order: of a saga that has ended, the steps are then as it left them.
+    const saga = (await sql.query<SagaRow>(identity, SELECT_SAGA, [identity.tenant, id])).rows[0]
+    if (saga === undefined) return null
+    const steps = await sql.query<StepRow>(identity, SELECT_STEPS, [identity.tenant, id])
+    return { ...toSaga(saga), steps: steps.rows.map(toStep) }
   }
 
   /** Newest first. `status: 'manual_intervention'` lists what waits for an operator. @throws INVALID_CURSOR */
