@@ -2,6 +2,7 @@ import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { compose, runComposed } from '../../engines/sql/index.ts'
 import type { SqlEngine } from '../../engines/sql/index.ts'
 import { MAINTENANCE } from '../../identity/index.ts'
+import type { RankingCandidate } from '../../ranking/index.ts'
 
 /** Where candidates come from: conditions on `m`, the tenant among them. `narrowed`: a filter leaves less than the tenant has. */
 export interface CandidateScope {
@@ -10,6 +11,12 @@ export interface CandidateScope {
   readonly userId: string | undefined
   readonly narrowed: boolean
   readonly conditions: readonly Expression<SqlBool>[]
+}
+
+/** `near`: it is here because it stands near another. */
+export interface CandidateRow extends RankingCandidate {
+  readonly hash: string
+  readonly near: boolean
 }
 
 export interface WeightedTerm {
@@ -51,16 +58,24 @@ export function byTime(scope: CandidateScope, from: Date | null, to: Date | null
     ORDER BY m.occurred_at DESC, m.memory_id DESC LIMIT ${limit}`
 }
 
-/** The turns around `seeds` in their sessions, as far as the conditions allow. */
-export function byNeighbourhood(scope: CandidateScope, seeds: readonly string[], reach: number): RawBuilder<{ id: string }> {
+/**
+ * What the ranker reads of `ids`, and of the turns around `seeds` in their sessions as far as the conditions allow; of a long text no more
+ * than 4,000 characters. Run as the tenant. A row comes more than once where seeds are near each other.
+ */
+export function readAround(scope: CandidateScope, ids: readonly string[], seeds: readonly string[], reach: number): RawBuilder<CandidateRow> {
+  const direct = sql<CandidateRow>`SELECT ${RANKED_COLUMNS}, false AS near FROM memory.conversation_memory m WHERE m.tenant_id = ${scope.tenant} AND m.memory_id = ANY (${ids}::uuid[])`
+  if (seeds.length === 0) return direct
   // One look into the index of sessions for each seed, whatever the planner knows of a table that has just grown.
-  return sql`SELECT DISTINCT near.id
-    FROM (SELECT s.session_id, s.session_position FROM memory.conversation_memory s
+  return sql`${direct} UNION ALL
+    SELECT near.* FROM (SELECT s.memory_id, s.session_id, s.session_position FROM memory.conversation_memory s
       WHERE s.memory_id = ANY (${seeds}::uuid[]) AND s.tenant_id = ${scope.tenant} AND s.session_position IS NOT NULL OFFSET 0) AS seed
-    CROSS JOIN LATERAL (SELECT m.memory_id AS id FROM memory.conversation_memory m
+    CROSS JOIN LATERAL (SELECT ${RANKED_COLUMNS}, true AS near FROM memory.conversation_memory m
       WHERE m.session_id = seed.session_id AND m.session_position BETWEEN seed.session_position - ${reach}::int AND seed.session_position + ${reach}::int
-        AND ${sql.join(scope.conditions, sql` AND `)} LIMIT 50) AS near`
+        AND m.memory_id <> seed.memory_id AND ${sql.join(scope.conditions, sql` AND `)} LIMIT 50) AS near`
 }
+
+const RANKED_COLUMNS = sql.raw(`m.memory_id AS id, left(m.content, 4000) AS text, encode(m.vector_hash, 'hex') AS hash, m.speaker, m.session_id AS session,
+    m.session_position AS position, m.occurred_at AS at`)
 
 /** Which memories have these words. */
 export function byHash(scope: CandidateScope, hashes: readonly string[]): RawBuilder<{ id: string; hash: string }> {

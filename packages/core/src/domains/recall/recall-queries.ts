@@ -42,12 +42,6 @@ export const PUT_STATISTICS = `
   SELECT $1, $2, coalesce((SELECT avg(length(m.search)) FROM memory.conversation_memory m TABLESAMPLE SYSTEM ($3) WHERE m.tenant_id = $1), 0)
   ON CONFLICT (tenant_id) DO UPDATE SET memories = EXCLUDED.memories, average_words = EXCLUDED.average_words, computed_at = clock_timestamp()`
 
-/** What the ranker reads of a candidate, no more than 4,000 characters of a long one. Read as the tenant. $1 tenant, $2 ids. */
-export const READ_CANDIDATES = `
-  SELECT m.memory_id AS id, left(m.content, 4000) AS text, encode(m.vector_hash, 'hex') AS hash, m.speaker, m.session_id AS session, m.session_position AS position,
-    m.occurred_at AS at, m.importance_score AS importance
-  FROM memory.conversation_memory m WHERE m.tenant_id = $1 AND m.memory_id = ANY ($2::uuid[])`
-
 /** $1 tenant, $2 model, $3 dimensions, $4 hashes in hexadecimal. */
 export const FIND_VECTORS = `
   SELECT encode(e.content_hash, 'hex') AS hash, e.embedding FROM memory.embeddings e

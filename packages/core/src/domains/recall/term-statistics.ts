@@ -9,6 +9,8 @@ import { CLEAR_TERMS, COUNT_LEXEMES, COUNT_MEMORIES, COUNT_TENANT, FILL_TERMS, K
 const SMALL = 2_000
 const COUNT_AT_MOST = 3_000
 const KEEP_MS = 30_000
+/** Figures of the table are as old as ten minutes anyway. */
+const KEEP_TABLE_MS = 120_000
 const STALE_MS = 600_000
 /** Words in fewer memories get no row: every memory that has one becomes a candidate, so that the ranker can count them itself. */
 const RARE = 20
@@ -36,7 +38,7 @@ export class TermStatistics {
     this.#log = log
   }
 
-  /** One or two statements; none when all of it was asked for within half a minute. */
+  /** One or two statements; none when all of it was asked for a short while ago. */
   async of(identity: TenantIdentity, lexemes: readonly string[]): Promise<TextStatistics> {
     const { tenant } = identity
     const total = this.#totals.get(tenant)
@@ -55,11 +57,11 @@ export class TermStatistics {
     const { rows } = await this.#sql.query<{ lexeme: string | null; memories: number; average_words: number; age: number }>(identity, KNOWN_STATISTICS, [tenant, lexemes], { name: 'recall_statistics' })
     const known = rows.find(({ lexeme }) => lexeme === null)
     if (known === undefined) return this.#count(tenant, lexemes)
-    for (const lexeme of lexemes) this.#counts.set(`${tenant} ${lexeme}`, RARE)
-    for (const row of rows) if (row.lexeme !== null) this.#counts.set(`${tenant} ${row.lexeme}`, row.memories)
+    for (const lexeme of lexemes) this.#counts.set(`${tenant} ${lexeme}`, RARE, { ttl: KEEP_TABLE_MS })
+    for (const row of rows) if (row.lexeme !== null) this.#counts.set(`${tenant} ${row.lexeme}`, row.memories, { ttl: KEEP_TABLE_MS })
     if (known.age * 1000 > STALE_MS) void this.refresh(tenant)
     const totals = { memories: known.memories, averageWords: known.average_words }
-    this.#totals.set(tenant, totals)
+    this.#totals.set(tenant, totals, { ttl: KEEP_TABLE_MS })
     return totals
   }
 
