@@ -39,14 +39,18 @@ const K1 = 1.2
 
 /**
  * The best by BM25 with each term counted once, which is what it nearly always is in a text as short as a memory. `match` decides which
- * rows are looked at, at most `most`; every term of the question counts for the score of those.
+ * rows are looked at, at most `most`; every term of the question counts for the score of those. With `alone`, when most memories are the
+ * tenant's, the index is not asked for the owner, whose postings it would go through with each of the terms'; the condition sorts out the rest.
  */
-export function byText(scope: CandidateScope, match: string, terms: readonly WeightedTerm[], averageWords: number, most: number, limit: number): RawBuilder<{ id: string; score: number }> {
+export function byText(scope: CandidateScope, match: readonly string[], alone: boolean, terms: readonly WeightedTerm[], averageWords: number, most: number, limit: number): RawBuilder<{ id: string; score: number }> {
   const found = sql.join(terms.map(({ query, weight }) => sql`CASE WHEN f.search @@ ${query}::tsquery THEN ${weight}::float8 ELSE 0 END`), sql` + `)
   const length = sql`(${1 + K1 * (1 - B)}::float8 + ${(K1 * B) / Math.max(averageWords, 1)}::float8 * length(f.search))`
+  const within = alone && scope.userId === undefined
+    ? sql`(${sql.join(match.map((each) => sql`m.search @@ ${each}::tsquery`), sql` OR `)})`
+    : sql`m.search @@ (${match.join(' | ')}::tsquery && memory.owner_term(${scope.tenant}, ${scope.userId ?? null}))`
   return sql`SELECT f.memory_id AS id, (${found}) * ${1 + K1}::float8 / ${length} AS score
     FROM (SELECT m.memory_id, m.search FROM memory.conversation_memory m
-      WHERE m.search @@ (${match}::tsquery && memory.owner_term(${scope.tenant}, ${scope.userId ?? null})) AND ${sql.join(scope.conditions, sql` AND `)}
+      WHERE ${within} AND ${sql.join(scope.conditions, sql` AND `)}
       LIMIT ${most}) AS f
     ORDER BY score DESC, id LIMIT ${limit}`
 }

@@ -15,6 +15,8 @@ const TIME = 60
 const RECENT = 100
 /** Rows that a statement scores at most. */
 const SCORED = 4_000
+/** A tenant with so much of all memories is searched without asking the index whose they are. */
+const ALONE = 0.5
 /** Of the best by text and by vector, the turns around are candidates too. */
 const TEXT_SEEDS = 40
 const VECTOR_SEEDS = 20
@@ -99,7 +101,7 @@ async function findByWords(context: DomainContext, core: RecallCore, scope: Cand
   const terms = questionTerms(question)
   const statistics = await core.statistics.of(context.identity, [...new Set(terms.flatMap(({ lexemes }) => lexemes))])
   const plan = planText(terms, statistics)
-  const hits = plan.match === undefined || mode === 'vector' ? [] : await runCandidates(context.sql, byText(scope, plan.match, plan.terms, statistics.averageWords, SCORED, TEXT))
+  const hits = plan.match.length === 0 || mode === 'vector' ? [] : await runCandidates(context.sql, byText(scope, plan.match, statistics.share >= ALONE, plan.terms, statistics.averageWords, SCORED, TEXT))
   return { hits, terms: terms.length, memories: statistics.memories, documentFrequency: plan.documentFrequency }
 }
 

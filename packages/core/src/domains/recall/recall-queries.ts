@@ -1,9 +1,13 @@
-/** $1 tenant, $2 lexemes. One row a known word, and the row of the tenant's figures with a NULL lexeme. */
+/**
+ * $1 tenant, $2 lexemes. One row a known word, and the row of the tenant's figures with a NULL lexeme. `all_memories`: of all tenants, as
+ * the planner knows it; before it knows anything, more than any tenant has.
+ */
 export const KNOWN_STATISTICS = `
-  SELECT NULL AS lexeme, s.memories, s.average_words, extract(epoch FROM clock_timestamp() - s.computed_at)::float8 AS age
+  SELECT NULL AS lexeme, s.memories, s.average_words, extract(epoch FROM clock_timestamp() - s.computed_at)::float8 AS age,
+    (SELECT CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE 1e18 END::float8 FROM pg_catalog.pg_class c WHERE c.oid = 'memory.conversation_memory'::regclass) AS all_memories
   FROM memory.text_statistics s WHERE s.tenant_id = $1
   UNION ALL
-  SELECT t.lexeme, t.memories, NULL, NULL FROM memory.term_statistics t WHERE t.tenant_id = $1 AND t.lexeme = ANY ($2::text[])`
+  SELECT t.lexeme, t.memories, NULL, NULL, NULL FROM memory.term_statistics t WHERE t.tenant_id = $1 AND t.lexeme = ANY ($2::text[])`
 
 /** As maintenance. $1 tenant, $2 most to count. How many memories, and their words on average. */
 export const COUNT_MEMORIES = `
