@@ -1,12 +1,13 @@
 import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { compose, runComposed } from '../../engines/sql/index.ts'
 import type { SqlEngine } from '../../engines/sql/index.ts'
-import { MAINTENANCE } from '../../identity/index.ts'
+import { MAINTENANCE, type TenantIdentity } from '../../identity/index.ts'
 import type { RankingCandidate } from '../../ranking/index.ts'
 
 /** Where candidates come from: conditions on `m`, the tenant among them. `narrowed`: a filter leaves less than the tenant has. */
 export interface CandidateScope {
   readonly tenant: string
+  readonly identity: TenantIdentity
   /** The user of the filter, whose memories the text index knows apart. */
   readonly userId: string | undefined
   readonly narrowed: boolean
@@ -23,6 +24,12 @@ export interface WeightedTerm {
   /** A tsquery of any of the term's lexemes. */
   readonly query: string
   readonly weight: number
+}
+
+/** As the tenant: conditions that the indexes may be asked for behind row-level security, equality and order of plain values. */
+export async function runAsTenant<Row>(engine: SqlEngine, { identity }: CandidateScope, query: RawBuilder<Row>): Promise<Row[]> {
+  const compiled = query.compile(compose)
+  return (await runComposed<Row>({ query: (text, values) => engine.query(identity, text, values) }, { compile: () => compiled })).rows
 }
 
 /**

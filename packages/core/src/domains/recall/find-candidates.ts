@@ -1,7 +1,7 @@
 import { type RankingCandidate, type RankingCorpus, analyseText, questionTerms } from '../../ranking/index.ts'
-import { runComposed, compose } from '../../engines/sql/index.ts'
+import type { SqlEngine } from '../../engines/sql/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { type CandidateRow, type CandidateScope, byText, byTime, readAround, runCandidates } from './compose-candidates.ts'
+import { type CandidateRow, type CandidateScope, byText, byTime, readAround, runAsTenant, runCandidates } from './compose-candidates.ts'
 import type { RecallCore } from './recall-core.ts'
 import { planText } from './text-candidates.ts'
 import { timeIn } from './time-expressions.ts'
@@ -46,15 +46,15 @@ export async function findCandidates(context: DomainContext, core: RecallCore, s
   const { mode, vector } = asked
   const time = timeIn(asked.question, asked.at)
   const space = core.embedder
-  const found = new Found(context, scope, mode)
+  const found = new Found(context.sql, scope, mode)
 
   const [words, hits] = await Promise.all([
     findByWords(context, core, scope, asked.question, mode).then(async (words) => { await found.read('text', words.hits, TEXT_SEEDS); return words }),
     vector === undefined || space === undefined ? [] : core.vectors.nearest(space, scope, vector, VECTOR).then(async (hits) => { await found.read('vector', hits ?? [], VECTOR_SEEDS); return hits }),
-    time === null || mode === 'vector' ? undefined : runCandidates(context.sql, byTime(scope, time.from, time.to, TIME)).then((timely) => found.read('time', timely, 0)),
+    time === null || mode === 'vector' ? undefined : runAsTenant(context.sql, scope, byTime(scope, time.from, time.to, TIME)).then((timely) => found.read('time', timely, 0)),
   ])
   // A question of stop words alone: what is new may be meant.
-  if (words.terms === 0 && found.rows.size === 0 && mode !== 'vector') await found.read('recent', await runCandidates(context.sql, byTime(scope, null, null, RECENT)), 0)
+  if (words.terms === 0 && found.rows.size === 0 && mode !== 'vector') await found.read('recent', await runAsTenant(context.sql, scope, byTime(scope, null, null, RECENT)), 0)
 
   // In the order of ids, so that ties are broken alike each time.
   const rows = [...found.rows.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -72,12 +72,12 @@ export async function findCandidates(context: DomainContext, core: RecallCore, s
 class Found {
   readonly by = new Map<string, Set<RecallSource>>()
   readonly rows = new Map<string, CandidateRow>()
-  readonly #context: DomainContext
+  readonly #sql: SqlEngine
   readonly #scope: CandidateScope
   readonly #mode: RecallMode
 
-  constructor(context: DomainContext, scope: CandidateScope, mode: RecallMode) {
-    this.#context = context
+  constructor(sql: SqlEngine, scope: CandidateScope, mode: RecallMode) {
+    this.#sql = sql
     this.#scope = scope
     this.#mode = mode
   }
@@ -85,10 +85,8 @@ class Found {
   /** Reads what one way has found, and the turns around the first `seeds` of it, as the tenant. */
   async read(source: RecallSource, hits: readonly { readonly id: string }[], seeds: number): Promise<void> {
     if (hits.length === 0) return
-    const { sql, identity } = this.#context
     const ids = hits.map(({ id }) => id)
-    const query = readAround(this.#scope, ids, this.#mode === 'vector' ? [] : ids.slice(0, seeds), REACH)
-    const { rows } = await runComposed<CandidateRow>({ query: (text, values) => sql.query(identity, text, values) }, { compile: () => query.compile(compose) })
+    const rows = await runAsTenant(this.#sql, this.#scope, readAround(this.#scope, ids, this.#mode === 'vector' ? [] : ids.slice(0, seeds), REACH))
     for (const row of rows) {
       const { id } = row
       this.by.set(id, (this.by.get(id) ?? new Set()).add(row.near ? 'neighbour' : source))
