@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { SqlEngine } from '../../engines/sql/index.ts'
 import { MAINTENANCE } from '../../identity/index.ts'
 import type { Logger } from '../../observability/index.ts'
-import { type CandidateScope, byHash, hashesOf, runAsTenant, runCandidates } from './compose-candidates.ts'
+import { type CandidateScope, byHash, hashesOf, runCandidates } from './compose-candidates.ts'
 import { COUNT_VECTORS, VECTORS_ALL, VECTORS_OF, VECTORS_SINCE } from './recall-queries.ts'
 import { ScanThread } from './scan-thread.ts'
 import { VectorMatrix, bytesOfVector } from './vector-matrix.ts'
@@ -64,7 +64,7 @@ export class MatrixSearch implements VectorSearch {
     for (let depth = 2 * limit; ; depth *= 4) {
       const nearest = same && depth === 2 * limit ? first.hits : await matrix.nearest(wanted, depth, rows)
       const similarities = new Map(nearest.map(({ row, similarity }) => [matrix.hashOf(row), similarity]))
-      const found = nearest.length === 0 ? [] : await runAsTenant(this.#sql, scope, byHash(scope, [...similarities.keys()]))
+      const found = nearest.length === 0 ? [] : await runCandidates(this.#sql, byHash(scope, [...similarities.keys()]))
       const hits = found.map(({ id, hash }) => ({ id, similarity: similarities.get(hash) ?? 0 }))
       // Deeper only while the filter, or memories that are gone, left too few.
       if (hits.length < limit && nearest.length === depth) continue
