@@ -9,7 +9,7 @@ export interface TextAnalysis {
   readonly cues: TextCues
 }
 
-/** Takes nearly half of the time of ranking: whoever has a text before the others may do it while waiting for those. */
+/** A good third of the time of ranking: whoever has a text before the others may do it while waiting for those. */
 export function analyseText(text: string): TextAnalysis {
   const sequence = termsOf(text)
   return { sequence, terms: countTerms(sequence), cues: cuesOf(text) }
