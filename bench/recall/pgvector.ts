@@ -20,7 +20,7 @@ export interface IndexFigures {
 export async function measureIndex(cairn: Cairn, embedder: Embedder, tenant: string, memories: number, files: readonly LocomoFile[], say: (line: string) => void): Promise<IndexFigures> {
   const { sql: engine } = cairn.engines
   const [byIndex, exact] = [new PgvectorSearch(engine), new MatrixSearch(engine, 2 ** 32, SILENT_LOGGER)]
-  const scope = { tenant, userId: undefined, narrowed: false, conditions: [sql<boolean>`m.tenant_id = ${tenant}`] }
+  const scope = { tenant, identity: cairn.as({ tenant }).identity, userId: undefined, narrowed: false, conditions: [sql<boolean>`m.tenant_id = ${tenant}`] }
   const questions = files.flatMap((file) => file.questions.map(({ text }) => text))
   const times: number[] = []
   let found = 0

@@ -39,7 +39,7 @@ export function rank(
   const looked = spread ? limit * SPREAD_OVER : limit
   const best = diversity === 0
     ? order.slice(0, looked).map((index) => ({ index, likeness: 0, penalty: 0 }))
-    : diversify(order, Array.from(scores), candidates.map(({ text }) => new Set(termsOf(text))), looked, diversity)
+    : diversify(order, Array.from(scores), candidates.map(({ text, analysis }) => new Set(analysis?.sequence ?? termsOf(text))), looked, diversity)
   const chosen = spread ? spreadGroups(best, ({ index }) => candidates[index]?.session, limit) : best
   const terms = questionTerms(question.text).map(({ term }) => term)
   return chosen.map(({ index, likeness, penalty }) => {
@@ -50,7 +50,7 @@ export function rank(
       { feature: 'diversity', value: likeness, contribution: -penalty },
     ].filter(({ contribution }) => contribution !== 0).toSorted((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution))
     const candidate = candidates[index] as RankingCandidate
-    const own = new Set(termsOf(candidate.text))
+    const own = new Set(candidate.analysis?.sequence ?? termsOf(candidate.text))
     return { id: candidate.id, score: (scores[index] as number) - penalty, explanation: { contributions, matched: terms.filter((term) => own.has(term)) } }
   })
 }

@@ -1,3 +1,5 @@
+import type { TextAnalysis } from './text/analyse-text.ts'
+
 /** What is asked. */
 export interface RankingQuestion {
   readonly text: string
@@ -28,6 +30,8 @@ export interface RankingCandidate {
   readonly at?: Date | null
   /** Cosine with the question's vector, -1 to 1; left out when it has no vector. Of several pieces of a text, the largest. */
   readonly similarity?: number | null
+  /** `analyseText(text)`, where it was made before; else ranking makes it. */
+  readonly analysis?: TextAnalysis
 }
 
 /** What is known of everything that could have been a candidate. Each left-out figure is estimated from the candidates. */

@@ -1,8 +1,8 @@
-import { type RankingCandidate, type RankingCorpus, questionTerms } from '../../ranking/index.ts'
+import { type RankingCandidate, type RankingCorpus, analyseText, questionTerms } from '../../ranking/index.ts'
+import type { SqlEngine } from '../../engines/sql/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { type CandidateScope, byNeighbourhood, byText, byTime, runCandidates } from './compose-candidates.ts'
+import { type CandidateRow, type CandidateScope, byText, byTime, readAround, runAsTenant, runCandidates } from './compose-candidates.ts'
 import type { RecallCore } from './recall-core.ts'
-import { READ_CANDIDATES } from './recall-queries.ts'
 import { planText } from './text-candidates.ts'
 import { timeIn } from './time-expressions.ts'
 import type { RecallDegraded, RecallMode, RecallSource, RecallTime } from './types.ts'
@@ -15,6 +15,8 @@ const TIME = 60
 const RECENT = 100
 /** Rows that a statement scores at most. */
 const SCORED = 4_000
+/** A tenant with so much of all memories is searched without asking the index whose they are. */
+const ALONE = 0.5
 /** Of the best by text and by vector, the turns around are candidates too. */
 const TEXT_SEEDS = 40
 const VECTOR_SEEDS = 20
@@ -36,57 +38,69 @@ export interface FoundCandidates {
   readonly degraded: RecallDegraded | null
 }
 
-interface CandidateRow extends RankingCandidate {
-  readonly hash: string
-}
-
-/** All that may answer: what holds the words, what is near in meaning, what is of the time asked for, and what was said around these. */
+/**
+ * All that may answer: what holds the words, what is near in meaning, what is of the time asked for, and what was said around these.
+ * Whichever is found first is read, and its text analysed, while the others are still looked for.
+ */
 export async function findCandidates(context: DomainContext, core: RecallCore, scope: CandidateScope, asked: Asked): Promise<FoundCandidates> {
   const { mode, vector } = asked
   const time = timeIn(asked.question, asked.at)
   const space = core.embedder
-  const foundBy = new Map<string, Set<RecallSource>>()
-  const note = (source: RecallSource, ids: readonly { readonly id: string }[]): void => {
-    for (const { id } of ids) foundBy.set(id, (foundBy.get(id) ?? new Set()).add(source))
-  }
+  const found = new Found(context.sql, scope, mode)
 
-  const [words, hits, timely] = await Promise.all([
-    findByWords(context, core, scope, asked.question, mode),
-    vector === undefined || space === undefined ? [] : core.vectors.nearest(space, scope, vector, VECTOR),
-    time === null || mode === 'vector' ? [] : runCandidates(context.sql, byTime(scope, time.from, time.to, TIME)),
+  const [words, hits] = await Promise.all([
+    findByWords(context, core, scope, asked.question, mode).then(async (words) => { await found.read('text', words.hits, TEXT_SEEDS); return words }),
+    vector === undefined || space === undefined ? [] : core.vectors.nearest(space, scope, vector, VECTOR).then(async (hits) => { await found.read('vector', hits ?? [], VECTOR_SEEDS); return hits }),
+    time === null || mode === 'vector' ? undefined : runAsTenant(context.sql, scope, byTime(scope, time.from, time.to, TIME)).then((timely) => found.read('time', timely, 0)),
   ])
-  note('text', words.hits)
-  note('vector', hits ?? [])
-  note('time', timely)
   // A question of stop words alone: what is new may be meant.
-  if (words.terms === 0 && foundBy.size === 0 && mode !== 'vector') note('recent', await runCandidates(context.sql, byTime(scope, null, null, RECENT)))
-  const seeds = [...words.hits.slice(0, TEXT_SEEDS), ...(hits ?? []).slice(0, VECTOR_SEEDS)].map(({ id }) => id)
-  if (seeds.length > 0 && mode !== 'vector') note('neighbour', await runCandidates(context.sql, byNeighbourhood(scope, [...new Set(seeds)], REACH)))
+  if (words.terms === 0 && found.rows.size === 0 && mode !== 'vector') await found.read('recent', await runAsTenant(context.sql, scope, byTime(scope, null, null, RECENT)), 0)
 
-  const rows = await read(context, [...foundBy.keys()])
+  // In the order of ids, so that ties are broken alike each time.
+  const rows = [...found.rows.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
   const similarities = await similaritiesOf(core, scope, asked, hits, rows)
-  const candidates = rows.map(({ hash, ...row }): RankingCandidate => ({ ...row, similarity: similarities.get(hash) ?? null }))
+  const candidates = rows.map(({ hash, near, ...row }): RankingCandidate => ({ ...row, similarity: similarities.get(hash) ?? null }))
   const degraded: RecallDegraded | null = hits !== undefined ? null : {
     wanted: mode,
     code: 'CAPABILITY_MISSING',
     message: 'There are more vectors than this process may hold (`recall.vectorBytes`) and no pgvector: vectors ranked what was found by text, and found nothing themselves.',
   }
-  return { candidates, corpus: { count: words.memories, documentFrequency: words.documentFrequency }, foundBy, time, degraded }
+  return { candidates, corpus: { count: words.memories, documentFrequency: words.documentFrequency }, foundBy: found.by, time, degraded }
+}
+
+/** What was found, and by what. */
+class Found {
+  readonly by = new Map<string, Set<RecallSource>>()
+  readonly rows = new Map<string, CandidateRow>()
+  readonly #sql: SqlEngine
+  readonly #scope: CandidateScope
+  readonly #mode: RecallMode
+
+  constructor(sql: SqlEngine, scope: CandidateScope, mode: RecallMode) {
+    this.#sql = sql
+    this.#scope = scope
+    this.#mode = mode
+  }
+
+  /** Reads what one way has found, and the turns around the first `seeds` of it, as the tenant. */
+  async read(source: RecallSource, hits: readonly { readonly id: string }[], seeds: number): Promise<void> {
+    if (hits.length === 0) return
+    const ids = hits.map(({ id }) => id)
+    const rows = await runAsTenant(this.#sql, this.#scope, readAround(this.#scope, ids, this.#mode === 'vector' ? [] : ids.slice(0, seeds), REACH))
+    for (const row of rows) {
+      const { id } = row
+      this.by.set(id, (this.by.get(id) ?? new Set()).add(row.near ? 'neighbour' : source))
+      if (!this.rows.has(id)) this.rows.set(id, this.#mode === 'vector' ? row : { ...row, analysis: analyseText(row.text) })
+    }
+  }
 }
 
 async function findByWords(context: DomainContext, core: RecallCore, scope: CandidateScope, question: string, mode: RecallMode) {
   const terms = questionTerms(question)
   const statistics = await core.statistics.of(context.identity, [...new Set(terms.flatMap(({ lexemes }) => lexemes))])
   const plan = planText(terms, statistics)
-  const hits = plan.match === undefined || mode === 'vector' ? [] : await runCandidates(context.sql, byText(scope, plan.match, plan.terms, statistics.averageWords, SCORED, TEXT))
+  const hits = plan.match.length === 0 || mode === 'vector' ? [] : await runCandidates(context.sql, byText(scope, plan.match, statistics.share >= ALONE, plan.terms, statistics.averageWords, SCORED, TEXT))
   return { hits, terms: terms.length, memories: statistics.memories, documentFrequency: plan.documentFrequency }
-}
-
-/** In the order of ids, so that ties are broken alike each time. */
-async function read({ sql, identity }: DomainContext, ids: readonly string[]): Promise<CandidateRow[]> {
-  if (ids.length === 0) return []
-  const { rows } = await sql.query<CandidateRow>(identity, READ_CANDIDATES, [identity.tenant, ids], { name: 'recall_candidates' })
-  return rows.sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 async function similaritiesOf({ vectors, embedder }: RecallCore, scope: CandidateScope, { vector }: Asked, hits: readonly VectorHit[] | undefined, rows: readonly CandidateRow[]): Promise<Map<string, number>> {

@@ -1,9 +1,13 @@
-/** $1 tenant, $2 lexemes. One row a known word, and the row of the tenant's figures with a NULL lexeme. */
+/**
+ * $1 tenant, $2 lexemes. One row a known word, and the row of the tenant's figures with a NULL lexeme. `all_memories`: of all tenants, as
+ * the planner knows it; before it knows anything, more than any tenant has.
+ */
 export const KNOWN_STATISTICS = `
-  SELECT NULL AS lexeme, s.memories, s.average_words, extract(epoch FROM clock_timestamp() - s.computed_at)::float8 AS age
+  SELECT NULL AS lexeme, s.memories, s.average_words, extract(epoch FROM clock_timestamp() - s.computed_at)::float8 AS age,
+    (SELECT CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE 1e18 END::float8 FROM pg_catalog.pg_class c WHERE c.oid = 'memory.conversation_memory'::regclass) AS all_memories
   FROM memory.text_statistics s WHERE s.tenant_id = $1
   UNION ALL
-  SELECT t.lexeme, t.memories, NULL, NULL FROM memory.term_statistics t WHERE t.tenant_id = $1 AND t.lexeme = ANY ($2::text[])`
+  SELECT t.lexeme, t.memories, NULL, NULL, NULL FROM memory.term_statistics t WHERE t.tenant_id = $1 AND t.lexeme = ANY ($2::text[])`
 
 /** As maintenance. $1 tenant, $2 most to count. How many memories, and their words on average. */
 export const COUNT_MEMORIES = `
@@ -41,12 +45,6 @@ export const PUT_STATISTICS = `
   INSERT INTO memory.text_statistics (tenant_id, memories, average_words)
   SELECT $1, $2, coalesce((SELECT avg(length(m.search)) FROM memory.conversation_memory m TABLESAMPLE SYSTEM ($3) WHERE m.tenant_id = $1), 0)
   ON CONFLICT (tenant_id) DO UPDATE SET memories = EXCLUDED.memories, average_words = EXCLUDED.average_words, computed_at = clock_timestamp()`
-
-/** What the ranker reads of a candidate, no more than 4,000 characters of a long one. Read as the tenant. $1 tenant, $2 ids. */
-export const READ_CANDIDATES = `
-  SELECT m.memory_id AS id, left(m.content, 4000) AS text, encode(m.vector_hash, 'hex') AS hash, m.speaker, m.session_id AS session, m.session_position AS position,
-    m.occurred_at AS at, m.importance_score AS importance
-  FROM memory.conversation_memory m WHERE m.tenant_id = $1 AND m.memory_id = ANY ($2::uuid[])`
 
 /** $1 tenant, $2 model, $3 dimensions, $4 hashes in hexadecimal. */
 export const FIND_VECTORS = `

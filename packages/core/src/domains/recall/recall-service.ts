@@ -41,6 +41,7 @@ export class RecallService {
     const wanted: RecallMode = rest.mode ?? (this.#core.embedder === undefined ? 'text' : 'hybrid')
     const scope: CandidateScope = {
       tenant: this.#context.identity.tenant,
+      identity: this.#context.identity,
       userId: filter.userId,
       narrowed: Object.keys(filter).some((name) => name !== 'archived'),
       conditions: await memoryConditions(this.#context, filter),

@@ -8,8 +8,8 @@ const ROWS = 1_500
 const MOST_TERMS = 24
 
 export interface TextPlan {
-  /** Which rows are looked at, as a tsquery; undefined when the question has no term that any memory holds. */
-  readonly match: string | undefined
+  /** Which rows are looked at: those that match any of these tsqueries. Empty when the question has no term that any memory holds. */
+  readonly match: readonly string[]
   readonly terms: readonly WeightedTerm[]
   /** In how many memories each term stands, by the ranker's terms. */
   readonly documentFrequency: ReadonlyMap<string, number>
@@ -18,6 +18,7 @@ export interface TextPlan {
 /**
  * Which memories to score for a question. Looking at all that hold any of its words would cost as much as there are memories; those with
  * a rare word are few, whatever their number. So: every memory with a rare term, and with two common ones together as far as these are few.
+ * `a & (b | c)`, not `a & b | a & c`: the index then walks the postings of `a` alone, with one look at the others for each.
  */
 export function planText(questionTerms: readonly QuestionTerm[], statistics: TextStatistics): TextPlan {
   const { memories } = statistics
@@ -28,23 +29,25 @@ export function planText(questionTerms: readonly QuestionTerm[], statistics: Tex
   const terms = present.map(({ query, count }) => ({ query, weight: Math.log(1 + (memories - count + 0.5) / (count + 0.5)) }))
 
   let rows = 0
-  const parts: string[] = []
+  const alone: string[] = []
   const common: typeof present = []
   for (const each of present) {
     if (rows + each.count <= ROWS) {
       rows += each.count
-      parts.push(`(${each.query})`)
+      alone.push(`(${each.query})`)
     } else common.push(each)
   }
+  const match = alone.length === 0 ? [] : [alone.join(' | ')]
   for (const [index, first] of common.entries()) {
-    for (const second of common.slice(index + 1)) {
-      const together = (first.count * second.count) / Math.max(memories, 1)
-      if (rows + together > 2 * ROWS) continue
+    const others = common.slice(index + 1).filter(({ count }) => {
+      const together = (first.count * count) / Math.max(memories, 1)
+      if (rows + together > 2 * ROWS) return false
       rows += together
-      parts.push(`((${first.query}) & (${second.query}))`)
-    }
+      return true
+    })
+    if (others.length > 0) match.push(`(${first.query}) & (${others.map(({ query }) => `(${query})`).join(' | ')})`)
   }
-  const [rarest] = common
-  if (parts.length === 0 && rarest !== undefined) parts.push(`(${common.slice(0, 3).map(({ query }) => `(${query})`).join(' & ')})`, ...(common.length === 1 ? [] : [`((${rarest.query}) & (${common[1]?.query ?? rarest.query}))`]))
-  return { match: parts.length === 0 ? undefined : parts.join(' | '), terms, documentFrequency }
+  // Common words alone, and too many memories that have two of them.
+  if (match.length === 0 && common.length > 0) match.push(...new Set([3, 2].map((most) => common.slice(0, most).map(({ query }) => `(${query})`).join(' & '))))
+  return { match, terms, documentFrequency }
 }

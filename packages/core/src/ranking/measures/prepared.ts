@@ -1,6 +1,6 @@
-import { countTerms, inverseFrequency, type TermCounts } from '../bm25.ts'
-import { termsOf } from '../text/analyse.ts'
-import { cuesOf, type TextCues } from '../text/cues.ts'
+import { inverseFrequency, type TermCounts } from '../bm25.ts'
+import { analyseText } from '../text/analyse-text.ts'
+import type { TextCues } from '../text/cues.ts'
 import { analyseQuestion, type Question } from '../text/question.ts'
 import { questionTimes, type TimeRange } from '../text/question-times.ts'
 import { alikeTerms, memberTerms } from '../text/relations.ts'
@@ -37,8 +37,8 @@ export interface Prepared {
 
 export function prepare(question: RankingQuestion, candidates: readonly RankingCandidate[], corpus: RankingCorpus): Prepared {
   const asked = analyseQuestion(question.text, corpus.speakers ?? [...new Set(candidates.flatMap(({ speaker }) => speaker ?? []))])
-  const sequences = candidates.map(({ text }) => termsOf(text))
-  const texts = sequences.map(countTerms)
+  const analysed = candidates.map(({ text, analysis }) => analysis ?? analyseText(text))
+  const texts = analysed.map(({ terms }) => terms)
   const among = new Map<string, number>()
   for (const { counts } of texts) for (const term of counts.keys()) among.set(term, (among.get(term) ?? 0) + 1)
   const weightOf = termWeights(asked, texts.length, among, corpus)
@@ -49,8 +49,8 @@ export function prepare(question: RankingQuestion, candidates: readonly RankingC
     times: questionTimes(question.text, question.at),
     candidates,
     texts,
-    sequences,
-    cues: candidates.map(({ text }) => cuesOf(text)),
+    sequences: analysed.map(({ sequence }) => sequence),
+    cues: analysed.map(({ cues }) => cues),
     weightOf,
     vocabulary: [...among.keys()],
     occurs: (term) => among.has(term),

@@ -22,7 +22,7 @@ function unit(vector: readonly number[]): number[] {
   return vector.map((value) => value / length)
 }
 
-const scopeOf = (tenant: string): CandidateScope => ({ tenant, userId: undefined, narrowed: false, conditions: [sql<boolean>`m.tenant_id = ${tenant}`] })
+const scopeOf = (tenant: string): CandidateScope => ({ tenant, identity: { role: 'application', tenant, actor: { kind: 'system', id: 'test' } }, userId: undefined, narrowed: false, conditions: [sql<boolean>`m.tenant_id = ${tenant}`] })
 
 describe.each(cairnTargets)('exact search of vectors ($name)', (target) => {
   let opened: Awaited<ReturnType<typeof openCairn>>

@@ -37,24 +37,24 @@ describe('times in a question', () => {
 })
 
 describe('the plan of a text search', () => {
-  const statistics = (counts: Record<string, number>, memories: number) => ({ memories, averageWords: 10, frequency: new Map(Object.entries(counts)) })
+  const statistics = (counts: Record<string, number>, memories: number) => ({ memories, averageWords: 10, share: 1, frequency: new Map(Object.entries(counts)) })
   const terms = (...names: string[]) => names.map((term) => ({ term, lexemes: [term] }))
 
   it('looks at all with a rare term, and at common ones only together', () => {
     const plan = planText(terms('rare', 'common', 'usual'), statistics({ rare: 5, common: 9_000, usual: 12_000 }, 100_000))
-    expect(plan.match).toBe("('rare') | (('common') & ('usual'))")
+    expect(plan.match).toEqual(["('rare')", "('common') & (('usual'))"])
     expect(plan.terms.map(({ query }) => query)).toEqual(["'rare'", "'common'", "'usual'"])
     expect(plan.terms[0]?.weight).toBeGreaterThan(plan.terms[1]?.weight ?? Infinity)
   })
 
   it('looks at something even when all terms are common, and at nothing when no memory has one', () => {
-    expect(planText(terms('a'), statistics({ a: 90_000 }, 100_000)).match).toBe("(('a'))")
-    expect(planText(terms('a', 'b'), statistics({ a: 90_000, b: 90_000 }, 100_000)).match).toContain("('a') & ('b')")
-    expect(planText(terms('a', 'b'), statistics({}, 100_000)).match).toBeUndefined()
-    expect(planText([], statistics({}, 0)).match).toBeUndefined()
+    expect(planText(terms('a'), statistics({ a: 90_000 }, 100_000)).match).toEqual(["('a')"])
+    expect(planText(terms('a', 'b'), statistics({ a: 90_000, b: 90_000 }, 100_000)).match).toEqual(["('a') & ('b')"])
+    expect(planText(terms('a', 'b'), statistics({}, 100_000)).match).toEqual([])
+    expect(planText([], statistics({}, 0)).match).toEqual([])
   })
 
   it('quotes whatever a lexeme holds', () => {
-    expect(planText(terms("o'\\x"), statistics({ "o'\\x": 1 }, 10)).match).toBe("('o''\\\\x')")
+    expect(planText(terms("o'\\x"), statistics({ "o'\\x": 1 }, 10)).match).toEqual(["('o''\\\\x')"])
   })
 })

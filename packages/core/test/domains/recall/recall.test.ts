@@ -1,6 +1,9 @@
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cairn, type RecallOptions, type RecallResult, isCairnError } from '../../../src/index.ts'
+import { TermStatistics } from '../../../src/domains/recall/term-statistics.ts'
+import { OWNER } from '../../../src/identity/index.ts'
+import { SILENT_LOGGER } from '../../../src/observability/index.ts'
 import { cairnTargets, openCairn } from '../../harness/cairns.ts'
 import { testEmbedder } from './embedders.ts'
 
@@ -174,6 +177,20 @@ describe.each(cairnTargets)('recall ($name)', (target) => {
     await recall.refreshStatistics()
     expect(shown(await recall.search('coffee with cardamom', { mode: 'text' }))).toEqual(before)
     expect(before[0]).toBe('coffee number 41 with cardamom')
+  })
+
+  it('finds the same, and nothing of another tenant, once most memories are of one tenant', async () => {
+    const [mine, other] = [tenant(), tenant()]
+    const engine = opened.cairn.engines.sql
+    await other.memory.remember({ content: 'coffee with cardamom and secrets' })
+    await mine.memory.rememberMany(Array.from({ length: 500 }, (_, index) => ({ content: `${index % 2 === 0 ? 'tea' : 'coffee'} number ${index}${index === 41 ? ' with cardamom' : ''}` })))
+    const before = shown(await mine.recall.search('coffee with cardamom', { mode: 'text' }))
+    await engine.query(OWNER, 'ANALYZE memory.conversation_memory')
+    await mine.recall.refreshStatistics()
+    expect((await new TermStatistics(engine, SILENT_LOGGER).of(mine.identity, ['cardamom'])).share).toBeGreaterThan(0.5)
+    expect(shown(await mine.recall.search('coffee with cardamom', { mode: 'text' }))).toEqual(before)
+    expect(before[0]).toBe('coffee number 41 with cardamom')
+    expect(shown(await mine.recall.search('cardamom secrets', { mode: 'text', limit: 200 }))).not.toContain('coffee with cardamom and secrets')
   })
 
   it('does not find what was forgotten, has changed or has expired', async () => {
