@@ -1,4 +1,4 @@
---! version: 0.31.0
+--! version: 0.32.0
 --! name: text_index_upkeep
 --! description: What is new in the text index of memories is merged into it sooner
 --! type: schema
