@@ -175,6 +175,8 @@ describe.each(cairnTargets)('the graph of the reference memory server ($name)', 
       await stranger.deleteEntities(['Ada'])
       expect(await stranger.createEntities([{ name: 'Ada', entityType: 'other', observations: ['own'] }])).toHaveLength(1)
       expect(await stranger.createRelations([{ from: 'Ada', to: 'Bob', relationType: 'knows' }])).toHaveLength(1)
+      const { observations } = await stranger.merge({ entities: [{ name: 'Ada', entityType: 'other', observations: ['own', 'more'] }], relations: [] })
+      expect(observations).toBe(1)
     }
     expect(await graph.readGraph()).toEqual({ entities: [{ name: 'Ada', entityType: 'person', observations: ['secret'] }], relations: [{ from: 'Ada', to: 'Bob', relationType: 'knows' }] })
   })

@@ -345,7 +345,7 @@ describe.each(cairnTargets)('knowledge ($name)', (target) => {
       expect(Object.keys(tried).sort()).toEqual(Object.getOwnPropertyNames(Space.prototype).filter((each) => !['constructor', 'name'].includes(each)).sort())
     }
     // The methods of the graph are tried in graph.test.ts.
-    expect(Object.getOwnPropertyNames(KnowledgeGraph.prototype)).toHaveLength(10)
+    expect(Object.getOwnPropertyNames(KnowledgeGraph.prototype)).toHaveLength(11)
     expect(await snapshot()).toBe(before)
   })
 
