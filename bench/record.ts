@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** One figure of ours beside the figure it is compared with. */
@@ -35,7 +36,8 @@ export function makeRecord(scenario: string, parts: Pick<BenchRecord, 'versions'
     scenario,
     date: new Date().toISOString(),
     commit: git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain') === '' ? '' : '+changes'),
-    command: `npm run bench -- ${process.argv.slice(2).join(' ')}`,
+    // Where the files lay on the machine that measured says nothing to others.
+    command: `npm run bench -- ${process.argv.slice(2).map((argument) => (argument.startsWith('-') ? argument : basename(argument))).join(' ')}`,
     machine: { cores: cpus().length, model: cpus()[0]?.model ?? 'unknown', memoryGiB: Math.round(totalmem() / 2 ** 30), node: process.version },
     ...parts,
   }

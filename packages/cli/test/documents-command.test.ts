@@ -1,20 +1,11 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { CliSandbox, type RunningCli } from './run-cli.ts'
+import { expect, test } from 'vitest'
+import { useServer } from './running-server.ts'
 
-let sandbox: CliSandbox
-let server: RunningCli & { readonly url: string }
-beforeAll(async () => {
-  sandbox = await CliSandbox.make()
-  server = await sandbox.start(['--data-dir', await sandbox.dataDir('data')])
-})
-afterAll(async () => {
-  await server.kill('SIGTERM')
-  await sandbox.dispose()
-})
+const cli = useServer()
 
 async function tour(...where: string[]): Promise<void> {
-  const run = (...args: string[]) => sandbox.run(['documents', ...args, ...where])
-  const json = <T = Record<string, unknown>>(...args: string[]) => sandbox.json<T>(['documents', ...args, ...where])
+  const run = (...args: string[]) => cli.sandbox.run(['documents', ...args, ...where])
+  const json = <T = Record<string, unknown>>(...args: string[]) => cli.sandbox.json<T>(['documents', ...args, ...where])
   expect(await json('put', 'notes', 'a/b', '{"text":"likes pizza","stars":5}', '--path', 'users', 'a b&c', '--ttl-ms', '3600000')).toMatchObject({ revision: 1, path: ['users', 'a b&c'] })
   expect((await run('put', 'notes', 'plain', '{"text":"likes tea"}')).stdout).toBe('plain is at revision 1.\n')
   expect(await json('get', 'notes', 'a/b', '--path', 'users', 'a b&c')).toMatchObject({ value: { text: 'likes pizza', stars: 5 }, expiresAt: expect.any(String) as string })
@@ -29,11 +20,11 @@ async function tour(...where: string[]): Promise<void> {
   expect((await run('search', 'notes', '--filter', '{"a":{"$like":1}}')).stderr).toMatch(/^error \[INVALID_ARGUMENT\] filter\.a\.\$like/)
 }
 
-test('documents: put, get, search and list through a running server', () => tour('--server', server.url), 90_000)
+test('documents: put, get, search and list through a running server', () => tour('--server', cli.server.url), 90_000)
 
 test('documents: put, search and get on a data directory that nobody has open', async () => {
-  const where = ['--data-dir', await sandbox.dataDir('alone')]
-  await sandbox.json(['documents', 'put', 'notes', 'a/b', '{"text":"likes pizza"}', '--path', 'users', '7', ...where])
-  expect(await sandbox.json(['documents', 'search', 'notes', 'pizza', ...where])).toMatchObject({ items: [{ path: ['users', '7'], key: 'a/b' }], mode: 'text' })
-  expect(await sandbox.json(['documents', 'get', 'notes', 'a/b', '--path', 'users', '7', ...where])).toMatchObject({ value: { text: 'likes pizza' }, revision: 1 })
+  const where = ['--data-dir', await cli.sandbox.dataDir('alone')]
+  await cli.sandbox.json(['documents', 'put', 'notes', 'a/b', '{"text":"likes pizza"}', '--path', 'users', '7', ...where])
+  expect(await cli.sandbox.json(['documents', 'search', 'notes', 'pizza', ...where])).toMatchObject({ items: [{ path: ['users', '7'], key: 'a/b' }], mode: 'text' })
+  expect(await cli.sandbox.json(['documents', 'get', 'notes', 'a/b', '--path', 'users', '7', ...where])).toMatchObject({ value: { text: 'likes pizza' }, revision: 1 })
 }, 120_000)

@@ -1,21 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { CliSandbox, type RunningCli } from './run-cli.ts'
+import { expect, test } from 'vitest'
+import { useServer } from './running-server.ts'
 
-let sandbox: CliSandbox
-let server: RunningCli & { readonly url: string }
-beforeAll(async () => {
-  sandbox = await CliSandbox.make()
-  server = await sandbox.start(['--data-dir', await sandbox.dataDir('data')])
-})
-afterAll(async () => {
-  await server?.kill('SIGTERM')
-  await sandbox?.dispose()
-})
+const cli = useServer()
 
 test('knowledge: add, facts, search, path, history and entities through a running server', async () => {
-  const where = ['--server', server.url, '--space', 'a b']
-  const run = (...args: string[]) => sandbox.run(['knowledge', ...args, ...where])
-  const json = (...args: string[]) => sandbox.json(['knowledge', ...args, ...where])
+  const where = ['--server', cli.server.url, '--space', 'a b']
+  const run = (...args: string[]) => cli.sandbox.run(['knowledge', ...args, ...where])
+  const json = (...args: string[]) => cli.sandbox.json(['knowledge', ...args, ...where])
   expect(await json('add', 'Ada', 'works_at', 'Engines Ltd', '--object', '--type', 'person', '--object-type', 'company', '--confidence', '0.9', '--from', '2020-01-01', '--source', 'badge')).toMatchObject({
     isNew: true, fact: { entity: { name: 'Ada', type: 'person' }, object: { name: 'Engines Ltd', type: 'company' }, confidence: 0.9, validFrom: '2020-01-01T00:00:00.000Z', evidence: [{ source: 'badge' }] },
   })
@@ -31,7 +22,7 @@ test('knowledge: add, facts, search, path, history and entities through a runnin
 }, 120_000)
 
 test('knowledge: add on a data directory that nobody has open', async () => {
-  const where = ['--data-dir', await sandbox.dataDir('alone')]
-  expect(await sandbox.json(['knowledge', 'add', 'Ada', 'likes', '{"drink":"tea"}', ...where])).toMatchObject({ isNew: true, fact: { objectType: 'json', value: { drink: 'tea' }, space: 'default' } })
-  expect(await sandbox.json(['knowledge', 'facts', '--entity', 'Ada', ...where])).toMatchObject({ items: [{ value: { drink: 'tea' } }], nextCursor: null })
+  const where = ['--data-dir', await cli.sandbox.dataDir('alone')]
+  expect(await cli.sandbox.json(['knowledge', 'add', 'Ada', 'likes', '{"drink":"tea"}', ...where])).toMatchObject({ isNew: true, fact: { objectType: 'json', value: { drink: 'tea' }, space: 'default' } })
+  expect(await cli.sandbox.json(['knowledge', 'facts', '--entity', 'Ada', ...where])).toMatchObject({ items: [{ value: { drink: 'tea' } }], nextCursor: null })
 }, 120_000)

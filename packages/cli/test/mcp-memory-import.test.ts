@@ -3,10 +3,10 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { KnowledgeGraph } from '@cairn/core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parseMcpMemory } from '../src/import/mcp-memory-format.ts'
 import { importMcpMemory } from '../src/import/mcp-memory-import.ts'
-import { CliSandbox, type RunningCli } from './run-cli.ts'
+import { useServer } from './running-server.ts'
 
 describe('the lines of the file', () => {
   test('wrong ones are named with their number, the rest is taken', () => {
@@ -47,27 +47,18 @@ describe('the lines of the file', () => {
 })
 
 describe('cairn import mcp-memory', () => {
-  let sandbox: CliSandbox
-  let server: RunningCli & { readonly url: string }
-  beforeAll(async () => {
-    sandbox = await CliSandbox.make()
-    server = await sandbox.start(['--data-dir', await sandbox.dataDir('data')])
-  })
-  afterAll(async () => {
-    await server?.kill('SIGTERM')
-    await sandbox?.dispose()
-  })
+  const cli = useServer()
 
   test("takes the reference server's own file, once however often it is run, with what came to it since", async () => {
-    const file = join(await sandbox.dataDir('reference'), '..', 'memory.jsonl')
+    const file = join(await cli.sandbox.dataDir('reference'), '..', 'memory.jsonl')
     await rm(file, { force: true })
     const { KnowledgeGraphManager } = (await import(pathToFileURL(createRequire(import.meta.url).resolve('@modelcontextprotocol/server-memory/dist/index.js')).href)) as { KnowledgeGraphManager: new (path: string) => KnowledgeGraph }
     const reference = new KnowledgeGraphManager(file)
     await reference.createEntities([{ name: 'Ada', entityType: 'person', observations: ['likes "tea"', 'née Byron\nin London'] }, { name: 'Engine', entityType: 'machine', observations: [] }])
     await reference.createRelations([{ from: 'Ada', to: 'Engine', relationType: 'describes' }, { from: 'Ada', to: 'Nobody', relationType: 'awaits' }])
-    const where = ['--server', server.url]
-    const imported = () => sandbox.json(['import', 'mcp-memory', file, ...where])
-    const graph = async () => (await fetch(`${server.url}/v1/knowledge/graph`)).json()
+    const where = ['--server', cli.server.url]
+    const imported = () => cli.sandbox.json(['import', 'mcp-memory', file, ...where])
+    const graph = async () => (await fetch(`${cli.server.url}/v1/knowledge/graph`)).json()
     expect(await imported()).toMatchObject({ ok: true, found: { entities: 2, observations: 2, relations: 2 }, added: { entities: 2, observations: 2, relations: 2 }, problems: [] })
     expect(await graph()).toEqual(await reference.readGraph())
     expect(await imported()).toMatchObject({ ok: true, added: { entities: 0, observations: 0, relations: 0 } })
@@ -76,9 +67,9 @@ describe('cairn import mcp-memory', () => {
     expect(await graph()).toEqual(await reference.readGraph())
 
     await writeFile(file, `${await readFile(file, 'utf8')}\noops\n{"type":"entity","name":"Bob","entityType":"person","observations":[]}\n`)
-    expect(await sandbox.run(['import', 'mcp-memory', file, '--strict', ...where])).toMatchObject({ code: 1, stdout: expect.stringMatching(/:5: left out: it is not JSON\.\nNothing was imported/) as string })
+    expect(await cli.sandbox.run(['import', 'mcp-memory', file, '--strict', ...where])).toMatchObject({ code: 1, stdout: expect.stringMatching(/:5: left out: it is not JSON\.\nNothing was imported/) as string })
     expect(await graph()).toEqual({ entities: expect.not.arrayContaining([expect.objectContaining({ name: 'Bob' })]), relations: expect.anything() })
-    expect(await sandbox.run(['import', 'mcp-memory', file, ...where])).toMatchObject({ code: 1, stdout: expect.stringMatching(/:5: left out: it is not JSON\.\nAdded 1 of 3 entities, 0 of 3 observations and 0 of 2 relations/) as string })
-    expect(await sandbox.run(['import', 'mcp-memory', `${file}.not`, ...where])).toMatchObject({ code: 2, stderr: expect.stringContaining('there is no such file') as string })
+    expect(await cli.sandbox.run(['import', 'mcp-memory', file, ...where])).toMatchObject({ code: 1, stdout: expect.stringMatching(/:5: left out: it is not JSON\.\nAdded 1 of 3 entities, 0 of 3 observations and 0 of 2 relations/) as string })
+    expect(await cli.sandbox.run(['import', 'mcp-memory', `${file}.not`, ...where])).toMatchObject({ code: 2, stderr: expect.stringContaining('there is no such file') as string })
   }, 120_000)
 })

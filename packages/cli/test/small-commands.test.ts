@@ -1,22 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CliSandbox, type RunningCli } from './run-cli.ts'
+import { describe, expect, test } from 'vitest'
+import { useServer } from './running-server.ts'
 
-let sandbox: CliSandbox
-let server: RunningCli & { readonly url: string }
-beforeAll(async () => {
-  sandbox = await CliSandbox.make()
-  server = await sandbox.start(['--data-dir', await sandbox.dataDir('data')])
-})
-afterAll(async () => {
-  await server.kill('SIGTERM')
-  await sandbox.dispose()
-})
+const cli = useServer()
 
-const json = <T = Record<string, unknown>>(...args: string[]): Promise<T> => sandbox.json<T>([...args, '--server', server.url])
-const run = (...args: string[]) => sandbox.run([...args, '--server', server.url])
+const json = <T = Record<string, unknown>>(...args: string[]): Promise<T> => cli.sandbox.json<T>([...args, '--server', cli.server.url])
+const run = (...args: string[]) => cli.sandbox.run([...args, '--server', cli.server.url])
 
 test('agents: register, list, show, retire', async () => {
   const scout = await json('agents', 'register', 'scout', '--type', 'analyst', '--capability', 'search', 'read')
@@ -104,7 +95,7 @@ test('agents: export and import, plain and compressed', async () => {
   await json('state', 'set', 'traveller', 'plan', '"go"')
   await json('checkpoints', 'create', 'traveller', '--name', 'leaving')
   for (const name of ['traveller.cairn.json', 'traveller.cairn.json.gz']) {
-    const file = join(await sandbox.dataDir('files'), `../${name}`)
+    const file = join(await cli.sandbox.dataDir('files'), `../${name}`)
     expect(await json('agents', 'export', 'traveller', '--file', file)).toMatchObject({ file })
     expect((await run('agents', 'export', 'traveller', '--file', file)).stderr).toContain('--force')
     expect(await run('agents', 'import', file)).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error \[DUPLICATE_KEY\].*--as/) as string })
@@ -114,13 +105,13 @@ test('agents: export and import, plain and compressed', async () => {
     await writeFile(file, bytes.subarray(0, bytes.length - 30))
     expect(await run('agents', 'import', file, '--as', 'never')).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing of it was stored') as string })
   }
-  expect((await run('agents', 'export', 'nobody', '--file', join(await sandbox.dataDir('files'), '../nobody.json'))).stderr).toMatch(/^error \[AGENT_NOT_FOUND\]/)
+  expect((await run('agents', 'export', 'nobody', '--file', join(await cli.sandbox.dataDir('files'), '../nobody.json'))).stderr).toMatch(/^error \[AGENT_NOT_FOUND\]/)
 }, 240_000)
 
 describe('conversations', () => {
   test('are listed and shown with their messages', async () => {
     const post = async (path: string, body: unknown): Promise<{ id: string }> =>
-      (await (await fetch(`${server.url}/v1${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).json()) as { id: string }
+      (await (await fetch(`${cli.server.url}/v1${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).json()) as { id: string }
     const session = await post('/chat-sessions', { key: 'talk', title: 'A talk' })
     const thread = await post(`/chat-sessions/${session.id}/threads`, {})
     await post(`/threads/${thread.id}/messages`, { author: { kind: 'user', label: 'Ada' }, content: 'Hello there' })
@@ -150,7 +141,7 @@ describe('conversations', () => {
 })
 
 test('histories: list, show, clear', async () => {
-  const url = `${server.url}/v1/histories/${encodeURIComponent('talk/1')}/items?namespace=support`
+  const url = `${cli.server.url}/v1/histories/${encodeURIComponent('talk/1')}/items?namespace=support`
   await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ items: [{ role: 'user', content: 'Hi' }, 2] }) })
   const inSupport = ['talk/1', '--namespace', 'support']
   expect((await run('histories', 'list', '--prefix', 'talk')).stdout).toMatch(/^namespace +key +items .*\nsupport +talk\/1 +2 /)
@@ -163,8 +154,8 @@ test('histories: list, show, clear', async () => {
 })
 
 test('flags that contradict each other, and an address that is none, are usage errors', async () => {
-  expect((await sandbox.run(['agents', 'list', '--server', server.url, '--data-dir', 'x'])).code).toBe(2)
-  expect((await sandbox.run(['agents', 'list', '--server', 'nonsense'])).stderr).toMatch(/^error \[INVALID_OPTION\] --server/)
+  expect((await cli.sandbox.run(['agents', 'list', '--server', cli.server.url, '--data-dir', 'x'])).code).toBe(2)
+  expect((await cli.sandbox.run(['agents', 'list', '--server', 'nonsense'])).stderr).toMatch(/^error \[INVALID_OPTION\] --server/)
 })
 
 test('an error with --json is JSON on stdout', async () => {
@@ -207,7 +198,7 @@ test('schedules: add, list, next, pause, resume, trigger, remove', async () => {
 })
 
 test('events: publish, tail, status, dead letters', async () => {
-  const tail = sandbox.spawn(['events', 'tail', '--filter', 'events.cli.>', '--from', 'all', '--count', '2', '--json', '--server', server.url])
+  const tail = cli.sandbox.spawn(['events', 'tail', '--filter', 'events.cli.>', '--from', 'all', '--count', '2', '--json', '--server', cli.server.url])
   expect(await json('events', 'publish', 'events.cli.a', '{"n":1}', '--id', 'one', '--header', 'source=cli')).toEqual({ id: 'one' })
   expect(await json('events', 'publish', 'events.cli.a', '{"n":1}', '--id', 'one')).toEqual({ id: 'one' })
   await json('events', 'publish', 'events.cli.b')
@@ -239,5 +230,5 @@ test('messages: send, list, show, inbox, dead, redrive', async () => {
 test('every command ends by itself when its work is done', async () => {
   await json('agents', 'register', 'ender', '--type', 'analyst')
   const lists = [['agents', 'list'], ['state', 'list', 'ender'], ['checkpoints', 'list', 'ender'], ['conversations', 'list'], ['histories', 'list'], ['lineages', 'list'], ['documents', 'list'], ['tasks', 'list'], ['schedules', 'list'], ['sagas', 'list'], ['breakers', 'list'], ['pools', 'status'], ['events', 'status'], ['messages', 'list']]
-  for (const args of lists) expect(await sandbox.runAlone([...args, '--server', server.url]), args.join(' ')).toMatchObject({ code: 0, signal: null })
+  for (const args of lists) expect(await cli.sandbox.runAlone([...args, '--server', cli.server.url]), args.join(' ')).toMatchObject({ code: 0, signal: null })
 }, 60_000)

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Embedder } from '../../embedding/index.ts'
+import { LRUCache } from 'lru-cache'
+import type { Embedder } from '../../embedding/index.ts'
 import { reembedFacts } from './fact-vectors.ts'
 import type { SpaceContext } from './space-context.ts'
 
@@ -8,6 +9,8 @@ const BATCH = 200
 const PATIENCE_MS = 2_000
 /** A look for such facts that found none is done again after so many times what it took: cheap where it is cheap. */
 const REST = 20
+/** One that is forgotten is looked at anew by its next search. */
+const REMEMBERED = 1_000
 
 interface Space {
   running: Promise<void> | undefined
@@ -20,7 +23,7 @@ interface Space {
  */
 export class SharedEmbedder {
   readonly embedder: Embedder
-  readonly #spaces = new Map<string, Space>()
+  readonly #spaces = new LRUCache<string, Space>({ max: REMEMBERED })
 
   constructor(embedder: Embedder) {
     this.embedder = embedder

@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { ConversationsService, type ChatSession, type Thread } from '../../../src/domains/conversations/index.ts'
 import type { SqlEngine } from '../../../src/engines/sql/index.ts'
 import { isCairnError, type CairnError } from '../../../src/errors/index.ts'
+import type { Cairn, MessageInput } from '../../../src/index.ts'
 import type { TenantIdentity } from '../../../src/identity/index.ts'
 import { SILENT_LOGGER } from '../../../src/observability/index.ts'
 
@@ -50,3 +51,21 @@ export async function refusal(promise: Promise<unknown>, code: string): Promise<
 }
 
 export const user = { kind: 'user' } as const
+
+/** A new thread in a new session of the tenant, with these messages in it. */
+export async function openThread(cairn: Cairn, tenant: string, messages: readonly MessageInput[] = []) {
+  const { conversations } = cairn.as({ tenant })
+  const session = await conversations.createSession()
+  const thread = await conversations.createThread({ sessionId: session.id })
+  return { conversations, session, thread, messages: await conversations.appendMany(thread.id, messages) }
+}
+
+export function said(content: string, label = 'Ida'): MessageInput {
+  return { author: { kind: 'user', label }, content }
+}
+
+export async function joined(parts: AsyncIterable<string>): Promise<string> {
+  let all = ''
+  for await (const part of parts) all += part
+  return all
+}

@@ -3,13 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cairn, type MessageInput, type SummarizerInput } from '../../../src/index.ts'
 import { cairnTargets, openCairn } from '../../harness/cairns.ts'
-import { refusal, user } from './conversation-world.ts'
-
-const text = async (parts: AsyncIterable<string>): Promise<string> => {
-  let all = ''
-  for await (const part of parts) all += part
-  return all
-}
+import { joined, openThread, refusal, said, user } from './conversation-world.ts'
 
 describe.each(cairnTargets)('conversations in full ($name)', (target) => {
   let cairn: Cairn
@@ -17,13 +11,7 @@ describe.each(cairnTargets)('conversations in full ($name)', (target) => {
 
   beforeAll(async () => ({ cairn, dispose } = await openCairn(target)))
   afterAll(() => dispose?.())
-  const open = async (tenant: string, messages: readonly MessageInput[] = []) => {
-    const { conversations } = cairn.as({ tenant })
-    const session = await conversations.createSession()
-    const thread = await conversations.createThread({ sessionId: session.id })
-    return { conversations, session, thread, messages: await conversations.appendMany(thread.id, messages) }
-  }
-  const said = (content: string, label = 'Ida'): MessageInput => ({ author: { kind: 'user', label }, content })
+  const open = (tenant: string, messages?: readonly MessageInput[]) => openThread(cairn, tenant, messages)
 
   describe('tokens and durations', () => {
     it('are counted by o200k_base unless given, and say so', async () => {
@@ -314,8 +302,8 @@ describe.each(cairnTargets)('conversations in full ($name)', (target) => {
       () => conversations.summaryOf(ofTheirs),
       () => conversations.setSummary(theirs.session.id, 'mine'),
       () => conversations.threadHealth(theirs.thread.id),
-      () => text(conversations.exportSession(theirs.session.id)),
-      () => text(conversations.exportSession(theirs.session.id, { format: 'markdown' })),
+      () => joined(conversations.exportSession(theirs.session.id)),
+      () => joined(conversations.exportSession(theirs.session.id, { format: 'markdown' })),
       () => conversations.attachments.add({ messageId: message, data: 'x' }),
       () => conversations.attachments.get(attachment.id),
       () => conversations.attachments.read(attachment.id),

@@ -2,13 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cairn, type MessageInput } from '../../../src/index.ts'
 import { cairnTargets, openCairn } from '../../harness/cairns.ts'
-import { refusal } from './conversation-world.ts'
-
-const text = async (parts: AsyncIterable<string>): Promise<string> => {
-  let all = ''
-  for await (const part of parts) all += part
-  return all
-}
+import { joined, openThread, refusal, said } from './conversation-world.ts'
 
 describe.each(cairnTargets)('sessions exported, imported and deleted ($name)', (target) => {
   let cairn: Cairn
@@ -16,13 +10,7 @@ describe.each(cairnTargets)('sessions exported, imported and deleted ($name)', (
 
   beforeAll(async () => ({ cairn, dispose } = await openCairn(target)))
   afterAll(() => dispose?.())
-  const open = async (tenant: string, messages: readonly MessageInput[] = []) => {
-    const { conversations } = cairn.as({ tenant })
-    const session = await conversations.createSession()
-    const thread = await conversations.createThread({ sessionId: session.id })
-    return { conversations, session, thread, messages: await conversations.appendMany(thread.id, messages) }
-  }
-  const said = (content: string, label = 'Ida'): MessageInput => ({ author: { kind: 'user', label }, content })
+  const open = (tenant: string, messages?: readonly MessageInput[]) => openThread(cairn, tenant, messages)
 
   describe('the whole session', () => {
     const furnish = async (tenant: string) => {
@@ -50,7 +38,7 @@ describe.each(cairnTargets)('sessions exported, imported and deleted ($name)', (
 
     it('comes back from its JSON lines as the same conversation', async () => {
       const { conversations, session } = await furnish('export')
-      const file = await text(conversations.exportSession('trip'))
+      const file = await joined(conversations.exportSession('trip'))
       const before = await conversations.getSession(session.id)
       await refusal(conversations.importSession([file]), 'DUPLICATE_KEY')
       const copy = await conversations.importSession([file], { key: 'copy', keys: 'drop' })
@@ -60,7 +48,7 @@ describe.each(cairnTargets)('sessions exported, imported and deleted ($name)', (
       // In odd pieces, as they come over a wire.
       const bytes = Buffer.from(file)
       const again = await conversations.importSession(Array.from({ length: Math.ceil(bytes.length / 7) }, (_, n) => bytes.subarray(n * 7, n * 7 + 7)))
-      expect(await text(conversations.exportSession(again.id))).toBe(file)
+      expect(await joined(conversations.exportSession(again.id))).toBe(file)
       const { updatedAt: _updated, id: _id, ...rest } = again
       const { updatedAt: _then, id: _then2, ...expected } = before
       expect(rest).toEqual(expected)
@@ -80,7 +68,7 @@ describe.each(cairnTargets)('sessions exported, imported and deleted ($name)', (
 
     it('stores nothing of a file that is damaged anywhere', async () => {
       const { conversations } = await furnish('broken')
-      const lines = (await text(conversations.exportSession('trip'))).trimEnd().split('\n')
+      const lines = (await joined(conversations.exportSession('trip'))).trimEnd().split('\n')
       const elsewhere = cairn.as({ tenant: 'broken-elsewhere' }).conversations
       const attempt = (changed: readonly string[]) => elsewhere.importSession([changed.join('\n')], { missingAgents: 'unlink' })
       for (let n = 0; n < lines.length; n++) await refusal(attempt(lines.toSpliced(n, 1)), 'IMPORT_MALFORMED')
@@ -96,14 +84,14 @@ describe.each(cairnTargets)('sessions exported, imported and deleted ($name)', (
 
     it('reads as Markdown, with what was said quoted', async () => {
       const { conversations } = await furnish('markdown')
-      const document = await text(conversations.exportSession('trip', { format: 'markdown' }))
+      const document = await joined(conversations.exportSession('trip', { format: 'markdown' }))
       expect(document).toContain(String.raw`# A \*trip\*`)
       expect(document).toContain('## Summary\n\n> They greet.')
       expect(document).toMatch(/\*\*Ida\*\* \(user, \d{4}-.*Z, edited\):\n\n> Hello once more\n/)
       expect(document).toContain('- attachment: map.txt (text/plain; charset=utf-8, 3600 bytes)')
       expect(document).not.toContain('\n# "quoted"')
-      await refusal(text(conversations.exportSession('none')), 'NOT_FOUND')
-      await refusal(text(conversations.exportSession('trip', { format: 'pdf' as 'jsonl' })), 'INVALID_ARGUMENT')
+      await refusal(joined(conversations.exportSession('none')), 'NOT_FOUND')
+      await refusal(joined(conversations.exportSession('trip', { format: 'pdf' as 'jsonl' })), 'INVALID_ARGUMENT')
     })
 
     it('is deleted with every trace of it, but not the bytes that another session has', async () => {
