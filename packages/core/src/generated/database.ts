@@ -1760,7 +1760,7 @@ export interface TasksArchive {
   lost_count: number
   attempts: number
   publish_events: Generated<boolean>
-  max_execution_time: string
+  max_execution_time: string | null
   created_at: Date
   queued_at: Date
   completed_at: Date
@@ -1769,18 +1769,18 @@ export interface TasksArchive {
   started_at: Date | null
   worker_id: string | null
   payload: unknown
-  result: Generated<unknown>
-  configuration: Generated<unknown>
-  metadata: Generated<unknown>
-  progress: Generated<unknown>
-  client_info: Generated<unknown>
-  error_details: Generated<unknown>
-  tags: Generated<string[]>
+  result: unknown
+  configuration: unknown
+  metadata: unknown
+  progress: unknown
+  client_info: unknown
+  error_details: unknown
+  tags: string[] | null
   task_key: string | null
   task_name: string | null
   error_message: string | null
   failure_reason: string | null
-  circuit_breaker_triggered: Generated<boolean>
+  circuit_breaker_triggered: boolean | null
   assigned_agent_id: string | null
   created_by_agent_id: string | null
   parent_task_id: string | null
@@ -1789,7 +1789,7 @@ export interface TasksArchive {
   request_id: string | null
   compression_request_id: string | null
   algorithm_id: string | null
-  worker_type: Generated<string>
+  worker_type: string | null
   estimated_duration_seconds: number | null
   complexity_score: number | null
   execution_seconds: number | null
@@ -1798,7 +1798,8 @@ export interface TasksArchive {
   cpu_usage_percent: number | null
   memory_usage_mb: number | null
   holds_execution: Generated<boolean>
-  usage: Generated<unknown>
+  usage: unknown
+  execution_ms: number | null
 }
 
 export interface TasksAssignments {
@@ -1901,9 +1902,9 @@ export interface TasksQueue {
   blocked_by: Generated<number>
   publish_events: Generated<boolean>
   cancel_requested: Generated<boolean>
-  max_execution_time: Generated<string>
+  max_execution_time: string | null
   created_at: Generated<Date>
-  updated_at: Generated<Date>
+  updated_at: Date | null
   queued_at: Generated<Date>
   scheduled_at: Date | null
   expires_at: Date | null
@@ -1912,17 +1913,17 @@ export interface TasksQueue {
   worker_id: string | null
   lease_token: string | null
   payload: unknown
-  configuration: Generated<unknown>
-  metadata: Generated<unknown>
-  progress: Generated<unknown>
-  client_info: Generated<unknown>
-  error_details: Generated<unknown>
-  tags: Generated<string[]>
+  configuration: unknown
+  metadata: unknown
+  progress: unknown
+  client_info: unknown
+  error_details: unknown
+  tags: string[] | null
   task_key: string | null
   task_name: string | null
   error_message: string | null
   failure_reason: string | null
-  circuit_breaker_triggered: Generated<boolean>
+  circuit_breaker_triggered: boolean | null
   assigned_agent_id: string | null
   created_by_agent_id: string | null
   parent_task_id: string | null
@@ -1931,7 +1932,7 @@ export interface TasksQueue {
   request_id: string | null
   compression_request_id: string | null
   algorithm_id: string | null
-  worker_type: Generated<string>
+  worker_type: string | null
   estimated_duration_seconds: number | null
   complexity_score: number | null
   phase: GeneratedAlways<number>

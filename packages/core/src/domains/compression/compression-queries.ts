@@ -39,9 +39,9 @@ export const INSERT_REQUEST = `
   VALUES ($1, $2, $3::types.compression_operation, $4, $5, $6::types.compression_goal, $7, $8, $9, $10, $11, $12::jsonb)
   RETURNING ${REQUEST_COLUMNS}`
 
-/** $1 tenant, $2 task, $3 request, $4 algorithm or null: in the transaction that makes both, before any worker sees the task. */
+/** $1 tenant, $2 task, $3 request, $4 algorithm or null: in the transaction that makes both, before any worker sees the task. With more than its payload to it, it is no plain task (bit 8). */
 export const LINK_TASK = `
-  UPDATE tasks.queue SET compression_request_id = $3, algorithm_id = $4 WHERE tenant_id = $1 AND task_id = $2::uuid`
+  UPDATE tasks.queue SET compression_request_id = $3, algorithm_id = $4, relations = relations & 7 WHERE tenant_id = $1 AND task_id = $2::uuid`
 
 /** $1 tenant, $2 id. */
 export const SELECT_REQUEST = `SELECT ${REQUEST_COLUMNS} FROM compression.requests r WHERE r.tenant_id = $1 AND r.request_id = $2`

@@ -44,7 +44,7 @@ async function enqueuePlain(context: DomainContext, tasks: readonly PlainTask[],
   const enqueued: Enqueued[] = []
   const insert = (session: Pick<SqlSession, 'query'>, part: readonly PlainTask[]): Promise<unknown> => {
     const ids = part.map(() => uuidv7())
-    const values = [tenant, textArray(ids), textArray(part.map(({ type }) => type)), textArray(part.map(({ payload }) => payload)), textArray(part.map(({ priority }) => priority))]
+    const values = [tenant, textArray(ids), textArray(oneOrAll(part.map(({ type }) => type))), textArray(part.map(({ payload }) => payload)), textArray(oneOrAll(part.map(({ priority }) => priority)))]
     const running = session.query(INSERT_PLAIN, values, { name: 'tasks_insert_plain' })
     for (const id of ids) enqueued.push({ id, key: null, status: 'queued', isNew: true })
     return running
@@ -64,6 +64,11 @@ async function enqueuePlain(context: DomainContext, tasks: readonly PlainTask[],
     })
   }
   return enqueued
+}
+
+/** One value when all are the same: the server then reads it once. */
+function oneOrAll(values: readonly string[]): readonly string[] {
+  return values.every((value) => value === values[0]) ? values.slice(0, 1) : values
 }
 
 async function enqueueFull(context: DomainContext, session: SqlSession, drafts: readonly Draft[], agents: ReadonlyMap<string, string>): Promise<EnqueueResult> {
@@ -133,16 +138,16 @@ function toRow({ id, task }: Draft, place: number, { blockedBy, relations, paren
     delay_ms: task.delayMs,
     expires_at: task.expiresAt?.toISOString(),
     max_retries: task.maxRetries ?? 3,
-    configuration: task.backoff === undefined ? {} : { backoff: task.backoff },
-    timeout_ms: task.timeoutMs ?? 3_600_000,
+    configuration: task.backoff === undefined ? undefined : { backoff: task.backoff },
+    timeout_ms: task.timeoutMs,
     blocked_by: blockedBy.get(id) ?? 0,
     relations: relations.get(id) ?? 0,
     parent_task_id: parents.get(id),
     assigned_agent_id: primary === undefined ? undefined : agents.get(primary),
     created_by_agent_id: task.createdBy === undefined ? undefined : agents.get(task.createdBy),
-    metadata: task.metadata ?? {},
-    client_info: task.clientInfo ?? {},
-    tags: task.tags ?? [],
+    metadata: task.metadata,
+    client_info: task.clientInfo,
+    tags: task.tags,
     user_id: task.userId,
     session_id: task.sessionId,
     request_id: task.requestId,

@@ -151,7 +151,7 @@ export class Outcomes {
   async #finish(outcomes: readonly Outcome[]): Promise<Written[]> {
     const { identity, sql } = this.#context
     const now = performance.now()
-    if (outcomes.every(({ end, result, usage }) => end === 'completed' && result === undefined && usage === undefined)) return this.#complete(outcomes, now)
+    if (outcomes.every(({ end, usage }) => end === 'completed' && usage === undefined)) return this.#complete(outcomes, now)
     const of = <T>(pick: (outcome: Outcome) => T): (T | null)[] => outcomes.map((outcome) => pick(outcome) ?? null)
     const { rows } = await sql.query<Written>(
       identity,
@@ -170,9 +170,11 @@ export class Outcomes {
   async #complete(outcomes: readonly Outcome[], now: number): Promise<Written[]> {
     const { identity, sql } = this.#context
     const list = (pick: (outcome: Outcome) => string | number): string => `{${outcomes.map(pick).join(',')}}`
+    const [first] = outcomes
+    const oneClaim = outcomes.every(({ claim }) => claim === first?.claim)
     const values = [
-      identity.tenant, list(({ id }) => id), list(({ claim }) => claim.token), list(({ durationMs }) => Math.round(durationMs)),
-      list(({ startedAt }) => Math.round(now - startedAt)),
+      identity.tenant, list(({ id }) => id), oneClaim ? `{${first?.claim.token}}` : list(({ claim }) => claim.token), list(({ durationMs }) => Math.round(durationMs)),
+      list(({ startedAt }) => Math.round(now - startedAt)), outcomes.some(({ result }) => result !== undefined) ? outcomes.map(({ result }) => result ?? null) : null,
     ]
     const { rows } = await sql.query<{ ended: number; dependents: boolean; ids: string[] | null }>(identity, COMPLETE.text, values, { name: COMPLETE.name })
     const [{ ended, dependents, ids }] = rows as [(typeof rows)[number]]

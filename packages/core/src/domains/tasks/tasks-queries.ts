@@ -11,13 +11,14 @@ export const TASK_COLUMNS = `
   round(extract(epoch FROM t.started_at - t.queued_at), 6) AS "queueWaitSeconds", t.tokens_processed AS "tokensProcessed"`
 
 /**
- * $2 ids, $3 types, $4 payloads as text, $5 priorities. Times that differ by a microsecond keep the order of the batch.
- * Everything else has its default: this is the path of bulk.
+ * $2 ids, $3 types, $4 payloads as text, $5 priorities; one type or priority may stand for all. Times that differ by a microsecond keep the
+ * order of the batch. Nothing else is said of them, which bit 8 of `relations` keeps: this is the path of bulk.
  */
 export const INSERT_PLAIN = `
-INSERT INTO tasks.queue (tenant_id, task_id, task_type, payload, priority, queued_at)
-SELECT $1, t.id, t.type, t.payload::jsonb, t.priority::types.task_priority, statement_timestamp() + t.place * interval '1 microsecond'
-FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY AS t (id, type, payload, priority, place)`
+INSERT INTO tasks.queue (tenant_id, task_id, task_type, payload, priority, queued_at, relations)
+SELECT $1, t.id, coalesce(t.type, ($3::text[])[1]), t.payload::jsonb, coalesce(t.priority, ($5::types.task_priority[])[1]),
+  statement_timestamp() + t.place * interval '1 microsecond', 8
+FROM unnest($2::uuid[], $3::text[], $4::text[], $5::types.task_priority[]) WITH ORDINALITY AS t (id, type, payload, priority, place)`
 
 /** $2 rows as JSON. */
 export const INSERT_FULL = `
@@ -114,7 +115,7 @@ FROM tasks.assignments a WHERE a.tenant_id = $1 AND a.task_id = $2::uuid AND ($3
 export const REMOVE_ASSIGNMENT = `DELETE FROM tasks.assignments a WHERE a.tenant_id = $1 AND a.task_id = $2::uuid AND a.agent_id = $3::uuid`
 export const DEMOTE_PRIMARY = `
 UPDATE tasks.assignments a SET role = 'collaborator' WHERE a.tenant_id = $1 AND a.task_id = $2::uuid AND a.role = 'primary' AND a.agent_id <> $3::uuid`
-export const SET_TASK_AGENT = `UPDATE tasks.queue q SET assigned_agent_id = $3::uuid, updated_at = now() WHERE q.tenant_id = $1 AND q.task_id = $2::uuid`
+export const SET_TASK_AGENT = `UPDATE tasks.queue q SET assigned_agent_id = $3::uuid WHERE q.tenant_id = $1 AND q.task_id = $2::uuid`
 
 export const CANCEL = `SELECT c.task_id AS id, c.outcome FROM tasks.cancel($1, $2::uuid[], $3) c`
 
@@ -127,17 +128,17 @@ WITH RECURSIVE tree AS (
 ) SELECT task_id AS id FROM tree`
 
 export const PAUSE = `
-UPDATE tasks.queue q SET status = 'paused', updated_at = now()
+UPDATE tasks.queue q SET status = 'paused'
 WHERE q.tenant_id = $1 AND q.task_id = $2::uuid AND q.status IN ('pending', 'queued') RETURNING q.task_id`
 
 export const RESUME = `
-UPDATE tasks.queue q SET updated_at = now(), queued_at = clock_timestamp(),
+UPDATE tasks.queue q SET queued_at = clock_timestamp(),
   status = CASE WHEN q.blocked_by > 0 OR q.scheduled_at > clock_timestamp() THEN 'pending' ELSE 'queued' END::types.task_status
 WHERE q.tenant_id = $1 AND q.task_id = $2::uuid AND q.status = 'paused' RETURNING q.task_id`
 
 /** Runs what waits for its time at once. */
 export const RUN_NOW = `
-UPDATE tasks.queue q SET status = 'queued', scheduled_at = NULL, queued_at = clock_timestamp(), updated_at = now()
+UPDATE tasks.queue q SET status = 'queued', scheduled_at = NULL, queued_at = clock_timestamp()
 WHERE q.tenant_id = $1 AND q.task_id = $2::uuid AND q.status = 'pending' AND q.blocked_by = 0 RETURNING q.task_id`
 
 export const REDRIVE = `SELECT r.task_id AS id FROM tasks.redrive($1, $2::uuid[], $3) r`
@@ -188,7 +189,7 @@ WITH RECURSIVE way AS (
 ) SELECT way.path FROM way WHERE way.task_id = $3::uuid LIMIT 1`
 export const LOCK_GRAPH = `SELECT pg_advisory_xact_lock(hashtextextended('tasks.dependencies ' || $1, 0))`
 export const BLOCK_TASK = `
-UPDATE tasks.queue q SET status = CASE q.status WHEN 'queued' THEN 'pending' ELSE q.status END, blocked_by = q.blocked_by + $3, relations = q.relations | $4::smallint, updated_at = now()
+UPDATE tasks.queue q SET status = CASE q.status WHEN 'queued' THEN 'pending' ELSE q.status END, blocked_by = q.blocked_by + $3, relations = q.relations | $4::smallint
 WHERE q.tenant_id = $1 AND q.task_id = $2::uuid AND q.status IN ('pending', 'queued', 'paused') RETURNING q.task_id`
 
 export const ENSURE_PARTITIONS = `SELECT tasks.ensure_partitions($1, $2) AS made`

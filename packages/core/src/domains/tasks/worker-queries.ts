@@ -3,10 +3,10 @@ export const CLAIM = {
   name: 'tasks_take',
   text: `SELECT * FROM tasks.take($1, $2::text[], $3::integer[], $4, $5::uuid, $6::uuid, $7::uuid, $8::timestamptz[], $9::uuid[])`,
 }
-/** What most ends are: completed, without a result. */
+/** What most ends are: completed, and nothing to say but the result. One token may stand for all. */
 export const COMPLETE = {
   name: 'tasks_complete',
-  text: `SELECT c.ended, c.dependents, c.ids FROM tasks.complete($1, $2::uuid[], $3::uuid[], $4::integer[], $5::integer[]) c`,
+  text: `SELECT c.ended, c.dependents, c.ids FROM tasks.complete($1, $2::uuid[], $3::uuid[], $4::integer[], $5::integer[], $6::jsonb[]) c`,
 }
 export const FINISH = {
   name: 'tasks_finish',
@@ -30,7 +30,7 @@ DELETE FROM tasks.workers w WHERE w.tenant_id = $1 AND w.worker_id = $2::uuid`
 
 /** Hands tasks back that were not run to an end: no retry, no execution, their old place in the queue. */
 export const HAND_BACK = `
-UPDATE tasks.queue q SET status = 'queued', worker_id = NULL, lease_token = NULL, started_at = NULL, timeout_at = NULL, updated_at = clock_timestamp()
+UPDATE tasks.queue q SET status = 'queued', worker_id = NULL, lease_token = NULL, started_at = NULL
 FROM unnest($2::uuid[], $3::uuid[]) AS t (id, token)
 WHERE q.tenant_id = $1 AND q.task_id = t.id AND q.lease_token = t.token AND NOT q.cancel_requested RETURNING q.task_id AS id`
 
@@ -39,7 +39,7 @@ export const HAND_BACK_CLAIMS = `
 WITH unknown AS (
   DELETE FROM tasks.claims c WHERE c.tenant_id = $1 AND c.worker_id = $2::uuid AND c.lease_token = ANY ($3::uuid[]) RETURNING c.lease_token, c.task_ids
 )
-UPDATE tasks.queue q SET status = 'queued', worker_id = NULL, lease_token = NULL, started_at = NULL, timeout_at = NULL, updated_at = clock_timestamp()
+UPDATE tasks.queue q SET status = 'queued', worker_id = NULL, lease_token = NULL, started_at = NULL
 FROM (SELECT u.lease_token, held.task_id FROM unknown u CROSS JOIN LATERAL unnest(u.task_ids) AS held (task_id)) t
 WHERE q.tenant_id = $1 AND q.task_id = t.task_id AND q.lease_token = t.lease_token`
 
@@ -49,7 +49,7 @@ export const ENDED_BY = `SELECT a.task_id AS id FROM tasks.archive a WHERE a.ten
 /** $4 the progress. Fenced, and in no index: a HOT update. */
 export const SET_PROGRESS = {
   name: 'tasks_progress',
-  text: `UPDATE tasks.queue q SET progress = $4::jsonb, updated_at = clock_timestamp() WHERE q.tenant_id = $1 AND q.task_id = $2::uuid AND q.lease_token = $3::uuid RETURNING q.task_id AS id`,
+  text: `UPDATE tasks.queue q SET progress = $4::jsonb WHERE q.tenant_id = $1 AND q.task_id = $2::uuid AND q.lease_token = $3::uuid RETURNING q.task_id AS id`,
 }
 
 /** Results of the data dependencies of the tasks $2. */

@@ -148,7 +148,7 @@ export class TaskWorker implements AsyncDisposable {
         }
         const claimed = await this.#claim(most)
         wait = FIRST_WAIT_MS
-        if (claimed < most && !signal.aborted) await room.wakeUps.wait(seen, Math.min(options.pollMs, this.#bounds.everywhereIn() || options.pollMs), signal)
+        if (claimed < most && !signal.aborted) await room.wakeUps.wait(seen, this.#bounds.againIn(options.pollMs), signal)
       } catch (error) {
         if (isCairnError(error, 'CLOSED')) return
         if (isCairnError(error) && error.details['constraint'] === 'worker_alive') {

@@ -16,17 +16,23 @@ describe.each(cairnTargets)('task dependencies ($name)', (target) => {
 
   /** Pairs in which the dependent began before the other had ended, and tasks that are not completed, by the database's own record. */
   async function faults(type: string): Promise<{ early: number; unfinished: number; finished: number }> {
-    const { rows } = await cairn.engines.sql.query<{ early: number; unfinished: number; finished: number }>(
-      cairn.identity,
-      `SELECT (SELECT count(*) FROM tasks.dependencies d JOIN tasks.all_executions after ON after.task_id = d.task_id
-         JOIN tasks.all_executions before ON before.task_id = d.depends_on_task_id
-         JOIN tasks.archive a ON a.task_id = d.task_id AND a.task_type = $2
-         WHERE d.tenant_id = $1 AND after.started_at < before.completed_at) AS early,
-       (SELECT count(*) FROM tasks.queue q WHERE q.tenant_id = $1 AND q.task_type = $2) AS unfinished,
-       (SELECT count(*) FROM tasks.archive a WHERE a.tenant_id = $1 AND a.task_type = $2 AND a.status = 'completed') AS finished`,
-      [cairn.identity.tenant, type],
-    )
-    return rows[0]!
+    const ask = async <Row>(text: string): Promise<Row[]> => (await cairn.engines.sql.query<Row>(cairn.identity, text, [cairn.identity.tenant, type])).rows
+    const [counts] = await ask<{ unfinished: number; finished: number }>(
+      `SELECT (SELECT count(*) FROM tasks.queue q WHERE q.tenant_id = $1 AND q.task_type = $2) AS unfinished,
+       (SELECT count(*) FROM tasks.archive a WHERE a.tenant_id = $1 AND a.task_type = $2 AND a.status = 'completed') AS finished`)
+    const spans = await ask<{ id: string; began: number; ended: number }>(
+      `SELECT e.task_id AS id, extract(epoch FROM e.started_at)::float8 AS began, extract(epoch FROM e.completed_at)::float8 AS ended FROM tasks.archive a JOIN tasks.all_executions e USING (tenant_id, task_id) WHERE a.tenant_id = $1 AND a.task_type = $2`)
+    const links = await ask<{ id: string; other: string }>(
+      `SELECT d.task_id AS id, d.depends_on_task_id AS other FROM tasks.archive a JOIN tasks.dependencies d USING (tenant_id, task_id) WHERE a.tenant_id = $1 AND a.task_type = $2`)
+    // Joined here: without statistics the server takes a quarter of a minute for ten thousand.
+    const began = new Map<string, number>()
+    const ended = new Map<string, number>()
+    for (const span of spans) {
+      began.set(span.id, Math.min(began.get(span.id) ?? Infinity, span.began))
+      ended.set(span.id, Math.max(ended.get(span.id) ?? -Infinity, span.ended))
+    }
+    const early = links.filter(({ id, other }) => (began.get(id) ?? Infinity) < (ended.get(other) ?? -Infinity)).length
+    return { early, ...counts! }
   }
 
   // proves S4-9.2-11
