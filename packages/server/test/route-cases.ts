@@ -198,6 +198,7 @@ export const DOCUMENT_CASES: readonly RouteCase[] = [
 
 const task = (world: World): Record<string, string> => ({ task: world['task'] ?? '' })
 const second = (world: World): Record<string, string> => ({ task: world['second'] ?? '' })
+const worker = (world: World): Record<string, string> => ({ worker: world['worker'] ?? '' })
 const first = (answer: Answer): string => (answer.body['items'] as { id: string }[])[0]?.id ?? ''
 export const TASK_CASES: readonly RouteCase[] = [
   { name: 'POST /v1/tasks', json: () => ({ type: 'summarize', key: 'first', payload: { page: 1 }, priority: 'high', delayMs: 3_600_000 }), status: 201, check: (answer, world) => { has({ key: 'first', status: 'pending', isNew: true })(answer); world['task'] = id(answer) } },
@@ -223,7 +224,16 @@ export const TASK_CASES: readonly RouteCase[] = [
   { name: 'GET /v1/task-limits', status: 200, check: page(2) },
   { name: 'DELETE /v1/task-limits/{scope}/{name}', params: () => ({ scope: 'agent', name: 'base' }), status: 200, check: has({ deleted: true }) },
   { name: 'GET /v1/task-workers', status: 200, check: page(0) },
-  { name: 'GET /v1/task-stats', status: 200, check: has({ openDeadLetters: 0, workers: 0, byStatus: { pending: 2, queued: 1, running: 0, paused: 0 } }) },
+  { name: 'POST /v1/task-claims', json: () => ({ types: ['summarize'], most: 1, waitMs: 50 }), status: 200, check: (answer, world) => {
+    const { worker, tasks: [claimed] } = answer.body as { worker: string; tasks: { id: string; lease: string }[] }
+    if (claimed === undefined || claimed.id !== world['task']) throw new Error(answer.text)
+    Object.assign(world, { worker, lease: claimed.lease })
+  } },
+  { name: 'POST /v1/task-workers/{worker}/heartbeat', params: worker, status: 200, intruder: 409, check: has({ cancel: [], lost: [] }) },
+  { name: 'PUT /v1/task-workers/{worker}/progress', params: worker, json: (world) => ({ task: world['task'], lease: world['lease'], progress: { page: 1 } }), status: 204, intruder: 409 },
+  { name: 'POST /v1/task-workers/{worker}/ends', params: worker, json: (world) => ({ ends: [{ task: world['task'], lease: world['lease'], status: 'failed', error: 'page 1 is torn', details: { page: 1 }, usage: { memoryMb: 3 } }] }), status: 200, intruder: 200, check: (answer, world) => has({ accepted: [world['task']], refused: [] })(answer) },
+  { name: 'DELETE /v1/task-workers/{worker}', params: worker, status: 200, intruder: 200, check: has({ deleted: true, handedBack: 0 }) },
+  { name: 'GET /v1/task-stats', status: 200, check: has({ openDeadLetters: 0, workers: 0, byStatus: { pending: 3, queued: 0, running: 0, paused: 0 } }) },
 ]
 
 const schedule = (world: World): Record<string, string> => ({ schedule: world['schedule'] ?? '' })

@@ -42,6 +42,7 @@ import { scheduleRoutes } from './routes/schedules.ts'
 import { stateEventRoutes } from './routes/state-events.ts'
 import { statePolicyRoutes } from './routes/state-policies.ts'
 import { stateRoutes } from './routes/state.ts'
+import { pullWorkerRoutes } from './routes/pull-workers.ts'
 import { taskRoutes } from './routes/tasks.ts'
 import { MCP_PATHS, mcpRoutes } from '../mcp/mcp-routes.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -107,6 +108,7 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   knowledgeRoutes(app)
   recallRoutes(app)
   taskRoutes(app)
+  pullWorkerRoutes(app, { closing })
   sagaRoutes(app)
   scheduleRoutes(app)
   debateRoutes(app)

@@ -2,6 +2,7 @@ export { checkTask } from './input.ts'
 export type { NewLimit } from './task-limits.ts'
 export type { TaskContext } from './running-task.ts'
 export type { TaskUsage } from './usage.ts'
+export type { PullClaim, PullEnd, PullEnded, PullNews, PulledTask, PulledTasks } from './pull-types.ts'
 export { closeTasks } from './task-room.ts'
 export { TasksService } from './tasks-service.ts'
 export type {

@@ -36,8 +36,8 @@ export interface Claim {
   held: number
 }
 
-const PRIORITY_OF_SCORE: Readonly<Record<number, TaskPriority>> = { 20: 'low', 40: 'normal', 60: 'high', 80: 'urgent', 100: 'critical' }
-const DEFAULT_TIMEOUT_MS = 3_600_000
+export const PRIORITY_OF_SCORE: Readonly<Record<number, TaskPriority>> = { 20: 'low', 40: 'normal', 60: 'high', 80: 'urgent', 100: 'critical' }
+export const DEFAULT_TIMEOUT_MS = 3_600_000
 
 /** What a handler is called with. */
 export interface TaskContext<Payload = unknown> {

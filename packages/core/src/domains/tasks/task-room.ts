@@ -1,5 +1,6 @@
 import { OWNER, type TenantIdentity } from '../../identity/index.ts'
 import type { DomainContext } from '../domain-context.ts'
+import { LostClaims } from './lost-claims.ts'
 import { ENSURE_PARTITIONS } from './tasks-queries.ts'
 import { Upkeep } from './upkeep.ts'
 import { WakeUps } from './wake-ups.ts'
@@ -16,13 +17,14 @@ export class TaskRoom {
   readonly wakeUps: WakeUps
   readonly upkeep: Upkeep
   readonly workers = new Set<Stoppable>()
-  readonly #sql: SqlEngine
+  readonly #context: DomainContext
+  #lostClaims: LostClaims | undefined
   #partitionsAt = -Infinity
 
   constructor(context: DomainContext) {
-    this.#sql = context.sql
     const identity: TenantIdentity = { role: 'application', tenant: context.identity.tenant, actor: { kind: 'service', id: 'tasks' } }
     this.wakeUps = new WakeUps(context.sql, identity, context.log)
+    this.#context = { ...context, identity }
     this.upkeep = new Upkeep({ sql: context.sql, identity, log: context.log }, this.wakeUps, () => this.ensurePartitions())
   }
 
@@ -30,7 +32,16 @@ export class TaskRoom {
   async ensurePartitions(): Promise<void> {
     if (performance.now() - this.#partitionsAt < PARTITIONS_EVERY_MS) return
     this.#partitionsAt = performance.now()
-    await this.#sql.query(OWNER, ENSURE_PARTITIONS, [3, 7])
+    await this.#context.sql.query(OWNER, ENSURE_PARTITIONS, [3, 7])
+  }
+
+  /** From the first worker that pulls on, this process does what workers need done. Returns the claims whose answer nobody got. */
+  pulling(): LostClaims {
+    if (this.#lostClaims === undefined) {
+      this.upkeep.use()
+      this.#lostClaims = new LostClaims(this.#context)
+    }
+    return this.#lostClaims
   }
 
   async close(): Promise<void> {

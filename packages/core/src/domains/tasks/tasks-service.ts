@@ -10,6 +10,7 @@ import { type Runner, enqueueAll } from './enqueue.ts'
 import { taskNotFound } from './failures.ts'
 import { idOrKey } from './input.ts'
 import { listExecutions, listTasks, listWorkers } from './lists.ts'
+import { PullWorkers } from './pull-workers.ts'
 import { TaskAssignments } from './task-assignments.ts'
 import { TaskDependencies } from './task-dependencies.ts'
 import { TaskLimits } from './task-limits.ts'
@@ -33,6 +34,8 @@ export class TasksService {
   readonly assignments: TaskAssignments
   readonly deadLetters: DeadLetters
   readonly limits: TaskLimits
+  /** For workers that run elsewhere: they claim and end tasks by calls. */
+  readonly pull: PullWorkers
   readonly #context: DomainContext
   readonly #resolve = (task: string) => this.#idOf(task)
 
@@ -43,6 +46,7 @@ export class TasksService {
     this.assignments = new TaskAssignments(context, this.#resolve)
     this.deadLetters = new DeadLetters(context, this.#resolve, room)
     this.limits = new TaskLimits(context, room)
+    this.pull = new PullWorkers(context, room)
   }
 
   /**

@@ -176,10 +176,12 @@ describe.each(cairnTargets)('resilience ($name)', (target) => {
   it(`32 callers in ${PROCESSES} processes against a dead service: it opens once, and one probe at a time is let through`, { timeout: 180_000 }, async () => {
     const service = uniqueName('s')
     await cairn.resilience.breakers.configure(service, { recoveryTimeoutMs: 300 })
+    // Thirty-two processes share the server's connections: a call is let through when the breaker cannot be asked, and that is not what is tried here.
+    const options = { ...place.options, postgres: { url: (place.options as { postgres: string }).postgres, pools: { primary: { max: 2 }, background: { max: 1 }, analytics: { max: 1 } } } }
     const calls: { start: bigint; end: bigint; ok: boolean }[] = []
     const errors: string[] = []
     const children: ChildProcess[] = Array.from({ length: PROCESSES }, () =>
-      spawn(process.execPath, [...NODE_FLAGS, CALLERS, JSON.stringify({ options: place.options, service, callers: 32 / PROCESSES })], { stdio: ['pipe', 'pipe', 'inherit'] }),
+      spawn(process.execPath, [...NODE_FLAGS, CALLERS, JSON.stringify({ options, service, callers: 32 / PROCESSES })], { stdio: ['pipe', 'pipe', 'inherit'] }),
     )
     const ended = children.map((child) => once(child, 'exit'))
     await Promise.all(
@@ -207,10 +209,10 @@ describe.each(cairnTargets)('resilience ($name)', (target) => {
     // The first opening and one for each probe that failed: never twice in a row.
     const order = opened.map(({ to }) => to).reverse()
     order.forEach((to, index) => expect(to).toBe(index % 2 === 0 ? 'open' : 'half_open'))
-    // After those that were under way when it opened, probes never overlap.
-    const firstEnd = calls.map(({ end }) => end).sort((a, b) => (a < b ? -1 : 1))[4] as bigint
-    const probes = calls.filter(({ start, ok }) => start > firstEnd + 200_000_000n && !ok).sort((a, b) => (a.start < b.start ? -1 : 1))
-    expect(probes.length).toBeGreaterThanOrEqual(5)
+    // Probes never overlap. Counted from the second half-open on: a process that is slow may begin a call long after it was let through, while it was closed.
+    const since = process.hrtime.bigint() - BigInt(Math.round((Date.now() - (opened.filter(({ to }) => to === 'half_open').at(-2) as { createdAt: Date }).createdAt.getTime()) * 1e6))
+    const probes = calls.filter(({ start, ok }) => start > since && !ok).sort((a, b) => (a.start < b.start ? -1 : 1))
+    expect(probes.length).toBeGreaterThanOrEqual(4)
     for (const [index, probe] of probes.entries()) if (index > 0) expect(probe.start).toBeGreaterThan((probes[index - 1] as { end: bigint }).end)
   })
 })

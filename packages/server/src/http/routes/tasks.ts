@@ -12,7 +12,7 @@ const tags = ['tasks']
 const ofTask = { params: TaskParam, headers: TenantHeaders }
 const refusals = ['TASK_NOT_FOUND', 'AGENT_NOT_FOUND', 'DEPENDENCY_CYCLE', 'SERIALIZATION_ERROR', 'PAYLOAD_TOO_LARGE'] as const
 
-/** Work to be done: enqueue it, watch it, change its course. Workers run in processes that use the library. */
+/** Work to be done: enqueue it, watch it, change its course. Workers run in processes that use the library, or pull (pull-workers.ts). */
 export function taskRoutes(app: App): void {
   app.openapi(
     createRoute({

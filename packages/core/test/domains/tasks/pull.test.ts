@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { uuidv7 } from '../../../src/ids/index.ts'
+import { type Cairn, isCairnError } from '../../../src/index.ts'
+import { cairnTargets, openCairn, until } from '../../harness/cairns.ts'
+
+const codeOf = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => 'no error', (error: unknown) => (isCairnError(error) ? error.code : error))
+
+describe.each(cairnTargets)('workers that pull ($name)', (target) => {
+  let cairn: Cairn
+  let dispose: () => Promise<void>
+  beforeAll(async () => {
+    ;({ cairn, dispose } = await openCairn(target))
+  })
+  afterAll(() => dispose?.())
+  const taken = async (type: string, more: object = {}) => {
+    const claimed = await cairn.tasks.pull.claim({ types: [type], ...more })
+    return { ...claimed, ends: claimed.tasks.map(({ id: task, lease }) => ({ task, lease })) }
+  }
+
+  it('claim by priority, with what the task said and the results it waits for, and end it', async () => {
+    const [, , joined] = await cairn.tasks.enqueueMany([
+      { type: 'pull', payload: { n: 1 }, priority: 'low' },
+      { type: 'pull', ref: 'urgent', payload: { n: 2 }, priority: 'urgent', key: 'pulled', name: 'two', metadata: { from: 'a' }, timeoutMs: 5000 },
+      { type: 'pull', payload: { n: 3 }, dependsOn: [{ task: 'urgent', kind: 'data', as: 'two' }] },
+    ])
+    const { worker, leaseMs, tasks, ends, cancel, lost } = await taken('pull', { most: 5 })
+    expect({ leaseMs, cancel, lost }).toEqual({ leaseMs: 30_000, cancel: [], lost: [] })
+    expect(tasks).toMatchObject([
+      { type: 'pull', payload: { n: 2 }, key: 'pulled', name: 'two', metadata: { from: 'a' }, priority: 'urgent', attempt: 1, retryCount: 0, maxRetries: 3, timeoutMs: 5000, inputs: {} },
+      { payload: { n: 1 }, key: null, metadata: {}, priority: 'low', timeoutMs: 3_600_000 },
+    ])
+    const told = ends.map((end, index) => ({ ...end, status: 'completed' as const, result: { index }, usage: { tokensProcessed: 5 } }))
+    expect(await cairn.tasks.pull.end(worker, told)).toEqual({ accepted: tasks.map(({ id }) => id), refused: [] })
+    // The answer may be lost: the same call again changes nothing.
+    expect(await cairn.tasks.pull.end(worker, told)).toEqual({ accepted: tasks.map(({ id }) => id), refused: [] })
+    const next = await taken('pull', { worker, waitMs: 5000 })
+    expect(next).toMatchObject({ worker, tasks: [{ id: joined?.id, inputs: { two: { index: 0 } } }] })
+    expect(await cairn.tasks.get('pulled')).toMatchObject({ status: 'completed', result: { index: 0 }, workerId: worker, tokensProcessed: 5 })
+    expect((await cairn.tasks.executions('pulled')).items).toMatchObject([{ attempt: 1, status: 'completed', workerId: worker }])
+    expect(await cairn.tasks.pull.leave(worker)).toEqual({ deleted: true, handedBack: 1 })
+    expect(await cairn.tasks.get(joined?.id as string)).toMatchObject({ status: 'queued', retryCount: 0 })
+    await cairn.tasks.cancel(joined?.id as string)
+  })
+
+  it('a failure is tried again as its backoff says, up to its retries, or not at all; released tasks lose nothing', async () => {
+    const { id } = await cairn.tasks.enqueue({ type: 'fails', maxRetries: 1, backoff: { baseMs: 1 } })
+    const { id: hopeless } = await cairn.tasks.enqueue({ type: 'hopeless' })
+    const one = await taken('fails')
+    expect(await cairn.tasks.pull.end(one.worker, [{ ...one.ends[0]!, status: 'failed', error: 'no\0w', details: { line: 3 } }])).toEqual({ accepted: [id], refused: [] })
+    // Repeated, it is refused: the task may be another's by now.
+    expect(await cairn.tasks.pull.end(one.worker, [{ ...one.ends[0]!, status: 'failed' }])).toEqual({ accepted: [], refused: [id] })
+    const two = await taken('fails', { worker: one.worker, waitMs: 5000 })
+    expect(two.tasks).toMatchObject([{ id, attempt: 2, retryCount: 1 }])
+    expect(await cairn.tasks.pull.end(two.worker, [{ ...two.ends[0]!, status: 'released' }])).toEqual({ accepted: [id], refused: [] })
+    const three = await taken('fails', { worker: one.worker })
+    expect(three.tasks).toMatchObject([{ id, retryCount: 1 }])
+    await cairn.tasks.pull.end(three.worker, [{ ...three.ends[0]!, status: 'failed', error: 'again' }])
+    expect(await cairn.tasks.get(id)).toMatchObject({ status: 'failed', errorMessage: 'again', failureReason: 'error', retryCount: 1 })
+    const last = await taken('hopeless', { worker: one.worker })
+    await cairn.tasks.pull.end(last.worker, [{ ...last.ends[0]!, status: 'failed', error: 'never', retry: false }])
+    expect(await cairn.tasks.get(hopeless)).toMatchObject({ status: 'failed', retryCount: 0 })
+    expect((await cairn.tasks.deadLetters.list()).items.map(({ taskId }) => taskId)).toEqual([id, hopeless])
+  })
+
+  it('a silent one loses its tasks to others, and what it says afterwards is refused', async () => {
+    const { id } = await cairn.tasks.enqueue({ type: 'silent' })
+    const silent = await taken('silent', { leaseMs: 300 })
+    const other = await taken('silent', { waitMs: 30_000 })
+    expect(other.tasks).toMatchObject([{ id, attempt: 2, retryCount: 0 }])
+    expect(await cairn.tasks.pull.end(silent.worker, [{ ...silent.ends[0]!, status: 'completed', result: 'late' }])).toEqual({ accepted: [], refused: [id] })
+    expect(await codeOf(cairn.tasks.pull.progress(silent.worker, { ...silent.ends[0]!, progress: { at: 1 } }))).toBe('LEASE_LOST')
+    expect(await codeOf(cairn.tasks.pull.heartbeat(silent.worker))).toBe('LEASE_LOST')
+    expect(await codeOf(cairn.tasks.pull.claim({ types: ['silent'], worker: silent.worker }))).toBe('LEASE_LOST')
+    expect(await cairn.tasks.pull.leave(silent.worker)).toEqual({ deleted: false, handedBack: 0 })
+    await cairn.tasks.pull.progress(other.worker, { ...other.ends[0]!, progress: { at: 2 } })
+    expect(await cairn.tasks.get(id)).toMatchObject({ status: 'running', progress: { at: 2 } })
+    await cairn.tasks.pull.end(other.worker, [{ ...other.ends[0]!, status: 'completed', result: 'in time' }])
+    expect(await cairn.tasks.get(id)).toMatchObject({ status: 'completed', result: 'in time' })
+  })
+
+  it('hears of cancelled tasks and of those that took too long; those are taken away', async () => {
+    const { id: slow } = await cairn.tasks.enqueue({ type: 'told', timeoutMs: 20, maxRetries: 0 })
+    const { id: unwanted } = await cairn.tasks.enqueue({ type: 'told' })
+    const { worker, ends } = await taken('told', { most: 2 })
+    await cairn.tasks.cancel(unwanted)
+    const heard = { cancel: [] as string[], lost: [] as string[] }
+    await until('it heard of both', async () => {
+      const { cancel, lost } = await cairn.tasks.pull.heartbeat(worker)
+      heard.cancel.push(...cancel)
+      heard.lost.push(...lost)
+      return heard.cancel.length + heard.lost.length === 2
+    })
+    expect(heard).toEqual({ cancel: [unwanted], lost: [slow] })
+    expect(await cairn.tasks.get(slow)).toMatchObject({ status: 'failed', failureReason: 'timeout' })
+    expect(await cairn.tasks.pull.end(worker, ends.map((end) => ({ ...end, status: 'completed', result: 'all the same' })))).toEqual({ accepted: [unwanted], refused: [slow] })
+    expect(await cairn.tasks.get(unwanted)).toMatchObject({ status: 'cancelled', result: null })
+    expect(await cairn.tasks.get(slow)).toMatchObject({ status: 'failed', result: null })
+    await cairn.tasks.pull.leave(worker)
+  })
+
+  it('waits for a task and is woken, gives up after its time, and shares work with all other workers: each task once', async () => {
+    expect((await taken('shared', { waitMs: 30 })).tasks).toEqual([])
+    const stopped = new AbortController()
+    const waiting = taken('shared', { waitMs: 60_000, signal: stopped.signal })
+    stopped.abort()
+    expect((await waiting).tasks).toEqual([])
+    const early = taken('shared', { waitMs: 60_000 })
+    const [first] = await cairn.tasks.enqueueMany(Array.from({ length: 120 }, (_, n) => ({ type: 'shared', payload: n })))
+    const ran: unknown[] = []
+    const got = await early
+    expect(got.tasks).toMatchObject([{ id: first?.id }])
+    const worker = await cairn.tasks.work('shared', ({ payload }) => void ran.push(payload), { concurrency: 2, prefetch: 2 })
+    const puller = async (held: Awaited<ReturnType<typeof taken>>): Promise<void> => {
+      for (let now = held; now.tasks.length > 0; now = await taken('shared', { worker: now.worker, most: 7 })) {
+        ran.push(...now.tasks.map(({ payload }) => payload))
+        expect((await cairn.tasks.pull.end(now.worker, now.ends.map((end) => ({ ...end, status: 'completed' })))).refused).toEqual([])
+      }
+    }
+    await Promise.all([puller(got), puller(await taken('shared', { most: 3 })), puller(await taken('shared', { most: 3 }))])
+    await until('all ran', () => ran.length === 120)
+    expect(new Set(ran).size).toBe(120)
+    await worker.stop()
+    const { rows } = await cairn.engines.sql.query<{ n: number }>(cairn.identity, `SELECT count(*) AS n FROM tasks.archive a WHERE a.tenant_id = $1 AND a.task_type = 'shared' AND a.status = 'completed'`, [cairn.identity.tenant])
+    expect(rows).toEqual([{ n: 120 }])
+  })
+
+  it('refuses bad input before anything changes, and knows nothing of other tenants', async () => {
+    const { id } = await cairn.tasks.enqueue({ type: 'odd' })
+    const { worker, ends } = await taken('odd')
+    const [end] = ends as [{ task: string; lease: string }]
+    const { pull } = cairn.tasks
+    const wrongs: readonly (() => Promise<unknown>)[] = [
+      () => pull.claim({ types: [] }), () => pull.claim({ types: ['x'], most: 0 }), () => pull.claim({ types: ['x'], waitMs: 1e9 }), () => pull.claim({ types: ['x'], worker: 'me' }),
+      () => pull.heartbeat('nobody'), () => pull.end(worker, [{ ...end, status: 'done' as 'completed' }]), () => pull.end(worker, [{ ...end, status: 'completed', usage: { memoryMb: -1 } }]),
+      () => pull.progress(worker, { ...end, progress: 3 as never }), () => pull.end('nobody', []),
+    ]
+    for (const wrong of wrongs) expect(await codeOf(wrong()), String(wrong)).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(pull.end(worker, [{ ...end, status: 'completed', result: () => 1 }]))).toMatch(/SERIALIZATION_ERROR|INVALID_ARGUMENT/)
+    expect(await codeOf(pull.claim({ types: ['x'], agent: 'nobody' }))).toBe('AGENT_NOT_FOUND')
+    const other = cairn.as({ tenant: 'globex' }).tasks.pull
+    expect(await codeOf(other.heartbeat(worker))).toBe('LEASE_LOST')
+    expect(await other.end(worker, [{ ...end, status: 'completed' }])).toEqual({ accepted: [], refused: [id] })
+    expect(await codeOf(other.progress(worker, { ...end, progress: {} }))).toBe('LEASE_LOST')
+    expect(await other.leave(worker)).toEqual({ deleted: false, handedBack: 0 })
+    expect((await other.claim({ types: ['odd'] })).tasks).toEqual([])
+    // Another worker with its lease gets nothing either.
+    expect(await pull.end(uuidv7(), [{ ...end, status: 'completed' }])).toEqual({ accepted: [], refused: [id] })
+    expect(await cairn.tasks.get(id)).toMatchObject({ status: 'running' })
+    await pull.leave(worker)
+  })
+})

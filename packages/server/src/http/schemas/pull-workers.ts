@@ -1,0 +1,48 @@
+import type { PullEnded as CoreEnded, PullNews as CoreNews, PulledTask as CoreTask, PulledTasks as CoreTasks } from '@cairn/core'
+import { TASK_PRIORITIES } from '@cairn/core'
+import { z } from '@hono/zod-openapi'
+import type { Wire } from '../exact.ts'
+import { Count, Id, JsonObject } from './common.ts'
+
+const Lease = Id.openapi({ description: 'What proves that the worker holds the task.' })
+const news = {
+  cancel: z.array(Id).openapi({ description: 'Tasks that were cancelled: stop working on them, and end them.' }),
+  lost: z.array(Id).openapi({ description: 'Tasks that took too long and were taken away.' }),
+}
+
+export const WorkerParam = z.object({ worker: Id })
+
+export const PullClaim = z
+  .strictObject({
+    types: z.array(z.string()),
+    most: Count.optional().openapi({ description: 'At most so many tasks.', default: 1 }),
+    worker: Id.optional().openapi({ description: 'The worker of an earlier claim, which this one keeps alive. Without it a new one is made.' }),
+    leaseMs: Count.optional().openapi({ description: 'Silence after which others take its tasks over.', default: 30_000 }),
+    agent: z.string().optional().openapi({ description: 'Only tasks of this agent.' }),
+    waitMs: Count.optional().openapi({ description: 'How long to wait for a task when there is none, at most 60000.', default: 0 }),
+  })
+  .openapi('PullClaim')
+
+const PulledTask = z
+  .object({
+    id: Id, lease: Lease, type: z.string(), name: z.string().nullable(), key: z.string().nullable(), payload: z.unknown(), metadata: JsonObject, priority: z.enum(TASK_PRIORITIES),
+    agentId: Id.nullable(), parentId: Id.nullable(), attempt: Count, retryCount: Count, maxRetries: Count, timeoutMs: z.number(), inputs: JsonObject,
+  })
+  .openapi('PulledTask') satisfies z.ZodType<Wire<CoreTask>>
+export const PulledTasks = z.object({ worker: Id, leaseMs: Count, tasks: z.array(PulledTask), ...news }).openapi('PulledTasks') satisfies z.ZodType<Wire<CoreTasks>>
+export const PullNews = z.object(news).openapi('PullNews') satisfies z.ZodType<Wire<CoreNews>>
+
+const PullEnd = z
+  .strictObject({
+    task: Id, lease: Lease,
+    status: z.enum(['completed', 'failed', 'released']).openapi({ description: 'A failure is tried again after a wait, unless retry is false or none is left. Released tasks go back as they were.' }),
+    result: z.unknown().optional(), error: z.string().optional(), details: JsonObject.optional(), retry: z.boolean().optional(),
+    usage: z.strictObject({ tokensProcessed: z.number().optional(), cpuTimeMs: z.number().optional(), cpuPercent: z.number().optional(), memoryMb: z.number().optional(), ioOperations: z.number().optional() }).optional(),
+  })
+  .openapi('PullEnd')
+export const PullEnds = z.strictObject({ ends: z.array(PullEnd) }).openapi('PullEnds')
+export const PullEnded = z
+  .object({ accepted: z.array(Id), refused: z.array(Id).openapi({ description: "Not this worker's any more: drop what was done for them." }) })
+  .openapi('PullEnded') satisfies z.ZodType<Wire<CoreEnded>>
+export const PullProgress = z.strictObject({ task: Id, lease: Lease, progress: JsonObject }).openapi('PullProgress')
+export const HandedBack = z.object({ deleted: z.boolean(), handedBack: Count }).openapi('HandedBack')
