@@ -33,11 +33,14 @@ const postgres = z.union([
 ])
 
 const server = text.regex(/^(nats|tls|ws|wss):\/\/|^[^/]+$/, 'must look like nats://host:4222')
+const place = { cluster: text.optional(), tags: z.array(text.regex(/^[^\s,]+$/, 'must be a tag without spaces')).min(1).optional() }
 const nats = z.union([
   server,
   z.strictObject({
     servers: z.array(server).min(1),
     credsFile: text.optional(), tlsCert: text.optional(), tlsKey: text.optional(), caCert: text.optional(), prefix: z.string().optional(), replicas: count(5).optional(),
+    connectTimeoutMs: ms.optional(), requestTimeoutMs: ms.optional(), maxBucketBytes: z.int().min(1).optional(),
+    placement: z.strictObject({ ...place, streams: z.record(text, z.strictObject(place)).optional() }).optional(),
   }),
 ])
 

@@ -1,6 +1,7 @@
 import type { Actor } from '../identity/index.ts'
 import type { Logger } from '../observability/index.ts'
 import type { EmbedderOption } from '../embedding/index.ts'
+import type { NatsPlacementOptions } from '../engines/nats/index.ts'
 import type { CacheOptions } from './cache-options.ts'
 import type { StateOptions } from '../state/index.ts'
 import type { EventOptions } from './event-options.ts'
@@ -87,6 +88,14 @@ export interface NatsOptions {
   readonly prefix?: string
   /** Wished for; the engine takes min(replicas, cluster size). @default 3 */
   readonly replicas?: number
+  /** @default 5000 */
+  readonly connectTimeoutMs?: number
+  /** A request without an answer fails after this. @default 5000 */
+  readonly requestTimeoutMs?: number
+  /** Most bytes of each bucket; a write beyond it is STORAGE_FULL. @default no limit */
+  readonly maxBucketBytes?: number
+  /** On which servers of a cluster streams and buckets lie. INVALID_OPTION on a server that stands alone. @default the cluster chooses */
+  readonly placement?: NatsPlacementOptions
 }
 
 /** What `open()` takes. Precedence: this object > environment > file (cairn.config.json) > defaults. */
