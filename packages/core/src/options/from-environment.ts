@@ -64,6 +64,7 @@ function postgresFrom(env: Environment): PostgresOptions | undefined {
     statementTimeoutMs: seconds(env, 'PG_STATEMENT_TIMEOUT'),
     pgbouncer: flag(env, 'PG_BOUNCER'),
     poolTemplate: template(env),
+    scaling: flag(env, 'PG_POOL_SCALING'),
     pools,
   })
 }

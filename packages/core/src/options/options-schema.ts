@@ -27,6 +27,7 @@ const postgres = z.union([
       applicationName: text, connectTimeoutMs: ms, statementTimeoutMs: ms, pgbouncer: z.boolean(),
       idleInTransactionTimeoutMs: ms, slowStatementMs: z.int().min(0), leakAfterMs: z.int().min(0), statementCache: count(10_000), replicaCheckMs: ms,
       poolTemplate: z.enum(['development', 'staging', 'production']),
+      scaling: z.union([z.boolean(), z.strictObject({ maxTotal: count(10_000), everyMs: ms, shrinkAfterMs: ms }).partial()]),
       pools: z.strictObject({ primary: pool, replica: pool, background: pool, analytics: pool }).partial(),
     })
     .partial(),

@@ -2,6 +2,7 @@ import type { Actor } from '../identity/index.ts'
 import type { Logger } from '../observability/index.ts'
 import type { EmbedderOption } from '../embedding/index.ts'
 import type { NatsPlacementOptions } from '../engines/nats/index.ts'
+import type { PoolScalingOptions } from '../engines/sql/index.ts'
 import type { CacheOptions } from './cache-options.ts'
 import type { StateOptions } from '../state/index.ts'
 import type { EventOptions } from './event-options.ts'
@@ -72,6 +73,11 @@ export interface PostgresOptions {
   readonly replicaCheckMs?: number
   /** Size of the primary pool by environment (S4 §5.2); what `pools` says beats it. */
   readonly poolTemplate?: 'development' | 'staging' | 'production'
+  /**
+   * Pools on the primary's server follow their load: they grow while callers wait, within `maxTotal` (of this process) and 80 % of what
+   * the server has, and shrink to their own size afterwards. @default false
+   */
+  readonly scaling?: boolean | PoolScalingOptions
   /** Pools of their own. Without any, ten connections serve all: seven for calls, three kept for maintenance. */
   readonly pools?: Partial<Record<PoolOptionName, PoolOptions>>
 }
