@@ -8,7 +8,7 @@ export type { CairnTransaction, CairnTransactionOptions, TransactionContext } fr
 export type { IsolationLevel, PoolCheck, PoolStatus, TransactionBoundary, TransactionNature } from './engines/sql/index.ts'
 export { determineIsolationLevel } from './engines/sql/index.ts'
 export { dataResult, FAILURE_RULES, failureClass, withRetry, type DataFailure, type DataResult, type DataResultMetadata, type DataSuccess, type FailureClass, type RetryOptions } from './resilience/index.ts'
-export type { CairnOptions, NatsOptions, PoolOptions, PoolScalingOptions, PostgresOptions } from './options/index.ts'
+export type { CairnOptions, MessageOptions, NatsOptions, PoolOptions, PoolScalingOptions, PostgresOptions } from './options/index.ts'
 export type { Page, PageOptions } from './paging/index.ts'
 export { CONFLICT_STRATEGIES, CRDT_TYPES } from './state/index.ts'
 export type {
@@ -114,7 +114,7 @@ export { FAILURE_POLICIES, TASK_DEPENDENCY_KINDS, TASK_PRIORITIES, TASK_STATUSES
 export { SAGA_STATUSES, SAGA_STEP_KINDS, SAGA_STEP_STATUSES, SAGA_STRATEGIES } from './domains/sagas/index.ts'
 export type * from './domains/schedules/index.ts'
 export { CATCH_UP_POLICIES, SCHEDULE_STATUSES } from './domains/schedules/index.ts'
-export { CHANNEL_PATTERNS, CHANNEL_PURPOSES, DELIVERY_STATUSES, MESSAGE_KINDS, QUEUE_KINDS } from './domains/messages/index.ts'
+export { CHANNEL_PATTERNS, CHANNEL_PURPOSES, DELIVERY_STATUSES, MESSAGE_KINDS, MESSAGE_STATUSES, QUEUE_KINDS } from './domains/messages/index.ts'
 export type * from './domains/memory/index.ts'
 export { DEFAULT_MEMORY_RETENTION, MEMORY_ARCHIVE_REASONS, MEMORY_ORDERS, MEMORY_SCOPES, RELEVANCE_HALF_LIFE_DAYS, RETENTION_PRIORITIES } from './domains/memory/index.ts'
 export { DEBATE_END_REASONS, DEBATE_MODES, DEBATE_ROLES, DEBATE_STATUSES, DEBATE_TURN_STATUSES, DEBATE_VOTINGS, debateTally } from './domains/debates/index.ts'

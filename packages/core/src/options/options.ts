@@ -8,6 +8,7 @@ import type { StateOptions } from '../state/index.ts'
 import type { EventOptions } from './event-options.ts'
 import type { RecallProcessOptions } from './recall-options.ts'
 import type { MemoryOptions } from './memory-options.ts'
+import type { MessageOptions } from './message-options.ts'
 
 export type PoolOptionName = 'primary' | 'replica' | 'background' | 'analytics'
 
@@ -125,6 +126,8 @@ export interface CairnOptions {
   readonly embedder?: EmbedderOption
   readonly recall?: Partial<RecallProcessOptions>
   readonly memory?: MemoryOptions
+  /** How long messages between agents are kept. */
+  readonly messages?: MessageOptions
   /** A pino logger or anything of its shape. @default silent */
   readonly logger?: Logger
   /** Told what a slow first start is doing. */
@@ -146,6 +149,7 @@ export interface ResolvedOptions {
   readonly embedder: EmbedderOption
   readonly recall: RecallProcessOptions
   readonly memory: MemoryOptions
+  readonly messages: MessageOptions
   readonly logger: Logger
   readonly onProgress: (step: string) => void
 }
