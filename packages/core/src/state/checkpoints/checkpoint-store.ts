@@ -166,6 +166,23 @@ export class CheckpointStore {
     return { checkpoint, manifest, texts: (hashes) => Promise.resolve(new Map([...hashes].map((hash) => [hash, byHash.get(hash) as string]))) }
   }
 
+  /**
+   * As `manifest`, but outside of a transaction: each call of `texts` reads in one of its own. So somebody slow holds nobody up, and the
+   * chain is put together once. NOT_FOUND, also of `texts`, when the checkpoint was pruned meanwhile.
+   */
+  async opened(id: string): Promise<{ manifest: Manifest; texts(hashes: ReadonlySet<string>): Promise<Map<string, string>> }> {
+    const { row, manifest, texts } = await this.reading(async (session) => ({ row: await this.#row(session, id), ...(await this.manifest(session, id)) }))
+    if (row.chainId === null) return { manifest, texts }
+    return {
+      manifest,
+      texts: (hashes) =>
+        this.reading(async (session) => {
+          await this.get(id, session)
+          return this.values(session, row.agentId, hashes, id)
+        }),
+    }
+  }
+
   /** Canonical JSON by hash, each verified. CONSISTENCY_VIOLATION naming `checkpointId`. */
   async values(session: SqlSession, agentId: string, hashes: ReadonlySet<string>, checkpointId: string): Promise<Map<string, string>> {
     const wanted = [...hashes]

@@ -101,7 +101,7 @@ describe('placement in a cluster of three servers', () => {
     await expect(kv.bucket('AGENT_STATE')).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(/tags agent-state, us/) as string, details: { option: 'nats.placement' } })
     const streams = kept(await openJetStreamStreams({ ...options, placement: { cluster: 'elsewhere' } }))
     await expect(streams.ensureStream({ name: 'EVENTS', subjects: ['events.>'] })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
-    await expect(jsm.streams.info(`KV_${options.prefix}AGENT_STATE`)).rejects.toThrow()
+    await expect(jsm.streams.info(`KV_${options.prefix}AGENT_STATE`)).rejects.toThrow('stream not found')
   }, 60_000)
 })
 

@@ -129,8 +129,7 @@ export class PoolScaler {
     try {
       await client.connect()
       const { rows } = await client.query<{ usable: number; taken: number }>(SERVER_ROOM)
-      const { usable, taken } = rows[0] ?? { usable: 0, taken: 0 }
-      return { usable: Number(usable), taken: Number(taken) }
+      return rows[0] ?? { usable: 0, taken: 0 }
     } catch (error) {
       throw toConnectError(error, targetOf(config))
     } finally {
