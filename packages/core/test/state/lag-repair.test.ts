@@ -14,7 +14,7 @@ afterAll(async () => {
 async function holdRow(cairn: Cairn, place: CairnPlace, agent: string, key: string): Promise<() => Promise<void>> {
   const LOCK = 'SELECT FROM agents.state WHERE agent_id = $1 AND state_key = $2 FOR UPDATE'
   if (cairn.engines.sql.kind === 'postgres') {
-    const client = new pg.Client(place.options.postgres as string)
+    const client = new pg.Client(place.options.postgres)
     client.on('error', () => undefined)
     await client.connect()
     await client.query('BEGIN')
