@@ -219,7 +219,7 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const scheduler = new Scheduler(sql, options.logger)
     scheduler.start()
     const upkeeps = [
-      new MessageUpkeep(sql, options.logger),
+      new MessageUpkeep(sql, options.logger, options.messages),
       new MemoryUpkeep(sql, options.logger, memorySettings(options.memory)),
       new PersonalityUpkeep(sql, options.logger),
       new CollaborationUpkeep(sql, options.logger),

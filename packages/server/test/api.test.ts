@@ -244,6 +244,16 @@ describe('what operations see', () => {
     }
   })
 
+  // proves S4-7.1-01
+  test('/metrics gauges the lag of each agent, with its violations and repairs', async () => {
+    expect((await call('PUT', `${at1('gauged')}?ack=durable`, { json: 1 })).status).toBe(200)
+    const { id } = await opened.cairn.agents.get('scout')
+    const { text } = await call('GET', '/metrics')
+    const shown = (name: string): string | undefined => new RegExp(`^${name}\\{tenant="default",agent="${id}"\\} ([0-9.e+-]+)$`, 'm').exec(text)?.[1]
+    expect(Number(shown('consistency_lag_ms'))).toBeGreaterThan(0)
+    expect([shown('consistency_violations'), shown('consistency_repairs')].map(Number).every((count) => count >= 0)).toBe(true)
+  })
+
   test('a request is one log line without bodies, keys or queries; health checks are quiet', async () => {
     lines.length = 0
     await call('PUT', `${at1('private-key')}?ack=hot`, { json: 'private-value', tenant: 'acme' })

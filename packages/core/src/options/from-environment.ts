@@ -64,6 +64,7 @@ function postgresFrom(env: Environment): PostgresOptions | undefined {
     statementTimeoutMs: seconds(env, 'PG_STATEMENT_TIMEOUT'),
     pgbouncer: flag(env, 'PG_BOUNCER'),
     poolTemplate: template(env),
+    scaling: flag(env, 'PG_POOL_SCALING'),
     pools,
   })
 }
@@ -106,6 +107,7 @@ function natsFrom(env: Environment): NatsOptions | undefined {
     caCert: env.NATS_CA_CERT || undefined,
     prefix: env.NATS_KV_PREFIX || undefined,
     replicas: whole(env, 'NATS_KV_REPLICAS', 1, 5),
+    maxBucketBytes: size(env, 'NATS_KV_MAX_SIZE'),
   })
 }
 
@@ -120,6 +122,16 @@ function whole(env: Environment, name: string, least: number, most: number): num
   const value = Number(text)
   if (!Number.isInteger(value) || value < least || value > most) invalid(name, text, `a whole number from ${least} to ${most}`)
   return value
+}
+
+/** `1GB`, `512MB`, or bytes; 1024 of one are the next. */
+function size(env: Environment, name: string): number | undefined {
+  const text = env[name]
+  if (text === undefined || text === '') return undefined
+  const match = /^(\d+)\s*(B|KB|MB|GB|TB)?$/i.exec(text.trim())
+  const bytes = Number(match?.[1]) * 1024 ** ['b', 'kb', 'mb', 'gb', 'tb'].indexOf((match?.[2] ?? 'B').toLowerCase())
+  if (match === null || !Number.isSafeInteger(bytes) || bytes < 1) invalid(name, text, 'a size like 1GB, 512MB or a number of bytes')
+  return bytes
 }
 
 function flag(env: Environment, name: string): boolean | undefined {

@@ -4,6 +4,7 @@ import { isEmbedder, type Embedder } from '../embedding/index.ts'
 import type { EventOptions } from './event-options.ts'
 import type { RecallProcessOptions } from './recall-options.ts'
 import type { MemoryOptions } from './memory-options.ts'
+import type { MessageOptions } from './message-options.ts'
 import type { StateOptions } from '../state/index.ts'
 
 const text = z.string().min(1)
@@ -27,17 +28,21 @@ const postgres = z.union([
       applicationName: text, connectTimeoutMs: ms, statementTimeoutMs: ms, pgbouncer: z.boolean(),
       idleInTransactionTimeoutMs: ms, slowStatementMs: z.int().min(0), leakAfterMs: z.int().min(0), statementCache: count(10_000), replicaCheckMs: ms,
       poolTemplate: z.enum(['development', 'staging', 'production']),
+      scaling: z.union([z.boolean(), z.strictObject({ maxTotal: count(10_000), everyMs: ms, shrinkAfterMs: ms }).partial()]),
       pools: z.strictObject({ primary: pool, replica: pool, background: pool, analytics: pool }).partial(),
     })
     .partial(),
 ])
 
 const server = text.regex(/^(nats|tls|ws|wss):\/\/|^[^/]+$/, 'must look like nats://host:4222')
+const place = { cluster: text.optional(), tags: z.array(text.regex(/^[^\s,]+$/, 'must be a tag without spaces')).min(1).optional() }
 const nats = z.union([
   server,
   z.strictObject({
     servers: z.array(server).min(1),
     credsFile: text.optional(), tlsCert: text.optional(), tlsKey: text.optional(), caCert: text.optional(), prefix: z.string().optional(), replicas: count(5).optional(),
+    connectTimeoutMs: ms.optional(), requestTimeoutMs: ms.optional(), maxBucketBytes: z.int().min(1).optional(),
+    placement: z.strictObject({ ...place, streams: z.record(text, z.strictObject(place)).optional() }).optional(),
   }),
 ])
 
@@ -67,6 +72,7 @@ const embedder = z.union([
 const recall = z.strictObject({ embed: z.boolean(), vectorBytes: positive, pollMs: count(600_000) } satisfies Record<keyof RecallProcessOptions, z.ZodType>).partial()
 const days = z.number().min(0).max(1_000_000).nullable()
 const priorityDays = z.strictObject({ low: days, normal: days, high: days }).partial()
+const messages = z.strictObject({ keepDays: count(36_500) } satisfies Record<keyof MessageOptions, z.ZodType>).partial()
 const memory = z
   .strictObject({
     retainEveryMs: z.int().min(1000).max(365 * 86_400_000),
@@ -80,6 +86,6 @@ export const OPTIONS_SCHEMA = z
     dataDir: text, postgres, nats, tenant: text,
     actor: z.strictObject({ kind: z.enum(['user', 'agent', 'service', 'system']), id: text }),
     migrate: z.enum(['auto', 'check']),
-  cache, events, memory, state, embedder, recall,
+  cache, events, memory, messages, state, embedder, recall,
   })
   .partial()

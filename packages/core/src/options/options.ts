@@ -1,11 +1,14 @@
 import type { Actor } from '../identity/index.ts'
 import type { Logger } from '../observability/index.ts'
 import type { EmbedderOption } from '../embedding/index.ts'
+import type { NatsPlacementOptions } from '../engines/nats/index.ts'
+import type { PoolScalingOptions } from '../engines/sql/index.ts'
 import type { CacheOptions } from './cache-options.ts'
 import type { StateOptions } from '../state/index.ts'
 import type { EventOptions } from './event-options.ts'
 import type { RecallProcessOptions } from './recall-options.ts'
 import type { MemoryOptions } from './memory-options.ts'
+import type { MessageOptions } from './message-options.ts'
 
 export type PoolOptionName = 'primary' | 'replica' | 'background' | 'analytics'
 
@@ -71,6 +74,11 @@ export interface PostgresOptions {
   readonly replicaCheckMs?: number
   /** Size of the primary pool by environment (S4 §5.2); what `pools` says beats it. */
   readonly poolTemplate?: 'development' | 'staging' | 'production'
+  /**
+   * Pools on the primary's server follow their load: they grow while callers wait, within `maxTotal` (of this process) and 80 % of what
+   * the server has, and shrink to their own size afterwards. @default false
+   */
+  readonly scaling?: boolean | PoolScalingOptions
   /** Pools of their own. Without any, ten connections serve all: seven for calls, three kept for maintenance. */
   readonly pools?: Partial<Record<PoolOptionName, PoolOptions>>
 }
@@ -87,6 +95,14 @@ export interface NatsOptions {
   readonly prefix?: string
   /** Wished for; the engine takes min(replicas, cluster size). @default 3 */
   readonly replicas?: number
+  /** @default 5000 */
+  readonly connectTimeoutMs?: number
+  /** A request without an answer fails after this. @default 5000 */
+  readonly requestTimeoutMs?: number
+  /** Most bytes of each bucket; a write beyond it is STORAGE_FULL. @default no limit */
+  readonly maxBucketBytes?: number
+  /** On which servers of a cluster streams and buckets lie. INVALID_OPTION on a server that stands alone. @default the cluster chooses */
+  readonly placement?: NatsPlacementOptions
 }
 
 /** What `open()` takes. Precedence: this object > environment > file (cairn.config.json) > defaults. */
@@ -110,6 +126,8 @@ export interface CairnOptions {
   readonly embedder?: EmbedderOption
   readonly recall?: Partial<RecallProcessOptions>
   readonly memory?: MemoryOptions
+  /** How long messages between agents are kept. */
+  readonly messages?: MessageOptions
   /** A pino logger or anything of its shape. @default silent */
   readonly logger?: Logger
   /** Told what a slow first start is doing. */
@@ -131,6 +149,7 @@ export interface ResolvedOptions {
   readonly embedder: EmbedderOption
   readonly recall: RecallProcessOptions
   readonly memory: MemoryOptions
+  readonly messages: MessageOptions
   readonly logger: Logger
   readonly onProgress: (step: string) => void
 }

@@ -36,6 +36,7 @@ export function resolveOptions(given: CairnOptions = {}, env: NodeJS.ProcessEnv 
     events: Object.freeze({ ...EVENT_DEFAULTS, ...definedOnly(file.events ?? {}), ...definedOnly(plain.events ?? {}) }),
     embedder: merged.embedder ?? 'auto',
     recall: Object.freeze({ ...RECALL_DEFAULTS, ...definedOnly(file.recall ?? {}), ...definedOnly(plain.recall ?? {}) }),
+    messages: Object.freeze({ ...definedOnly(file.messages ?? {}), ...definedOnly(plain.messages ?? {}) }),
     memory: Object.freeze({ ...definedOnly(file.memory ?? {}), ...definedOnly(plain.memory ?? {}) }),
     logger: logger ?? SILENT_LOGGER,
     onProgress: onProgress ?? (() => undefined),

@@ -46,7 +46,8 @@ export function longestWait(attempt: number, options: Pick<RetryOptions, 'baseMs
   return Math.min(capMs, baseMs * 2 ** (attempt - 1))
 }
 
-function isTransient(error: unknown): boolean {
+/** Another try of the same work may succeed, and cannot apply it twice. */
+export function isTransient(error: unknown): boolean {
   return isCairnError(error) && error.retryable && error.code !== 'OUTCOME_UNKNOWN'
 }
 

@@ -13,7 +13,8 @@ export async function mergeTiers(core: StateCore, tenant: string, agentId: strin
   const { rows } = await core.sql.query<StateRow>(MAINTENANCE, SELECT_STATE_PAGE, [tenant, agentId, after ?? null, prefix, sqlLimit])
   for (const row of rows) merged.set(row.key, storedFromRow(row, { tenant, agentId, key: row.key }))
   const lastSqlKey = rows.length === sqlLimit ? rows.at(-1)?.key : undefined
-  const inRange = (key: string): boolean => key.startsWith(prefix) && (after === undefined || compareKeys(key, after) > 0)
+  // Beyond SQL's run the next page decides: what it may hold in between is not known yet.
+  const inRange = (key: string): boolean => key.startsWith(prefix) && (after === undefined || compareKeys(key, after) > 0) && (lastSqlKey === undefined || compareKeys(key, lastSqlKey) <= 0)
   if (core.hot.available) {
     // Deletions are not in a bucket's list: they are looked up for the keys that SQL still shows.
     const seen = new Set<string>()

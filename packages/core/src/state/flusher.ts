@@ -77,10 +77,11 @@ export class Flusher {
     return this.#dirty.get(id)?.stored
   }
 
-  /** Age of the oldest acknowledged and unflushed write, in milliseconds. */
+  /** Age of the oldest acknowledged and unflushed write, in milliseconds; one that is on its way to SQL is not there yet. */
   oldestDirtyMs(): number {
     let oldest = Number.POSITIVE_INFINITY
     for (const dirty of this.#dirty.values()) if (dirty.acknowledgedAt !== undefined && dirty.acknowledgedAt < oldest) oldest = dirty.acknowledgedAt
+    for (const { batch } of this.#inBatch.values()) for (const dirty of batch) if (dirty.acknowledgedAt !== undefined && dirty.acknowledgedAt < oldest) oldest = dirty.acknowledgedAt
     return oldest === Number.POSITIVE_INFINITY ? 0 : performance.now() - oldest
   }
 
@@ -95,7 +96,7 @@ export class Flusher {
   /** What is dirty or on its way to SQL; a key may be there twice, the older revision on its way. */
   unflushed = (): readonly DirtyState[] => [...[...this.#inBatch.values()].flatMap(({ batch }) => batch), ...this.#dirty.values()]
   /** One statement for all of these (each key once), without taking them out of what is dirty. */
-  writeTogether = (batch: readonly DirtyState[]): Promise<unknown> => this.#write(batch as readonly Waiting[], 0)
+  writeTogether = (batch: readonly DirtyState[], timeoutMs?: number): Promise<unknown> => this.#write(batch as readonly Waiting[], 0, timeoutMs)
   /** SQL has these: those that were not written again meanwhile are dirty no more. */
   settled = (batch: readonly DirtyState[], started: number): void => this.#done((batch as readonly Waiting[]).filter((dirty) => this.#dirty.get(addressId(dirty.address)) === dirty && this.#dirty.delete(addressId(dirty.address))), started)
 
@@ -254,7 +255,7 @@ export class Flusher {
     }
   }
 
-  #write(batch: readonly Waiting[], watermark: number): Promise<unknown> {
+  #write(batch: readonly Waiting[], watermark: number, timeoutMs?: number): Promise<unknown> {
     const rows = batch.length < 2 ? batch : [...batch].sort(byRow)
     const columns: unknown[][] = [[], [], [], [], [], [], [], [], []]
     const [tenant, agent, key, text, version, kvRevision, checksum, written, expires] = columns as [unknown[], unknown[], unknown[], unknown[], unknown[], unknown[], unknown[], unknown[], unknown[]]
@@ -272,9 +273,11 @@ export class Flusher {
       written.push(stored.writtenAt === 0 ? Date.now() : stored.writtenAt)
       expires.push(stored.expiresAt ?? null)
     }
-    const values = [...columns, this.#deps.epoch(), this.#deps.writerId, watermark]
-    if (clocks !== undefined) return this.#deps.sql.query(MAINTENANCE, FLUSH_STATE_CLOCKS, [...values, clocks], { name: 'flush_state_clocks', pool: 'background' })
-    return this.#deps.sql.query(MAINTENANCE, FLUSH_STATE, values, { name: 'flush_state', pool: 'background' })
+    // Without a watermark to tell, the writer's row is left alone: whoever holds it up holds up no other statement then.
+    const values = [...columns, this.#deps.epoch(), watermark === 0 ? null : this.#deps.writerId, watermark]
+    const options = { pool: 'background', ...(timeoutMs === undefined ? {} : { timeoutMs }) } as const
+    if (clocks !== undefined) return this.#deps.sql.query(MAINTENANCE, FLUSH_STATE_CLOCKS, [...values, clocks], { name: 'flush_state_clocks', ...options })
+    return this.#deps.sql.query(MAINTENANCE, FLUSH_STATE, values, { name: 'flush_state', ...options })
   }
 
   /** One row is not acceptable to SQL (its agent is gone): the others must not wait for it. */

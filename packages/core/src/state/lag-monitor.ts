@@ -10,6 +10,8 @@ export interface AgentLag {
   maxMs: number
   /** Times the agent fell more than the limit behind; a time lasts until it has caught up. */
   violations: number
+  /** Repair jobs that were started because of them. */
+  repairs: number
   /** It is behind now, and was counted for it. */
   late: boolean
 }
@@ -25,6 +27,7 @@ export class LagMonitor {
   #count = 0
   #violations = 0
   #agentViolations = 0
+  #repairs = 0
   readonly warnMs: number
 
   constructor(warnMs: number, size = 8192) {
@@ -55,6 +58,12 @@ export class LagMonitor {
     return true
   }
 
+  /** A repair job was started for an agent that is behind. */
+  repairing(tenant: string, agentId: string): void {
+    this.#of(tenant, agentId).repairs++
+    this.#repairs++
+  }
+
   /** Nothing of the agent is late any more: the next time counts again. */
   caughtUp(stillLate: ReadonlySet<string>): void {
     for (const agent of this.#agents.values()) if (agent.late && !stillLate.has(agent.agentId)) agent.late = false
@@ -78,6 +87,11 @@ export class LagMonitor {
     return this.#agentViolations
   }
 
+  /** Repair jobs of all agents, since the start. */
+  get repairs(): number {
+    return this.#repairs
+  }
+
   percentile(fraction: number): number {
     if (this.#count === 0) return 0
     const sorted = this.#samples.slice(0, this.#count).sort()
@@ -86,7 +100,7 @@ export class LagMonitor {
 
   #of(tenant: string, agentId: string): AgentLag {
     let agent = this.#agents.get(agentId)
-    if (agent === undefined) this.#agents.set(agentId, (agent = { tenant, agentId, lastMs: 0, maxMs: 0, violations: 0, late: false }))
+    if (agent === undefined) this.#agents.set(agentId, (agent = { tenant, agentId, lastMs: 0, maxMs: 0, violations: 0, repairs: 0, late: false }))
     return agent
   }
 }

@@ -2,10 +2,10 @@ import { CairnError } from '../errors/index.ts'
 import { MAINTENANCE } from '../identity/index.ts'
 import { ChangeLog, type Versions } from './change-log.ts'
 import { addressOf } from './hot-tier.ts'
-import { type StateRow, storedFromRow } from './read-path.ts'
+import { storedFromRow } from './read-path.ts'
 import type { StateCore } from './state-core.ts'
 import type { StoredState } from './state-entry.ts'
-import { SELECT_STATE_PAGE } from './state-queries.ts'
+import { scanAgent } from './scan-agent.ts'
 
 type Page = [string, StoredState][]
 
@@ -84,21 +84,18 @@ async function* readTiers(core: StateCore, tenant: string, agentId: string): Asy
     page = []
   }
   if (page.length > 0) yield page
-  let after: string | undefined
-  do {
-    const { rows } = await core.sql.query<StateRow>(MAINTENANCE, SELECT_STATE_PAGE, [tenant, agentId, after ?? null, '', PAGE])
-    const unseen = rows.filter((row) => row.version > (seen.get(row.key) ?? 0))
+  const query = <Row>(text: string, values: readonly unknown[]) => core.sql.query<Row>(MAINTENANCE, text, values)
+  for await (const rows of scanAgent(query, tenant, agentId, (key, version) => version > (seen.get(key) ?? 0))) {
     // A deletion that is not flushed is in no list: it is looked up for the keys that SQL still shows.
     yield await Promise.all(
-      unseen.map(async (row): Promise<[string, StoredState]> => {
+      rows.map(async (row): Promise<[string, StoredState]> => {
         const address = { tenant, agentId, key: row.key }
         const stored = storedFromRow(row, address)
         const hot = seen.has(row.key) ? undefined : await core.hot.read(address)
         return [row.key, hot !== undefined && hot.revision > stored.revision ? hot : stored]
       }),
     )
-    after = rows.length === PAGE ? rows.at(-1)?.key : undefined
-  } while (after !== undefined)
+  }
 }
 
 /** While the hot tier is down, SQL alone is the state: one transaction sees it as of one moment. */
@@ -108,12 +105,8 @@ async function* readSql(core: StateCore, tenant: string, agentId: string): Async
     MAINTENANCE,
     async (session) => {
       const read: Page[] = []
-      let after: string | undefined
-      do {
-        const { rows } = await session.query<StateRow>(SELECT_STATE_PAGE, [tenant, agentId, after ?? null, '', PAGE])
-        read.push(rows.map((row) => [row.key, storedFromRow(row, { tenant, agentId, key: row.key })]))
-        after = rows.length === PAGE ? rows.at(-1)?.key : undefined
-      } while (after !== undefined)
+      const query = <Row>(text: string, values: readonly unknown[]) => session.query<Row>(text, values)
+      for await (const rows of scanAgent(query, tenant, agentId)) read.push(rows.map((row) => [row.key, storedFromRow(row, { tenant, agentId, key: row.key })]))
       return read
     },
     { isolation: 'repeatable read', readOnly: true },

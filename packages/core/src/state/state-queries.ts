@@ -58,6 +58,11 @@ export const SELECT_STATE_PAGE = `SELECT ${COLUMNS} FROM agents.state
 WHERE tenant_id = $1 AND agent_id = $2 AND ($3::text IS NULL OR state_key COLLATE "C" > $3) AND starts_with(state_key, $4)
 ORDER BY state_key COLLATE "C" LIMIT $5`
 
+/** Names and versions of all rows of an agent, deletions included, in no order. $1 tenant, $2 agent. Index: primary key. */
+export const SELECT_STATE_NAMES = 'SELECT state_key AS key, version FROM agents.state WHERE tenant_id = $1 AND agent_id = $2'
+/** $1 tenant, $2 agent, $3 keys. Index: primary key. */
+export const SELECT_STATE_KEYS = `SELECT ${COLUMNS} FROM agents.state WHERE tenant_id = $1 AND agent_id = $2 AND state_key = ANY ($3::text[])`
+
 /** $1 tenant, $2 agent id or key. */
 export const KNOWN_AGENTS = 'SELECT agent_id AS id, agent_key AS key FROM agents.registry WHERE tenant_id = $1 AND (agent_id::text = $2 OR agent_key = $2)'
 

@@ -108,7 +108,7 @@ export class WritePath {
       const remembered = attempt === 0 ? this.#reads.peek(addressId(address)) : undefined
       const current = remembered?.kvRevision !== undefined && matches(remembered, ifRevision) ? remembered : await this.#reads.authoritative(address)
       if (!matches(current, ifRevision)) {
-        if (request.operationId === undefined) throw conflict(address, ifRevision, current)
+        if (request.operationId === undefined) throw await refused(address, ifRevision, current)
         return this.#repeat(request, envelope, ifRevision, current)
       }
       try {
@@ -117,7 +117,7 @@ export class WritePath {
         if (!isCairnError(error, 'VERSION_CONFLICT')) throw error
       }
     }
-    throw conflict(address, ifRevision, await this.#reads.authoritative(address))
+    throw await refused(address, ifRevision, await this.#reads.authoritative(address))
   }
 
   /**
@@ -128,7 +128,7 @@ export class WritePath {
     try {
       return await this.#send(request, envelope, this.#core.hot.kvRevisionOf(ifRevision))
     } catch (error) {
-      throw isCairnError(error, 'VERSION_CONFLICT') ? conflict(request.address, ifRevision, current) : error
+      throw isCairnError(error, 'VERSION_CONFLICT') ? await refused(request.address, ifRevision, current) : error
     }
   }
 }
@@ -136,6 +136,15 @@ export class WritePath {
 function matches(current: StoredState | undefined, ifRevision: number): boolean {
   if (ifRevision === 0) return current === undefined || !isLive(current)
   return current !== undefined && current.revision === ifRevision && isLive(current)
+}
+
+/**
+ * The error, after a turn of the event loop. Where the hot tier answers without I/O (LMDB), callers who read and try again at once
+ * would never let the commit through that they wait for.
+ */
+async function refused(address: StateAddress, expected: number, current: StoredState | undefined): Promise<CairnError> {
+  await new Promise((resolve) => setImmediate(resolve))
+  return conflict(address, expected, current)
 }
 
 function conflict(address: StateAddress, expected: number, current: StoredState | undefined): CairnError {

@@ -50,6 +50,32 @@ describe.each(cairnTargets)('an agent as a file ($name)', (target) => {
     await dispose?.()
   })
 
+  it('of thousands of keys comes back whole, and over another of thousands nothing of that is left', async () => {
+    const other = cairn.as({ tenant: 'large' })
+    const { id } = await other.agents.register({ name: 'large', type: 'analyst' })
+    const many = (from: number, to: number): Record<string, unknown> => Object.fromEntries(Array.from({ length: to - from }, (_, n) => [`k${from + n}`, { n: from + n }]))
+    await other.state.setMany(id, many(0, 1_200))
+    await other.checkpoints.create(id, { name: 'all' })
+    await other.state.set(id, 'k7', 'changed')
+    await other.checkpoints.create(id)
+    const whole = await textOf(other.agentFiles.export('large'))
+    expect(whole.split('\n').filter((line) => line.startsWith('{"value"'))).toHaveLength(1_201)
+    const copy = await other.agents.register({ key: 'copy', name: 'copy', type: 'analyst' })
+    await other.state.setMany(copy.id, many(800, 2_000))
+    expect(await other.agentFiles.import(sourceOf(whole), { as: 'copy', overwrite: true })).toMatchObject({ created: false, keys: 1_200, checkpoints: 2 })
+    const keys: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await other.state.list(copy.id, { limit: 500, ...(cursor === undefined ? {} : { cursor }) })
+      keys.push(...page.items.map(({ key }) => key))
+      cursor = page.nextCursor ?? undefined
+    } while (cursor !== undefined)
+    expect(keys).toEqual(Object.keys(many(0, 1_200)).sort())
+    expect((await other.state.get(copy.id, 'k7'))?.value).toBe('changed')
+    const [newest, oldest] = (await other.checkpoints.list(copy.id)).items
+    expect([(await other.checkpoints.get(oldest?.id ?? '')).state['k7'], (await other.checkpoints.get(newest?.id ?? '')).state['k7']]).toEqual([{ n: 7 }, 'changed'])
+  })
+
   it('comes back whole in another tenant: registry, capabilities, state with its times to live, checkpoints with tags', async () => {
     const other = cairn.as({ tenant: 'acme' })
     const result = await other.agentFiles.import(sourceOf(file))

@@ -47,8 +47,10 @@ describe('resolveOptions', () => {
 
   // proves S4-5.6-03
   it('reads NATS_*', () => {
-    const env = { NATS_SERVERS: 'nats://a:4222, nats://b:4222', NATS_CREDS_FILE: '/c', NATS_TLS_CERT: '/t', NATS_TLS_KEY: '/k', NATS_CA_CERT: '/ca', NATS_KV_PREFIX: 'agent_', NATS_KV_REPLICAS: '3' }
-    expect(resolveOptions({}, env).nats).toEqual({ servers: ['nats://a:4222', 'nats://b:4222'], credsFile: '/c', tlsCert: '/t', tlsKey: '/k', caCert: '/ca', prefix: 'agent_', replicas: 3 })
+    const env = { NATS_SERVERS: 'nats://a:4222, nats://b:4222', NATS_CREDS_FILE: '/c', NATS_TLS_CERT: '/t', NATS_TLS_KEY: '/k', NATS_CA_CERT: '/ca', NATS_KV_PREFIX: 'agent_', NATS_KV_REPLICAS: '3', NATS_KV_MAX_SIZE: '1GB' }
+    expect(resolveOptions({}, env).nats).toEqual({ servers: ['nats://a:4222', 'nats://b:4222'], credsFile: '/c', tlsCert: '/t', tlsKey: '/k', caCert: '/ca', prefix: 'agent_', replicas: 3, maxBucketBytes: 2 ** 30 })
+    for (const [text, bytes] of [['512MB', 2 ** 29], ['100', 100], ['2 kb', 2_048]] as const) expect(resolveOptions({}, { NATS_URL: 'x', NATS_KV_MAX_SIZE: text }).nats).toMatchObject({ maxBucketBytes: bytes })
+    for (const text of ['1XB', '-1', '0', '1.5GB']) expect(() => resolveOptions({}, { NATS_URL: 'x', NATS_KV_MAX_SIZE: text })).toThrow('NATS_KV_MAX_SIZE')
     expect(resolveOptions({}, { NATS_URL: 'nats://x' }).nats).toEqual({ servers: ['nats://x'] })
   })
 

@@ -106,8 +106,19 @@ function consistencyMetrics(registry: Registry, cairn: Cairn): void {
       for (const { tenant, agentId, violations: count } of cairn.lifecycle.lags(AGENTS_SHOWN)) this.inc({ tenant, agent: agentId }, count)
     },
   })
+  const repairs = new Counter({
+    name: 'consistency_repairs',
+    help: 'Repair jobs started because an agent was further behind than the limit; of the same agents.',
+    labelNames: ['tenant', 'agent'],
+    registers: [],
+    collect() {
+      this.reset()
+      for (const { tenant, agentId, repairs: count } of cairn.lifecycle.lags(AGENTS_SHOWN)) this.inc({ tenant, agent: agentId }, count)
+    },
+  })
   registry.registerMetric(lag)
   registry.registerMetric(violations)
+  registry.registerMetric(repairs)
 }
 
 function cacheMetrics(registry: Registry, cairn: Cairn): void {

@@ -58,12 +58,11 @@ async function* checkpointLines(store: CheckpointStore, points: readonly Checkpo
   let before: Manifest = new Map()
   for (const point of points) {
     try {
-      const manifest = await store.reading(async (session) => (await store.manifest(session, point.id)).manifest)
+      const { manifest, texts: textsOf } = await store.opened(point.id)
       const fresh = [...new Set(manifest.values())].filter((hash) => !sent.has(hash))
       for (let from = 0; from < fresh.length; from += VALUES_AT_ONCE) {
         const wanted = new Set(fresh.slice(from, from + VALUES_AT_ONCE))
-        const texts = await store.reading(async (session) => (await store.manifest(session, point.id)).texts(wanted))
-        for (const [hash, text] of texts) {
+        for (const [hash, text] of await textsOf(wanted)) {
           sent.add(hash)
           yield `{"value":{"hash":"${hash}","value":${text}}}\n`
         }

@@ -1,5 +1,5 @@
 import { CairnError, isCairnError } from '../../errors/index.ts'
-import { type ChainEnd, CheckpointStore, type Manifest, ReadPath, StateService, WritePath, addTags, canonicalJson } from '../../state/index.ts'
+import { type ChainEnd, CheckpointStore, type Manifest, ReadPath, StateService, WritePath, addTags, canonicalJson, isLive, readAgent } from '../../state/index.ts'
 import type { Agent, AgentFields, CapabilityInput, DependencyKind, RegisterAgent } from '../agents/index.ts'
 import type { AgentFileDeps } from './export-agent.ts'
 import { AGENT_FIELDS, type FileCheckpoint, type FileLines, type FileState } from './file-format.ts'
@@ -160,12 +160,13 @@ async function importState({ core, context }: AgentFileDeps, agentId: string, so
     if (batch.size === WRITES_AT_ONCE) await write()
   }
   await write()
-  let cursor: string | undefined
-  while (replace) {
-    const page = await state.list(agentId, { limit: 1000, ...(cursor === undefined ? {} : { cursor }) })
-    await Promise.all(page.items.filter(({ key }) => !present.has(key)).map(({ key }) => state.delete(agentId, key)))
-    if (page.nextCursor === null) break
-    cursor = page.nextCursor
+  if (replace) {
+    const surplus = new Set<string>()
+    for await (const page of readAgent(core, tenant, agentId)) {
+      for (const [key, stored] of page) if (isLive(stored) && !present.has(key)) surplus.add(key)
+    }
+    const keys = [...surplus]
+    for (let from = 0; from < keys.length; from += WRITES_AT_ONCE) await Promise.all(keys.slice(from, from + WRITES_AT_ONCE).map((key) => state.delete(agentId, key)))
   }
   await state.flush()
   return { keys: present.size, expired }

@@ -64,10 +64,14 @@ export function rankByText(scope: Scope, query: string, { limit, offset }: Windo
 }
 
 /**
- * Documents by the best cosine of their vectors. Exact: it computes with each vector in the scope. With `unscored`, documents without a vector of this model come last.
+ * Documents by the best cosine of their vectors. Exact: it computes with each vector in the scope, by pgvector where it is (the vectors
+ * have length 1, so that the inner product is the cosine, in single precision), else in plain SQL. With `unscored`, documents without a vector of this model come last.
  */
-export function rankByVector(scope: Scope, { model, dimensions, vector }: QueryVector, { limit, offset }: Window, unscored: boolean) {
-  const dot: RawBuilder<number> = sql`(SELECT sum(x.a::float8 * x.b) FROM unnest(e.embedding, ${vector}::float8[]) AS x(a, b))`
+export function rankByVector(scope: Scope, { model, dimensions, vector }: QueryVector, { limit, offset }: Window, unscored: boolean, pgvector: boolean) {
+  const type = sql.raw(`public.vector(${Math.trunc(dimensions)})`)
+  const dot: RawBuilder<number> = pgvector
+    ? sql`-(e.embedding::${type} OPERATOR(public.<#>) ${`[${vector.join(',')}]`}::${type})`
+    : sql`(SELECT sum(x.a::float8 * x.b) FROM unnest(e.embedding, ${vector}::float8[]) AS x(a, b))`
   const space = sql<SqlBool>`e.tenant_id = d.tenant_id AND e.document_id = d.document_id AND e.model = ${model} AND e.dimensions = ${dimensions}`
   const best = sql<number | null>`max(${dot})`
   const joined = unscored

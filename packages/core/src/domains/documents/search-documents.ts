@@ -10,6 +10,7 @@ import { GET_BY_ID } from './documents-queries.ts'
 import { check, searchOptions } from './input.ts'
 import { refreshTtl } from './read-documents.ts'
 import { type DocumentRow, type Ranked, toFound } from './rows.ts'
+import { hasPgvector } from './vector-arithmetic.ts'
 import type { FoundDocument, SearchMode, DocumentSearchOptions, DocumentSearchResult } from './types.ts'
 
 type Checked = z.output<typeof searchOptions>
@@ -83,8 +84,9 @@ async function byText({ sql }: CollectionContext, scope: Scope, query: string, w
   return (await runComposed({ query: (text, values) => sql.query(MAINTENANCE, text, values) }, rankByText(scope, query, window))).rows
 }
 
-async function byVector({ sql, identity }: CollectionContext, scope: Scope, vector: QueryVector, window: Window, unscored: boolean): Promise<Ranked[]> {
-  return (await runComposed({ query: (text, values) => sql.query(identity, text, values) }, rankByVector(scope, vector, window, unscored))).rows
+async function byVector({ sql, identity, log }: CollectionContext, scope: Scope, vector: QueryVector, window: Window, unscored: boolean): Promise<Ranked[]> {
+  const pgvector = await hasPgvector(sql, log)
+  return (await runComposed({ query: (text, values) => sql.query(identity, text, values) }, rankByVector(scope, vector, window, unscored, pgvector))).rows
 }
 
 /** Reciprocal-rank fusion: what several rankings have high up comes first. */

@@ -1,7 +1,7 @@
-import { LOG_COLUMNS } from './log-columns.ts'
+import { BECAME_COLUMNS, LOG_COLUMNS } from './log-columns.ts'
 
 /** $1 tenant, $2 message id. */
-export const SELECT_MESSAGE = `SELECT l.message_id AS id, ${LOG_COLUMNS} FROM messages.log l WHERE l.tenant_id = $1 AND l.message_id = $2 ORDER BY l.created_at LIMIT 1`
+export const SELECT_MESSAGE = `SELECT l.message_id AS id, ${LOG_COLUMNS}, ${BECAME_COLUMNS} FROM messages.history l WHERE l.tenant_id = $1 AND l.message_id = $2 ORDER BY l.created_at LIMIT 1`
 
 /** $1 tenant, $2 message id. */
 export const SELECT_DELIVERIES = `SELECT delivery_id AS "deliveryId", agent_id AS "agentId", queue_id AS "queueId", status, attempts, consumer, delivered_at AS "deliveredAt", NULL::timestamptz AS "finishedAt", last_error AS error
@@ -55,6 +55,9 @@ export const PURGE_LOG = `DELETE FROM messages.log l WHERE l.tenant_id = $1 AND 
   AND NOT EXISTS (SELECT FROM messages.deliveries d WHERE d.tenant_id = $1 AND d.message_id = l.message_id)`
 export const PURGE_RECEIPTS = `DELETE FROM messages.receipts WHERE tenant_id = $1 AND finished_at < clock_timestamp() - $2::bigint * interval '1 millisecond'`
 export const PURGE_DEAD_LETTERS = `DELETE FROM messages.dead_letters WHERE tenant_id = $1 AND resolved_at < clock_timestamp() - $2::bigint * interval '1 millisecond'`
+
+/** $1 days. As the owner: of all tenants, a partition at a time. */
+export const DROP_HISTORY = `SELECT partition_name AS name, dropped, rows_deleted AS "rowsDeleted" FROM messages.drop_history(now() - $1::integer * interval '1 day') WHERE dropped OR rows_deleted > 0`
 
 /** Tenants with messages to deliver or keys to forget: one look at an index a tenant, however many rows each has. */
 export const SELECT_TENANTS_TO_KEEP_UP = `WITH RECURSIVE waiting AS (

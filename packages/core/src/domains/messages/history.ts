@@ -6,22 +6,22 @@ import { channelIds } from './channel-ids.ts'
 import { check, uuidText } from '../../checks/index.ts'
 import { SELECT_DELIVERIES, SELECT_MESSAGE } from './history-queries.ts'
 import { listInput } from './input.ts'
-import { LOG_COLUMNS } from './log-columns.ts'
+import { BECAME_COLUMNS, LOG_COLUMNS } from './log-columns.ts'
 import type { MessageRoom } from './room.ts'
-import type { AgentMessage, DeliveryRecord, MessageListOptions, MessageWithDeliveries } from './types.ts'
+import type { DeliveryRecord, MessageListOptions, MessageRecord, MessageWithDeliveries } from './types.ts'
 
 /** One message with what became of it. NOT_FOUND */
 export async function getMessage(room: MessageRoom, messageId: string): Promise<MessageWithDeliveries> {
   const id = check(uuidText, messageId, 'messageId')
   const { sql, identity, tenant } = room
-  const message = (await sql.query<AgentMessage>(identity, SELECT_MESSAGE, [tenant, id])).rows[0]
+  const message = (await sql.query<MessageRecord>(identity, SELECT_MESSAGE, [tenant, id])).rows[0]
   if (message === undefined) throw new CairnError('NOT_FOUND', `There is no message ${id} in this tenant. Check the id; list what was sent.`, { details: { messageId: id } })
   const { rows } = await sql.query<DeliveryRecord>(identity, SELECT_DELIVERIES, [tenant, id])
   return { ...message, deliveries: rows }
 }
 
 /** Newest first, by the id, which holds the time. */
-export async function listMessages(room: MessageRoom, options: MessageListOptions): Promise<Page<AgentMessage>> {
+export async function listMessages(room: MessageRoom, options: MessageListOptions): Promise<Page<MessageRecord>> {
   const given = check(listInput, options, 'options')
   const limit = pageLimit(options)
   const before = decodeCursor('agent messages', options.cursor, 2)
@@ -29,7 +29,7 @@ export async function listMessages(room: MessageRoom, options: MessageListOption
   const [from, to, one, other] = await Promise.all([agent(given.from), agent(given.to), agent(given.between?.[0]), agent(given.between?.[1])])
   const [channel] = given.channel === undefined ? [] : await channelIds(room, [given.channel])
 
-  let query = compose.selectFrom('messages.log as l').select(raw<string>`l.message_id`.as('id')).select(raw`${raw.raw(`${LOG_COLUMNS}, (extract(epoch FROM l.created_at) * 1000000)::bigint`)}`.as('micros')).where('l.tenant_id', '=', room.tenant)
+  let query = compose.selectFrom('messages.history as l').select(raw<string>`l.message_id`.as('id')).select(raw`${raw.raw(`${LOG_COLUMNS}, ${BECAME_COLUMNS}, (extract(epoch FROM l.created_at) * 1000000)::bigint`)}`.as('micros')).where('l.tenant_id', '=', room.tenant)
   if (channel !== undefined) query = query.where('l.channel_id', '=', channel)
   if (from !== undefined) query = query.where('l.from_agent_id', '=', from)
   if (to !== undefined) query = query.where('l.to_agent_id', '=', to)
@@ -45,7 +45,7 @@ export async function listMessages(room: MessageRoom, options: MessageListOption
   }
   const page = query.orderBy(raw`l.created_at`, 'desc').orderBy(raw`l.message_id`, 'desc').limit(limit + 1)
   const { sql: text, parameters } = page.compile()
-  const { rows } = await room.sql.query<AgentMessage & { micros: number }>(room.identity, text, parameters)
+  const { rows } = await room.sql.query<MessageRecord & { micros: number }>(room.identity, text, parameters)
   const { items, nextCursor } = toPage('agent messages', rows, limit, ({ micros, id }) => [micros, id])
   return { items: items.map(({ micros: _, ...message }) => message), nextCursor }
 }

@@ -16,7 +16,7 @@ import { type Draft, MAX_BATCH_MESSAGES, draft, sendAll, sendOne } from './send.
 import { ENSURE_PARTITIONS } from './send-queries.ts'
 import { settle } from './settle.ts'
 import { Subscriptions } from './subscriptions.ts'
-import type { AgentMessage, InboxMessage, InboxOptions, MaintenanceResult, MessageListOptions, MessageWithDeliveries, ReceiveOptions, RequestInput, RequestOptions, SendInput, SendOptions, Sent, Settlement } from './types.ts'
+import type { AgentMessage, InboxMessage, InboxOptions, MaintenanceResult, MessageListOptions, MessageRecord, MessageWithDeliveries, ReceiveOptions, RequestInput, RequestOptions, SendInput, SendOptions, Sent, Settlement } from './types.ts'
 
 const SWEEP_ROWS = 1_000
 const KEYS_KEPT_MS = 7 * 86_400_000
@@ -100,7 +100,7 @@ export class MessagesService {
   }
 
   /** What was sent, newest first: of a channel, between two agents, of a correlation. NOT_FOUND, AGENT_NOT_FOUND, INVALID_CURSOR. */
-  list(options: MessageListOptions = {}): Promise<Page<AgentMessage>> {
+  list(options: MessageListOptions = {}): Promise<Page<MessageRecord>> {
     return listMessages(this.#room, options)
   }
 

@@ -1,6 +1,6 @@
 import type { SqlSession } from '../../engines/sql/index.ts'
 import type { PageOptions } from '../../paging/index.ts'
-import type { ChannelPattern, ChannelPurpose, DeliveryStatus, MessageKind, QueueKind } from './words.ts'
+import type { ChannelPattern, ChannelPurpose, DeliveryStatus, MessageKind, MessageStatus, QueueKind } from './words.ts'
 
 type JsonObject = Readonly<Record<string, unknown>>
 
@@ -186,6 +186,24 @@ export interface AgentMessage {
   readonly createdAt: Date
 }
 
+/**
+ * A message with what became of it. While a delivery is open: `delivered` when somebody has or had it, `sent` when it lies in an inbox,
+ * `pending` when it waits for its time (a delay, a pause before the next try). When all have ended: `failed` if one was given up or refused,
+ * else `processed` if one was acknowledged, else `expired`. Without recipients a message was `sent`.
+ */
+export interface MessageRecord extends AgentMessage {
+  readonly status: MessageStatus
+  /** Of the delivery that was tried most often: tries after the first. */
+  readonly retryCount: number
+  readonly sentAt: Date
+  /** First handed out. */
+  readonly deliveredAt: Date | null
+  /** Last acknowledged, once nothing is open any more. */
+  readonly processedAt: Date | null
+  /** Of the delivery that failed last. */
+  readonly error: string | null
+}
+
 /** One hand-out of a message. Without `ack` within the lease it is handed out again, also to others. */
 export interface InboxMessage extends AgentMessage {
   readonly deliveryId: number
@@ -265,7 +283,7 @@ export interface DeliveryRecord {
   readonly error: string | null
 }
 
-export interface MessageWithDeliveries extends AgentMessage {
+export interface MessageWithDeliveries extends MessageRecord {
   readonly deliveries: DeliveryRecord[]
 }
 

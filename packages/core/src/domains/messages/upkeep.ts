@@ -1,28 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Leadership, type Term } from '../../engines/leadership/index.ts'
 import type { SqlEngine } from '../../engines/sql/index.ts'
-import { MAINTENANCE } from '../../identity/index.ts'
+import { MAINTENANCE, OWNER } from '../../identity/index.ts'
 import type { Logger } from '../../observability/index.ts'
-import { SELECT_TENANTS_TO_KEEP_UP } from './history-queries.ts'
+import type { MessageOptions } from '../../options/index.ts'
+import { DROP_HISTORY, SELECT_TENANTS_TO_KEEP_UP } from './history-queries.ts'
 import { MessagesService } from './messages-service.ts'
 
 const EVERY_MS = 60_000
 const LEASE_MS = 30_000
+/** How often old months are looked for. */
+const HISTORY_EVERY_MS = 3_600_000
 
 /**
  * Ends what has expired or was given up in inboxes that nobody reads, forgets old idempotency keys and makes partitions
- * ahead: once a minute, by one process of the database.
+ * ahead: once a minute, by one process of the database. With `keepDays`, old months leave too.
  */
 export class MessageUpkeep {
   readonly #sql: SqlEngine
   readonly #log: Logger
   readonly #everyMs: number
+  readonly #keepDays: number | undefined
+  #historyAt = Number.NEGATIVE_INFINITY
   readonly #leadership: Leadership
 
-  constructor(sql: SqlEngine, log: Logger, everyMs = EVERY_MS) {
+  constructor(sql: SqlEngine, log: Logger, { keepDays }: MessageOptions = {}, everyMs = EVERY_MS) {
     this.#sql = sql
     this.#log = log
     this.#everyMs = everyMs
+    this.#keepDays = keepDays
     this.#leadership = new Leadership({ sql, log, duty: 'message-upkeep', leaseMs: LEASE_MS })
   }
 
@@ -37,7 +43,20 @@ export class MessageUpkeep {
   async #lead({ signal }: Term): Promise<void> {
     while (!signal.aborted) {
       await this.#pass(signal)
+      await this.#dropHistory()
       await sleep(this.#everyMs, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+  }
+
+  /** Months that are locked by a long transaction are tried again with the next pass. */
+  async #dropHistory(): Promise<void> {
+    if (this.#keepDays === undefined || performance.now() - this.#historyAt < HISTORY_EVERY_MS) return
+    try {
+      const { rows } = await this.#sql.query(OWNER, DROP_HISTORY, [this.#keepDays], { pool: 'background' })
+      this.#historyAt = performance.now()
+      if (rows.length > 0) this.#log.info({ keepDays: this.#keepDays, removed: rows }, 'old messages were removed')
+    } catch (error) {
+      this.#log.warn({ err: error, keepDays: this.#keepDays }, 'old messages could not be removed now; they are tried again')
     }
   }
 

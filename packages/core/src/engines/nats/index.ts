@@ -1,6 +1,7 @@
 export { connectNats } from './jetstream-connection.ts'
 export {
   CONSUMER_NOT_FOUND,
+  MOVE_AND_SCALE,
   NO_SUITABLE_PEERS,
   REPLICAS_NOT_SUPPORTED,
   STREAM_NOT_FOUND,
@@ -11,4 +12,5 @@ export {
   toNatsError,
 } from './jetstream-error.ts'
 export { REQUEST_TIMEOUT_MS, type JetStreamOptions } from './jetstream-options.ts'
+export { assertPlaceable, placementOf, samePlacement, toPlacementError, type NatsPlacement, type NatsPlacementOptions } from './placement.ts'
 export { RequestMux } from './request-mux.ts'

@@ -8,6 +8,8 @@ export const REPLICAS_NOT_SUPPORTED = 10_074
 export const NO_SUITABLE_PEERS = 10_005
 export const CONSUMER_NOT_FOUND = 10_014
 export const SUBJECTS_OVERLAP = 10_065
+/** A stream goes to another place, or gets another number of replicas, not both at once. */
+export const MOVE_AND_SCALE = 10_123
 
 export function isApiError(error: unknown, ...codes: number[]): error is JetStreamApiError {
   return error instanceof JetStreamApiError && codes.includes(error.code)

@@ -1,4 +1,5 @@
 import type { Logger } from '../../observability/index.ts'
+import type { NatsPlacementOptions } from './placement.ts'
 
 export interface JetStreamOptions {
   /** One or several, `nats://user:password@host:4222`. */
@@ -13,6 +14,10 @@ export interface JetStreamOptions {
   readonly prefix?: string
   /** Replicas of buckets that do not say; at most the cluster's size. @default 3 */
   readonly replicas?: number
+  /** Most bytes of a bucket that does not say; a write beyond it is STORAGE_FULL. @default no limit */
+  readonly maxBucketBytes?: number
+  /** On which servers of a cluster streams and buckets lie. INVALID_OPTION on a server that stands alone. @default the cluster chooses */
+  readonly placement?: NatsPlacementOptions
   readonly log?: Logger
 }
 

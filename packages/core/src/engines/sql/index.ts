@@ -1,4 +1,5 @@
 export type { PoolCheck, PoolName, PoolStatus, QueryOptions, ReplicaLag, SqlCapabilities, SqlEngine, SqlResult, SqlSession, TransactionOptions } from './sql-engine.ts'
+export type { PoolScalingOptions } from './postgres/pool-scaler.ts'
 export { textArray } from './text-array.ts'
 export { MAINTENANCE_PATHS, type MaintenancePath } from './maintenance-paths.ts'
 export { openPglite, type PgliteEngine, type PgliteOptions } from './pglite/pglite-engine.ts'

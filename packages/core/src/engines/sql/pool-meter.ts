@@ -9,11 +9,20 @@ export class PoolMeter {
   slowStatements = 0
   leaks = 0
   lastCheckAt: Date | null = null
+  #peak = 0
   readonly #acquires = new Ring(ACQUIRES)
   readonly #checks = new Ring(CHECKS)
 
-  acquired(ms: number): void {
+  acquired(ms: number, active = 0): void {
     this.#acquires.add(ms)
+    if (active > this.#peak) this.#peak = active
+  }
+
+  /** Most connections in use since the last call; `active` are now. */
+  takePeak(active: number): number {
+    const peak = Math.max(this.#peak, active)
+    this.#peak = active
+    return peak
   }
 
   failed(): void {

@@ -142,6 +142,11 @@ export interface SqlEngine {
   pools(): PoolStatus[]
   /** Takes a connection from each pool and asks it for an answer, within 5 s each. Never rejects. Source: S4 §5.5, §12.3. */
   checkPools(): Promise<PoolCheck[]>
+  /**
+   * Gives a pool of the primary's server another most of connections, while it is in use. INVALID_ARGUMENT when the server has no room
+   * for it, CAPABILITY_MISSING where there is one connection (PGlite). Source: S4 §5.1.
+   */
+  resizePool(name: PoolName, max: number): Promise<PoolStatus>
   /** The end of the log of the primary: a token for `readYourWrites`, to be taken after a write. */
   position(): Promise<string>
   /** Waits for running statements, then closes. Safe to call twice. */

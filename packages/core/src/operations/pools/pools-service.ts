@@ -1,5 +1,5 @@
 import type { KvEngine } from '../../engines/kv/index.ts'
-import type { PoolCheck, SqlEngine } from '../../engines/sql/index.ts'
+import type { PoolCheck, PoolName, SqlEngine } from '../../engines/sql/index.ts'
 import { MAINTENANCE } from '../../identity/index.ts'
 import { POOL_DEGRADED_MS, type PoolAlert, type PoolHealthMetrics, poolAlerts, poolMetrics } from './pool-health.ts'
 import { type PoolAdvice, type PoolLoad, advisePoolSize } from './pool-sizing.ts'
@@ -93,6 +93,14 @@ export class PoolsService {
   /** A token for `readYourWrites`: take it after a write, give it to reads on the replica pool. */
   position(): Promise<string> {
     return this.#sql.position()
+  }
+
+  /**
+   * Gives a pool of this process another most of connections, while it is in use; `open({ postgres: { scaling } })` does it by the
+   * load. INVALID_ARGUMENT when the server has no room for it, CAPABILITY_MISSING on PGlite. Source: S4 §5.1.
+   */
+  async resize(pool: PoolName, max: number): Promise<PoolHealthMetrics> {
+    return poolMetrics(await this.#sql.resizePool(pool, max))
   }
 
   /** See advisePoolSize. */

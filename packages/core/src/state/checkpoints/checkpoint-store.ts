@@ -150,7 +150,7 @@ export class CheckpointStore {
   }
 
   /** Hash by key, and a function that reads values by hash; of the old form the hashes are made. Within `reading`. */
-  async manifest(session: SqlSession, id: string): Promise<{ checkpoint: Checkpoint; manifest: Manifest; texts(hashes: ReadonlySet<string>): Promise<Map<string, string>> }> {
+  async manifest(session: SqlSession, id: string): Promise<{ checkpoint: Checkpoint; manifest: Manifest; readonly texts: (hashes: ReadonlySet<string>) => Promise<Map<string, string>> }> {
     const { snapshot, chainId: _, position: __, ...checkpoint } = await this.#row(session, id)
     if (_ !== null) {
       const manifest = await this.#manifest(session, { ...checkpoint, chainId: _, position: __ })
@@ -164,6 +164,23 @@ export class CheckpointStore {
       manifest.set(key, hash)
     }
     return { checkpoint, manifest, texts: (hashes) => Promise.resolve(new Map([...hashes].map((hash) => [hash, byHash.get(hash) as string]))) }
+  }
+
+  /**
+   * As `manifest`, but outside of a transaction: each call of `texts` reads in one of its own. So somebody slow holds nobody up, and the
+   * chain is put together once. NOT_FOUND, also of `texts`, when the checkpoint was pruned meanwhile.
+   */
+  async opened(id: string): Promise<{ manifest: Manifest; readonly texts: (hashes: ReadonlySet<string>) => Promise<Map<string, string>> }> {
+    const { row, manifest, texts } = await this.reading(async (session) => ({ row: await this.#row(session, id), ...(await this.manifest(session, id)) }))
+    if (row.chainId === null) return { manifest, texts }
+    return {
+      manifest,
+      texts: (hashes) =>
+        this.reading(async (session) => {
+          await this.get(id, session)
+          return this.values(session, row.agentId, hashes, id)
+        }),
+    }
   }
 
   /** Canonical JSON by hash, each verified. CONSISTENCY_VIOLATION naming `checkpointId`. */

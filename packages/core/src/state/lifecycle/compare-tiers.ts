@@ -2,10 +2,10 @@ import { isCairnError } from '../../errors/index.ts'
 import type { KvEntry } from '../../engines/kv/index.ts'
 import { MAINTENANCE } from '../../identity/index.ts'
 import { addressOf, keyOf } from '../hot-tier.ts'
-import { type StateRow, storedFromRow } from '../read-path.ts'
+import { storedFromRow } from '../read-path.ts'
 import type { StateCore } from '../state-core.ts'
 import type { StateAddress, StoredState } from '../state-entry.ts'
-import { SELECT_STATE_PAGE } from '../state-queries.ts'
+import { scanAgent } from '../scan-agent.ts'
 
 /** A value whose checksum does not match has no `stored`. */
 export interface HotSide {
@@ -25,7 +25,6 @@ export interface KeyPair {
   readonly sql: SqlSide | undefined
 }
 
-const PAGE = 1000
 const LANES = 32
 
 /** Every key of an agent in both tiers, deletions included; values are verified by their checksums. */
@@ -33,12 +32,9 @@ export async function compareTiers(core: StateCore, tenant: string, agentId: str
   const hot = new Map<string, HotSide>()
   for await (const entry of core.hot.bucket.list([tenant, agentId])) hot.set(addressOf(entry.key).key, hotSide(core, entry))
   const sql = new Map<string, SqlSide>()
-  let after: string | null = null
-  for (;;) {
-    const { rows }: { rows: StateRow[] } = await core.sql.query<StateRow>(MAINTENANCE, SELECT_STATE_PAGE, [tenant, agentId, after, '', PAGE], { pool: 'background' })
+  const query = <Row>(text: string, values: readonly unknown[]) => core.sql.query<Row>(MAINTENANCE, text, values, { pool: 'background' })
+  for await (const rows of scanAgent(query, tenant, agentId)) {
     for (const row of rows) sql.set(row.key, { version: row.version, deleted: row.deleted, stored: verified(() => storedFromRow(row, { tenant, agentId, key: row.key })) })
-    if (rows.length < PAGE) break
-    after = rows.at(-1)?.key ?? null
   }
   // A bucket's list leaves deletions out: they are looked up for the keys that SQL still shows.
   const unseen = [...sql].filter(([key, side]) => !side.deleted && !hot.has(key)).map(([key]) => key)[Symbol.iterator]()

@@ -15,11 +15,11 @@ export interface FlushResult {
  * One statement, so one transaction, for all dirty keys of an agent: all of them are in SQL afterwards, or none is and all
  * stay dirty. A key that is written while it runs stays dirty at its new revision (S4 §4.2).
  */
-export async function flushAgent(core: StateCore, tenant: string, agentId: string): Promise<FlushResult> {
+export async function flushAgent(core: StateCore, tenant: string, agentId: string, timeoutMs?: number): Promise<FlushResult> {
   const started = performance.now()
   const dirty = await dirtyOf(core, tenant, agentId)
   if (dirty.length === 0) return { agentId, flushed: 0, durationMs: performance.now() - started }
-  await core.flusher.writeTogether(dirty)
+  await core.flusher.writeTogether(dirty, timeoutMs)
   core.flusher.settled(dirty, started)
   return { agentId, flushed: dirty.length, durationMs: performance.now() - started }
 }

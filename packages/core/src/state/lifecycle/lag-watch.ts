@@ -3,23 +3,40 @@ import { unflushedByAgent } from './unflushed.ts'
 
 const LOOK_EVERY_MS = 500
 const WARN_EVERY_MS = 10_000
-/** An agent this far behind is repaired, unless SQL is known not to answer: then the flush goes on trying by itself. */
-const REPAIR_AFTER_MS = 5_000
-const REPAIR_AGAIN_AFTER_MS = 60_000
+/** An agent this far behind is compared key by key, which reads all of it in both tiers. */
+const COMPARE_AFTER_MS = 5_000
+const COMPARE_AGAIN_AFTER_MS = 60_000
+/** Of an agent with more late keys, the group commit writes them in full batches already: a statement of its own would only wait for them. */
+const MOST_KEYS_AT_ONCE = 1_000
 
-/** Finds the agents that are more than `lagWarnMs` behind although nothing of them is being flushed yet (S4 §7.1). */
+/** What a repair job does for one agent. */
+export interface LagRepairs {
+  /** Writes what is late of the agent in a statement of its own. */
+  flush(tenant: string, agentId: string): Promise<unknown>
+  /** Compares both tiers of the agent and mends what differs. */
+  compare(tenant: string, agentId: string): Promise<unknown>
+}
+
+/**
+ * Finds the agents that are more than `lagWarnMs` behind, counts each time once, and starts a repair job (S4 §7.1): the late keys
+ * go to SQL by themselves, so that they wait for no other agent's, and from five seconds on both tiers are compared. One job runs at
+ * a time. While SQL is known not to answer there is none: the flush goes on trying by itself. A `flushWindowMs` above `lagWarnMs`
+ * was chosen: then lateness is counted, and a job begins after the window.
+ */
 export class LagWatch {
   readonly #core: StateCore
-  readonly #repair: (tenant: string, agentId: string) => Promise<unknown>
-  readonly #repairedAt = new Map<string, number>()
+  readonly #repairs: LagRepairs
+  readonly #comparedAt = new Map<string, number>()
+  /** Agents that are behind and had their flush. */
+  readonly #flushed = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #repairing: Promise<unknown> | undefined
   #warnedAt = Number.NEGATIVE_INFINITY
   #sinceWarning = 0
 
-  constructor(core: StateCore, repair: (tenant: string, agentId: string) => Promise<unknown>) {
+  constructor(core: StateCore, repairs: LagRepairs) {
     this.#core = core
-    this.#repair = repair
+    this.#repairs = repairs
   }
 
   start(): void {
@@ -33,25 +50,31 @@ export class LagWatch {
   }
 
   look(): void {
-    const { lag, flusher } = this.#core
+    const { lag, flusher, options } = this.#core
+    const repairAfterMs = Math.max(lag.warnMs, options.flushWindowMs)
     const before = lag.agentViolations
     const now = performance.now()
     const late = new Set<string>()
     let worst: { agentId: string; behindMs: number } | undefined
     if (flusher.oldestDirtyMs() > lag.warnMs) {
-      for (const { tenant, agentId, oldest } of unflushedByAgent(this.#core).values()) {
+      for (const { tenant, agentId, oldest, keys } of unflushedByAgent(this.#core).values()) {
         const behindMs = oldest === undefined ? 0 : now - oldest
         if (behindMs <= lag.warnMs) continue
         late.add(agentId)
         lag.violated(tenant, agentId, behindMs)
         if (worst === undefined || behindMs > worst.behindMs) worst = { agentId, behindMs }
-        if (behindMs > REPAIR_AFTER_MS) this.#wantRepair(tenant, agentId, now)
+        if (behindMs > COMPARE_AFTER_MS && behindMs > repairAfterMs && !this.#comparedAt.has(agentId)) {
+          if (this.#startRepair('compare', tenant, agentId)) this.#comparedAt.set(agentId, now)
+        } else if (behindMs > repairAfterMs && !this.#flushed.has(agentId) && keys.size <= MOST_KEYS_AT_ONCE) {
+          if (this.#startRepair('flush', tenant, agentId)) this.#flushed.add(agentId)
+        }
       }
     }
     lag.caughtUp(late)
     this.#sinceWarning += lag.agentViolations - before
     this.#warn(worst, late.size, now)
-    for (const [agentId, at] of this.#repairedAt) if (now - at > REPAIR_AGAIN_AFTER_MS) this.#repairedAt.delete(agentId)
+    for (const agentId of this.#flushed) if (!late.has(agentId)) this.#flushed.delete(agentId)
+    for (const [agentId, at] of this.#comparedAt) if (now - at > COMPARE_AGAIN_AFTER_MS) this.#comparedAt.delete(agentId)
   }
 
   #warn(worst: { agentId: string; behindMs: number } | undefined, agents: number, now: number): void {
@@ -62,16 +85,17 @@ export class LagWatch {
     this.#sinceWarning = 0
   }
 
-  /** One at a time, and an agent at most once a minute. */
-  #wantRepair(tenant: string, agentId: string, now: number): void {
-    const { flusher, hot, log } = this.#core
-    if (this.#repairing !== undefined || !hot.available || flusher.lastError !== undefined || this.#repairedAt.has(agentId)) return
-    this.#repairedAt.set(agentId, now)
-    this.#repairing = this.#repair(tenant, agentId)
-      .then((result) => log.info({ agentId, result }, 'repaired an agent that was behind'))
-      .catch((error: unknown) => log.warn({ err: error, agentId }, 'the repair of an agent that is behind failed'))
+  /** One at a time; false when it has to wait. */
+  #startRepair(kind: keyof LagRepairs, tenant: string, agentId: string): boolean {
+    const { flusher, hot, lag, log } = this.#core
+    if (this.#repairing !== undefined || !hot.available || flusher.lastError !== undefined) return false
+    lag.repairing(tenant, agentId)
+    this.#repairing = this.#repairs[kind](tenant, agentId)
+      .then((result) => log.info({ agentId, kind, result }, 'repaired an agent that was behind'))
+      .catch((error: unknown) => log.warn({ err: error, agentId, kind }, 'the repair of an agent that is behind failed'))
       .finally(() => {
         this.#repairing = undefined
       })
+    return true
   }
 }

@@ -11,6 +11,9 @@ import { LagWatch } from './lag-watch.ts'
 import { RECORD_EXPIRED } from './lifecycle-queries.ts'
 import { type RepairResult, repairAgent } from './repair-agent.ts'
 
+/** A repair must not wait for what holds up one agent while others are behind too. */
+const REPAIR_FLUSH_MS = 1_000
+
 /**
  * The lifecycle of the agents of one process. What is asked for one agent runs one after the other; a hydration or flush that
  * is asked for while the same one runs or waits is that one.
@@ -25,7 +28,10 @@ export class LifecycleCore {
   constructor(core: StateCore) {
     this.#core = core
     this.#reads = new ReadPath(core)
-    this.#lagWatch = new LagWatch(core, (tenant, agentId) => this.repair(tenant, agentId))
+    this.#lagWatch = new LagWatch(core, {
+      flush: (tenant, agentId) => this.flush(tenant, agentId, REPAIR_FLUSH_MS),
+      compare: (tenant, agentId) => this.repair(tenant, agentId),
+    })
   }
 
   start(): void {
@@ -55,8 +61,9 @@ export class LifecycleCore {
     return run
   }
 
-  flush(tenant: string, agentId: string): Promise<FlushResult> {
-    return this.#inTurn(agentId, () => this.#flush(tenant, agentId))
+  /** TIMEOUT when SQL does not take the keys within `timeoutMs`; they stay dirty. */
+  flush(tenant: string, agentId: string, timeoutMs?: number): Promise<FlushResult> {
+    return this.#inTurn(agentId, () => this.#flush(tenant, agentId, timeoutMs))
   }
 
   repair(tenant: string, agentId: string): Promise<RepairResult> {
@@ -93,13 +100,13 @@ export class LifecycleCore {
     })
   }
 
-  async #flush(tenant: string, agentId: string): Promise<FlushResult> {
+  async #flush(tenant: string, agentId: string, timeoutMs?: number): Promise<FlushResult> {
     const record = this.#core.activity.of(tenant, agentId)
     const before = record.state
     // Nothing to flush is no reason to change the state.
     if (!this.#core.unsure && !this.#core.flusher.unflushed().some(({ address }) => address.agentId === agentId)) return { agentId, flushed: 0, durationMs: 0 }
     this.#core.activity.move(record, 'flushing')
-    const result = await this.#noting(record, before === 'flushing' ? 'active' : before, () => flushAgent(this.#core, tenant, agentId))
+    const result = await this.#noting(record, before === 'flushing' ? 'active' : before, () => flushAgent(this.#core, tenant, agentId, timeoutMs))
     record.flushedAt = Date.now()
     this.#core.activity.move(record, 'active')
     return result

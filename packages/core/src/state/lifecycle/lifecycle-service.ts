@@ -22,6 +22,8 @@ export interface AgentLifecycle {
   readonly maxLagMs: number
   /** Times it was more than `lagWarnMs` behind. */
   readonly violations: number
+  /** Repair jobs that were started because of them. */
+  readonly repairs: number
   readonly hydratedAt: Date | null
   readonly flushedAt: Date | null
   /** When a key was last loaded or written here; reads from memory do not count. */
@@ -58,6 +60,7 @@ export class StateLifecycleService {
       lagMs: behindMs,
       maxLagMs: Math.max(lag?.maxMs ?? 0, behindMs),
       violations: lag?.violations ?? 0,
+      repairs: lag?.repairs ?? 0,
       hydratedAt: dateOrNull(record?.hydratedAt),
       flushedAt: dateOrNull(record?.flushedAt),
       touchedAt: dateOrNull(record?.touchedAt),
@@ -142,12 +145,12 @@ export class StateLifecycleService {
   }
 
   /** The agents furthest behind, of all tenants of this process: for metrics. */
-  lags(most = 100): { readonly tenant: string; readonly agentId: string; readonly lagMs: number; readonly violations: number }[] {
+  lags(most = 100): { readonly tenant: string; readonly agentId: string; readonly lagMs: number; readonly violations: number; readonly repairs: number }[] {
     const unflushed = unflushedByAgent(this.#core)
     const now = performance.now()
     const all = [...this.#core.lag.agents()].map((lag) => {
       const oldest = unflushed.get(lag.agentId)?.oldest
-      return { tenant: lag.tenant, agentId: lag.agentId, lagMs: oldest === undefined ? lag.lastMs : now - oldest, violations: lag.violations }
+      return { tenant: lag.tenant, agentId: lag.agentId, lagMs: oldest === undefined ? lag.lastMs : now - oldest, violations: lag.violations, repairs: lag.repairs }
     })
     return all.sort((a, b) => b.lagMs - a.lagMs).slice(0, most)
   }

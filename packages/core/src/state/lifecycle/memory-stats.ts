@@ -15,6 +15,8 @@ export interface MemoryStats {
   readonly lagP95Ms: number
   /** Times an agent fell behind by more than the limit. */
   readonly violations: number
+  /** Repair jobs that were started because of them. */
+  readonly repairs: number
 }
 
 const COUNTED = 100_000
@@ -34,5 +36,6 @@ export async function memoryStats(core: StateCore): Promise<MemoryStats> {
     meanFlushMs: core.flusher.flushes === 0 ? 0 : core.flusher.flushMs / core.flusher.flushes,
     lagP95Ms: core.lag.percentile(0.95),
     violations: core.lag.agentViolations,
+    repairs: core.lag.repairs,
   }
 }

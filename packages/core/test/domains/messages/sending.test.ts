@@ -157,7 +157,7 @@ describe.each(cairnTargets)('sending messages ($name)', (target) => {
   it('upkeep runs by itself, for every tenant, in one process at a time', async () => {
     const tenants = [await world(root, 'a', 'b'), await world(root, 'a', 'b')]
     const { sql } = root.engines
-    const upkeep = new MessageUpkeep(sql, SILENT_LOGGER, 50)
+    const upkeep = new MessageUpkeep(sql, SILENT_LOGGER, {}, 50)
     const sent = await Promise.all(tenants.map(({ cairn }) => cairn.messages.send({ to: 'b', ttlMs: 1 })))
     // The Cairn that is open holds the duty and would look in a minute: this one takes its place.
     await sql.query({ role: 'maintenance' }, `UPDATE tx.leaders SET lease_until = clock_timestamp() WHERE duty = 'message-upkeep'`)

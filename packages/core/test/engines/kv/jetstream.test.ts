@@ -96,6 +96,49 @@ describe('JetStream only', () => {
     }
   })
 
+  // proves S4-5.1-06, S4-5.1-02
+  it('has one bucket a purpose with the limits of its configuration, and one connection for all of them at once', { timeout: 60_000 }, async () => {
+    const server = await startNats()
+    cleanups.push(() => server.dispose())
+    const engine = await openJetStream({ servers: [server.url], replicas: 3, maxBucketBytes: 2 ** 30, requestTimeoutMs: 700 })
+    cleanups.push(() => engine.close())
+    const connection = await connect({ servers: server.url })
+    cleanups.push(() => connection.close())
+    const jsm = await jetstreamManager(connection)
+    const buckets = await Promise.all(['SESSIONS', 'STATE', 'QUERIES'].map((name) => engine.bucket(name, { ttlMs: 30 * 60_000, storage: 'file', history: 1 })))
+    for (const { name } of buckets) {
+      const { config } = await jsm.streams.info(`KV_${name}`)
+      expect(config).toMatchObject({ max_bytes: 2 ** 30, max_age: 30 * 60_000 * 1e6, storage: 'file', max_msgs_per_subject: 1, num_replicas: 1 })
+    }
+    const all = (run: (bucket: (typeof buckets)[number], n: number) => Promise<unknown>): Promise<unknown[]> =>
+      Promise.all(buckets.flatMap((bucket) => Array.from({ length: 100 }, (_, n) => run(bucket, n))))
+    await all((bucket, n) => bucket.put(['t', `k${n}`], 'v'))
+    // A pool of five would fail them five at a time, a minute long.
+    process.kill(server.pid, 'SIGSTOP')
+    const began = performance.now()
+    const codes = await all((bucket, n) => failureOf(n % 2 === 0 ? bucket.get(['t', `k${n}`]) : bucket.put(['t', `k${n}`], 'w')).then(({ code }) => code))
+    expect(performance.now() - began).toBeLessThan(20_000)
+    process.kill(server.pid, 'SIGCONT')
+    expect([...new Set(codes)].sort()).toEqual(['CONNECTION_FAILED', 'OUTCOME_UNKNOWN'])
+    await until('all are served again', async () => (await all((bucket, n) => bucket.get(['t', `k${n}`]).catch(() => undefined))).every((entry) => entry !== undefined))
+  })
+
+  it('refuses what is beyond the size of a bucket, keeps what it holds, and takes more when it was made larger', async () => {
+    const server = natsTarget().url
+    const prefix = freshPrefix()
+    const engine = await openJetStream({ servers: [server], prefix, maxBucketBytes: 4_096 })
+    cleanups.push(() => engine.close())
+    const bucket = await engine.bucket('SMALL')
+    await bucket.put(['t', 'first'], 'kept')
+    let refused = { code: 'no error', message: '' }
+    for (let n = 0; n < 50 && refused.code === 'no error'; n++) refused = await failureOf(bucket.put(['t', `k${n}`], 'x'.repeat(500)))
+    expect(refused.code).toBe('STORAGE_FULL')
+    expect((await bucket.get(['t', 'first']))?.value).toBe('kept')
+    const larger = await openJetStream({ servers: [server], prefix, maxBucketBytes: 65_536 })
+    cleanups.push(() => larger.close())
+    await (await larger.bucket('SMALL')).put(['t', 'more'], 'x'.repeat(500))
+  })
+
   it('says which server does not answer, without the password', async () => {
     const failure = await failureOf(openJetStream({ servers: ['nats://user:secret@127.0.0.1:1'], connectTimeoutMs: 1_000 }))
     expect(failure.code).toBe('CONNECTION_FAILED')

@@ -6,7 +6,7 @@ import { exact } from '../exact.ts'
 import { body, json, problems } from '../openapi.ts'
 import { AgentParam, PageQuery, TenantHeaders, pageOf } from '../schemas/common.ts'
 import {
-  AgentMessage, AgentMessageParam, AgentMessageQuery, CorrelationParam, DeadLetter, InboxEventsQuery, MessageWithDeliveries, NewAgentMessage, NewAgentMessages, NewRequest, Receive, Received, Redrive, Redriven,
+  AgentMessage, AgentMessageParam, AgentMessageQuery, CorrelationParam, DeadLetter, InboxEventsQuery, MessageRecord, MessageWithDeliveries, NewAgentMessage, NewAgentMessages, NewRequest, Receive, Received, Redrive, Redriven,
   ReplyQuery, Sent, SentMany, Settled, Settlement,
 } from '../schemas/messages.ts'
 import { type ServerSentEvent, eventStream } from '../sse.ts'
@@ -46,7 +46,7 @@ function sendRoutes(app: App): void {
     async (c) => c.json(await c.get('cairn').messages.awaitReply(c.req.valid('param').correlation, { timeoutMs: c.req.valid('query').timeoutMs ?? 1_000, signal: c.req.raw.signal }), 200),
   )
   app.openapi(
-    createRoute({ method: 'get', path: '/v1/agent-messages', tags, summary: 'List messages between agents, newest first', request: { headers, query: AgentMessageQuery }, responses: { 200: json(pageOf(AgentMessage), 'A page of messages.'), ...problems('AGENT_NOT_FOUND', 'NOT_FOUND', 'INVALID_CURSOR') } }),
+    createRoute({ method: 'get', path: '/v1/agent-messages', tags, summary: 'List messages between agents, newest first', request: { headers, query: AgentMessageQuery }, responses: { 200: json(pageOf(MessageRecord), 'A page of messages.'), ...problems('AGENT_NOT_FOUND', 'NOT_FOUND', 'INVALID_CURSOR') } }),
     async (c) => {
       const { between, ...options } = exact(c.req.valid('query'))
       const pair = between?.split(',')

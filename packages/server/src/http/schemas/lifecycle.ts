@@ -14,6 +14,7 @@ export const AgentLifecycle = z
     lagMs: ms,
     maxLagMs: ms,
     violations: Count.openapi({ description: 'Times the agent was too far behind.' }),
+    repairs: Count.openapi({ description: 'Repair jobs that were started because of that.' }),
     hydratedAt: Time.nullable(),
     flushedAt: Time.nullable(),
     touchedAt: Time.nullable(),
@@ -35,7 +36,7 @@ export const RepairResult = z
   .openapi('RepairResult') satisfies z.ZodType<Wire<CoreRepairResult>>
 export const AgentLag = z.object({ agentId: Id, unflushedKeys: Count, lagMs: ms, hotKeys: Count, sqlKeys: Count }).openapi('AgentLag') satisfies z.ZodType<Wire<AgentLagReport>>
 export const MemoryStats = z
-  .object({ kvEntries: Count.nullable(), sqlRows: Count, sqlRowsExact: z.boolean(), dirtyEntries: Count, meanFlushMs: ms, lagP95Ms: ms, violations: Count })
+  .object({ kvEntries: Count.nullable(), sqlRows: Count, sqlRowsExact: z.boolean(), dirtyEntries: Count, meanFlushMs: ms, lagP95Ms: ms, violations: Count, repairs: Count })
   .openapi('MemoryStats') satisfies z.ZodType<Wire<CoreMemoryStats>>
 
 export const CacheInvalidation = z

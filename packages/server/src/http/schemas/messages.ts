@@ -1,4 +1,4 @@
-import { CHANNEL_PATTERNS, CHANNEL_PURPOSES, DELIVERY_STATUSES, MESSAGE_KINDS, QUEUE_KINDS } from '@cairn/core'
+import { CHANNEL_PATTERNS, CHANNEL_PURPOSES, DELIVERY_STATUSES, MESSAGE_KINDS, MESSAGE_STATUSES, QUEUE_KINDS } from '@cairn/core'
 import type { AgentDeadLetter as CoreDeadLetter, Channel as CoreChannel, ChannelStats as CoreStats, Queue as CoreQueue, Sent as CoreSent, Subscription as CoreSubscription } from '@cairn/core'
 import { z } from '@hono/zod-openapi'
 import type { Wire } from '../exact.ts'
@@ -72,11 +72,15 @@ const message = {
   toType: z.string().nullable(), channelId: Id.nullable(), queueId: Id.nullable(), correlationId: Id.nullable(), parentId: Id.nullable(), expiresAt: Time.nullable(), createdAt: Time,
 }
 export const AgentMessage = z.object(message).openapi('AgentMessage')
+const record = {
+  ...message, status: z.enum(MESSAGE_STATUSES).openapi({ description: 'Of all deliveries together; processed, failed and expired are final.' }), retryCount: Count, sentAt: Time, deliveredAt: Time.nullable(), processedAt: Time.nullable(), error: z.string().nullable(),
+}
+export const MessageRecord = z.object(record).openapi('AgentMessageRecord')
 const delivery = z.object({
   deliveryId: Count, agentId: Id.nullable(), queueId: Id.nullable(), status: z.enum(DELIVERY_STATUSES), attempts: Count, consumer: z.string().nullable(), deliveredAt: Time.nullable(),
   finishedAt: Time.nullable(), error: z.string().nullable(),
 })
-export const MessageWithDeliveries = z.object({ ...message, deliveries: z.array(delivery) }).openapi('AgentMessageWithDeliveries')
+export const MessageWithDeliveries = z.object({ ...record, deliveries: z.array(delivery) }).openapi('AgentMessageWithDeliveries')
 export const InboxMessage = z.object({ ...message, deliveryId: Count, leaseNo: Count, attempt: Count }).openapi('InboxMessage')
 export const AgentMessageParam = z.object({ message: z.string().openapi({ format: 'uuid' }) })
 export const CorrelationParam = z.object({ correlation: z.string().openapi({ format: 'uuid' }) })

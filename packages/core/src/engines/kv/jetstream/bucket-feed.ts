@@ -1,4 +1,4 @@
-import { AckPolicy, type ConsumerConfig, DeliverPolicy, type JetStreamManager, type JsMsg, ReplayPolicy } from '@nats-io/jetstream'
+import { AckPolicy, type Consumer, type ConsumerConfig, DeliverPolicy, type JetStreamManager, type JsMsg, ReplayPolicy } from '@nats-io/jetstream'
 import type { KvEntry, KvKey } from '../kv-engine.ts'
 import { checkPrefix } from '../kv-keys.ts'
 import type { BucketNames } from './bucket-stream.ts'
@@ -25,8 +25,10 @@ export class BucketFeed {
     const filter = `${this.#names.subjects}${prefix.map((segment) => `${segment}.`).join('')}>`
     const { name, num_pending } = await this.#consumer({ deliver_policy: DeliverPolicy.LastPerSubject, filter_subject: filter })
     try {
-      for (let left = num_pending; left > 0; ) {
-        const messages = await this.#fetch(name, Math.min(left, LIST_BATCH))
+      // Once for all batches: the server counts what is pending whenever it is asked about a consumer.
+      const consumer = num_pending === 0 ? undefined : await this.#open(name)
+      for (let left = num_pending; consumer !== undefined && left > 0; ) {
+        const messages = await this.#fetch(consumer, Math.min(left, LIST_BATCH))
         if (messages.length === 0) return
         left -= messages.length
         for (const message of messages) {
@@ -48,7 +50,7 @@ export class BucketFeed {
     const lastRevision = state.last_seq
     if (after >= lastRevision) return { entries: [], cursor: lastRevision, lastRevision }
     const { name, num_pending } = await this.#consumer({ deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: after + 1, filter_subject: `${this.#names.subjects}>` })
-    const messages = num_pending === 0 ? [] : await this.#fetch(name, Math.min(num_pending, limit))
+    const messages = num_pending === 0 ? [] : await this.#fetch(await this.#open(name), Math.min(num_pending, limit))
     void this.#jsm.consumers.delete(this.#names.stream, name).catch(() => false)
     const end = messages.at(-1)?.seq ?? after
     const cursor = messages.length >= num_pending ? Math.max(end, lastRevision) : end
@@ -66,10 +68,13 @@ export class BucketFeed {
     })
   }
 
-  async #fetch(consumer: string, count: number): Promise<JsMsg[]> {
-    const handle = await this.#jsm.jetstream().consumers.get(this.#names.stream, consumer)
+  #open(name: string): Promise<Consumer> {
+    return this.#jsm.jetstream().consumers.get(this.#names.stream, name)
+  }
+
+  async #fetch(consumer: Consumer, count: number): Promise<JsMsg[]> {
     const messages: JsMsg[] = []
-    for await (const message of await handle.fetch({ max_messages: count, expires: EXPIRES_MS })) messages.push(message)
+    for await (const message of await consumer.fetch({ max_messages: count, expires: EXPIRES_MS })) messages.push(message)
     return messages
   }
 

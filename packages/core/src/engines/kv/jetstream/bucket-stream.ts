@@ -1,7 +1,7 @@
-import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
+import { DiscardPolicy, type JetStreamManager, type Placement, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
 import type { KvBucketOptions } from '../kv-engine.ts'
 import { changesSubject } from '../named-buckets.ts'
-import { NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_FOUND, isApiError } from '../../nats/index.ts'
+import { MOVE_AND_SCALE, NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_FOUND, isApiError, samePlacement, toPlacementError } from '../../nats/index.ts'
 
 const NANOS = 1_000_000
 const DUPLICATE_WINDOW_MS = 5 * 60_000
@@ -22,21 +22,29 @@ export function bucketNames(prefix: string, name: string): BucketNames {
 }
 
 /** Makes the stream of a bucket, or brings an existing one up to date; says what the server made of it. */
-export async function ensureBucketStream(jsm: JetStreamManager, names: BucketNames, options: KvBucketOptions, clustered: boolean): Promise<StreamInfo> {
-  const existing = await jsm.streams.info(names.stream).catch((error: unknown) => {
+export async function ensureBucketStream(jsm: JetStreamManager, names: BucketNames, options: KvBucketOptions, clustered: boolean, place?: Placement): Promise<StreamInfo> {
+  let existing = await jsm.streams.info(names.stream).catch((error: unknown) => {
     if (isApiError(error, STREAM_NOT_FOUND)) return undefined
     throw error
   })
   // More replicas than the cluster has servers are refused: one less is tried.
-  for (let replicas = clustered ? (options.replicas ?? 3) : 1; ; replicas--) {
-    const wanted = streamConfig(names, options, replicas)
+  const wished = clustered ? (options.replicas ?? 3) : 1
+  // A bucket that is to move keeps its replicas on the way; the next opening sees to their number.
+  const moves = existing !== undefined && !samePlacement(existing.config.placement, place)
+  for (let replicas = moves ? (existing?.config.num_replicas ?? wished) : wished; ; replicas--) {
+    const wanted = { ...streamConfig(names, options, replicas), ...(place === undefined ? {} : { placement: place }) }
     try {
       if (existing === undefined) return await jsm.streams.add(wanted)
       const { storage: _, ...changeable } = wanted
       return differs(existing.config, changeable) ? await jsm.streams.update(names.stream, changeable) : existing
     } catch (error) {
       if (replicas > 1 && isApiError(error, REPLICAS_NOT_SUPPORTED, NO_SUITABLE_PEERS)) continue
-      throw error
+      if (existing !== undefined && existing.config.num_replicas > replicas && isApiError(error, MOVE_AND_SCALE)) {
+        existing = await jsm.streams.update(names.stream, { ...existing.config, num_replicas: replicas })
+        replicas++
+        continue
+      }
+      throw toPlacementError(error, names.stream, place)
     }
   }
 }
@@ -66,5 +74,5 @@ function streamConfig(names: BucketNames, options: KvBucketOptions, replicas: nu
 
 function differs(actual: StreamConfig, wanted: Partial<StreamConfig>): boolean {
   const keys = ['max_msgs_per_subject', 'max_age', 'max_bytes', 'num_replicas', 'duplicate_window', 'allow_direct'] as const
-  return keys.some((key) => actual[key] !== wanted[key])
+  return keys.some((key) => actual[key] !== wanted[key]) || !samePlacement(actual.placement, wanted.placement)
 }

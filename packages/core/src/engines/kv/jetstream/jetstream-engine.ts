@@ -6,7 +6,7 @@ import type { KvBucket, KvBucketOptions, KvCapabilities, KvEngine } from '../kv-
 import { checkBucketName } from '../kv-keys.ts'
 import { bucketNames, ensureBucketStream } from './bucket-stream.ts'
 import { type BucketOwner, JetStreamBucket } from './jetstream-bucket.ts'
-import { type JetStreamOptions, REQUEST_TIMEOUT_MS, RequestMux, connectNats, toNatsError } from '../../nats/index.ts'
+import { type JetStreamOptions, REQUEST_TIMEOUT_MS, RequestMux, assertPlaceable, connectNats, placementOf, toNatsError } from '../../nats/index.ts'
 
 const HEADER_ROOM = 1_024
 
@@ -17,6 +17,7 @@ const HEADER_ROOM = 1_024
 export async function openJetStream(options: JetStreamOptions): Promise<JetStreamEngine> {
   const connection = await connectNats(options, 'cairn')
   try {
+    assertPlaceable(options.placement, connection)
     const jsm = await jetstreamManager(connection, { timeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS })
     return new JetStreamEngine(connection, jsm, options)
   } catch (error) {
@@ -69,9 +70,10 @@ export class JetStreamEngine implements KvEngine {
     checkBucketName(name)
     this.#assertUp()
     const names = bucketNames(this.#options.prefix ?? '', name)
-    const wished = { ...options, replicas: options.replicas ?? this.#options.replicas ?? 3 }
+    const { maxBucketBytes, placement } = this.#options
+    const wished = { ...(maxBucketBytes === undefined ? {} : { maxBytes: maxBucketBytes }), ...options, replicas: options.replicas ?? this.#options.replicas ?? 3 }
     try {
-      const info = await ensureBucketStream(this.#jsm, names, wished, this.#connection.info?.cluster !== undefined)
+      const info = await ensureBucketStream(this.#jsm, names, wished, this.#connection.info?.cluster !== undefined, placementOf(placement, name))
       this.#capabilities = {
         ...this.#capabilities,
         compression: (info.config.compression ?? 'none') !== 'none',

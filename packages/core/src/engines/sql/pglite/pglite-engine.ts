@@ -175,6 +175,10 @@ export class PgliteEngine implements SqlEngine {
     return [{ name, label, address, healthy: error === null, latencyMs: error === null ? performance.now() - started : null, error, active: open - idle, idle }]
   }
 
+  resizePool(): Promise<never> {
+    return Promise.reject(new CairnError('CAPABILITY_MISSING', 'PGlite has one connection, which no pool can have more of. Use PostgreSQL for pools with sizes.'))
+  }
+
   position(): Promise<string> {
     return this.#exclusive(undefined, async (connection) => {
       const { rows } = await connection.query<{ position: string }>(END_OF_LOG, [], { name: 'cairn_end_of_log' })

@@ -1,4 +1,4 @@
-import { isCairnError } from '../../../errors/index.ts'
+import { CairnError, isCairnError } from '../../../errors/index.ts'
 import type { Identity } from '../../../identity/index.ts'
 import { SILENT_LOGGER, type Logger } from '../../../observability/index.ts'
 import { detectCapabilities } from '../capabilities.ts'
@@ -14,6 +14,7 @@ import { checkBudget } from './connection-budget.ts'
 import { PostgresListener } from './listener.ts'
 import { clientConfigs, hasOwnPool, isElsewhere, poolOptions, type PostgresEngineOptions } from './postgres-options.ts'
 import { PostgresPool, type Lease } from './postgres-pool.ts'
+import { PoolScaler } from './pool-scaler.ts'
 import { END_OF_LOG } from './replica-queries.ts'
 import { readOnReplica } from './replica-reads.ts'
 import { ReplicaSet } from './replica-set.ts'
@@ -53,6 +54,7 @@ export class PostgresEngine implements SqlEngine {
   readonly #slow: SlowStatements
   readonly #held: HeldConnections
   readonly #listener: PostgresListener
+  readonly #scaler: PoolScaler
   #closed: Promise<void> | undefined
 
   constructor(options: PostgresEngineOptions) {
@@ -66,6 +68,8 @@ export class PostgresEngine implements SqlEngine {
     const listening = this.#primaryServers.alike(clientConfigs(options, 'listener'))
     this.#listener = new PostgresListener(() => listening.current, this.#log)
     this.#replicas = isElsewhere(options, 'replica') ? this.#makeReplicas() : undefined
+    const here = (): PostgresPool[] => [...this.#pools.values()].filter(({ name }) => !isElsewhere(options, name))
+    this.#scaler = new PoolScaler({ pools: here, server: () => this.#primaryServers.current, log: this.#log }, typeof options.scaling === 'object' ? options.scaling : {})
   }
 
   /** Part of opening; not for callers. */
@@ -76,6 +80,8 @@ export class PostgresEngine implements SqlEngine {
       return detectCapabilities(connection, true)
     })
     void this.#replicas?.check()
+    const { scaling = false, pgbouncer } = this.#options
+    if (scaling !== false && pgbouncer !== true) this.#scaler.start()
   }
 
   query<Row>(identity: Identity, text: string, values?: readonly unknown[], options: QueryOptions = {}): Promise<SqlResult<Row>> {
@@ -134,6 +140,18 @@ export class PostgresEngine implements SqlEngine {
     })
   }
 
+  resizePool(name: PoolName, max: number): Promise<PoolStatus> {
+    return this.#calls.run(async () => {
+      if (!Number.isInteger(max) || max < 1) throw new CairnError('INVALID_ARGUMENT', `max: ${max} is not a number of connections. Give a whole number, 1 or more.`, { details: { field: 'max' } })
+      if (!hasOwnPool(this.#options, name) || isElsewhere(this.#options, name)) {
+        throw new CairnError('INVALID_ARGUMENT', `pool: ${name} has no connections of its own on the primary's server. Name it in pools when you open Cairn.`, { details: { field: 'pool' } })
+      }
+      const pool = this.#pool(name)
+      await this.#scaler.resize(pool, max)
+      return pool.status()
+    })
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#shutdown()
     return this.#closed
@@ -142,6 +160,7 @@ export class PostgresEngine implements SqlEngine {
   async #shutdown(): Promise<void> {
     await this.#calls.close()
     this.#held.close()
+    await this.#scaler.close()
     this.#replicas?.close()
     const pools = [...this.#pools.values(), ...(this.#replicas?.pools ?? [])]
     await Promise.all([this.#listener.close(), ...pools.map((pool) => pool.close())])

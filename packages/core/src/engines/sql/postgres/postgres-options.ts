@@ -4,6 +4,7 @@ import { CairnError } from '../../../errors/index.ts'
 import type { Logger } from '../../../observability/index.ts'
 import type { PoolName } from '../sql-engine.ts'
 import type { SqlTarget } from '../sql-error.ts'
+import type { PoolScalingOptions } from './pool-scaler.ts'
 import { typeParsers } from '../type-parsers.ts'
 
 export interface PostgresPoolOptions {
@@ -68,6 +69,8 @@ export interface PostgresEngineOptions {
   readonly replicaCheckMs?: number
   /** Sizes of the primary pool by environment (S4 §5.2); `pools` beats it. */
   readonly poolTemplate?: PoolTemplate
+  /** Pools on the primary's server follow their load, within what the server has. Not behind a pooler, which does that itself. @default false */
+  readonly scaling?: boolean | PoolScalingOptions
   /**
    * The pools that are apart from the primary's. Without any there are 7 connections for calls and 3 that are kept for
    * maintenance (the flush must not wait for the transactions that wait for it); each named pool has its own size.

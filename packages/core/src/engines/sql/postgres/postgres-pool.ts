@@ -41,6 +41,7 @@ export class PostgresPool {
   readonly #connections = new WeakMap<pg.PoolClient, SqlConnection>()
   readonly #servers = new WeakMap<pg.ClientBase, pg.ClientConfig>()
   readonly #afterConnect: readonly string[]
+  #max: number
   #closing = false
 
   constructor(setup: PoolSetup) {
@@ -50,6 +51,7 @@ export class PostgresPool {
     this.limits = poolOptions(options, name)
     this.#setup = setup
     this.#afterConnect = options.pools?.[name]?.afterConnect ?? []
+    this.#max = this.limits.max
     const { max, min, acquireTimeoutMs, idleTimeoutMs, maxLifetimeMs } = this.limits
     // Refuses what cannot be used before the first connection is made.
     for (const config of servers.configs) targetOf(config)
@@ -81,6 +83,11 @@ export class PostgresPool {
     return targetOf(this.#setup.servers.current).address
   }
 
+  /** Most connections now; `limits.max` is the size it was given. */
+  get max(): number {
+    return this.#max
+  }
+
   get saturated(): boolean {
     return this.#pool.waitingCount > 0
   }
@@ -89,7 +96,7 @@ export class PostgresPool {
     const started = performance.now()
     try {
       const connection = await this.#take()
-      this.meter.acquired(performance.now() - started)
+      this.meter.acquired(performance.now() - started, this.#pool.totalCount - this.#pool.idleCount)
       return connection
     } catch (error) {
       this.meter.failed()
@@ -105,12 +112,32 @@ export class PostgresPool {
     for (const client of clients) if (client.status === 'fulfilled') client.value.release()
   }
 
+  /**
+   * Another most. What is beyond it closes when it is idle or given back. After growing, connections are opened for those who wait;
+   * where the server refuses them, the pool stays as large as it got.
+   */
+  async resize(max: number): Promise<void> {
+    if (this.#closing) return
+    this.#max = this.#pool.options.max = max
+    const wanted = Math.min(max - this.#pool.totalCount, this.#pool.waitingCount)
+    if (wanted > 0) {
+      const opened = await Promise.allSettled(Array.from({ length: wanted }, () => this.#connect()))
+      for (const client of opened) if (client.status === 'fulfilled') client.value.release()
+      const refused = opened.find((client) => client.status === 'rejected')
+      if (refused !== undefined && !this.#closing) {
+        this.#max = this.#pool.options.max = Math.max(this.limits.max, Math.min(max, this.#pool.totalCount))
+        throw refused.reason
+      }
+    }
+    for (let over = this.#pool.totalCount - max; over > 0 && this.#pool.idleCount > 0; over--) (await this.#pool.connect()).release(true)
+  }
+
   status(): PoolStatus {
     const { totalCount, idleCount, waitingCount } = this.#pool
     const { errors, slowStatements, leaks, lastCheckAt } = this.meter
     return {
       name: this.name, label: this.label, address: this.address, available: true,
-      max: this.limits.max, open: totalCount, idle: idleCount, waiting: waitingCount,
+      max: this.#max, open: totalCount, idle: idleCount, waiting: waitingCount,
       ...this.meter.read(), errors, slowStatements, leaks, lastCheckAt, replica: null,
     }
   }
@@ -138,7 +165,7 @@ export class PostgresPool {
       this.#setup.servers.advance(this.#serverOf(client))
       connection.broken = true
     }
-    client.release(connection.broken)
+    client.release(connection.broken || this.#pool.totalCount > this.#max)
   }
 
   async #answers(client: pg.PoolClient, connection: SqlConnection): Promise<boolean> {
@@ -173,8 +200,8 @@ export class PostgresPool {
   #failure(error: unknown, server: pg.ClientConfig): CairnError {
     if (!(error instanceof Error) || error.message !== 'timeout exceeded when trying to connect') return toConnectError(error, targetOf(server))
     const { label, limits } = this
-    const message = `The pool ${label} had no free connection within ${limits.acquireTimeoutMs} ms: all ${limits.max} are in use. Make it larger or the work shorter.`
-    return new CairnError('TIMEOUT', message, { cause: error, details: { pool: this.name, max: limits.max } })
+    const message = `The pool ${label} had no free connection within ${limits.acquireTimeoutMs} ms: all ${this.#max} are in use. Make it larger or the work shorter.`
+    return new CairnError('TIMEOUT', message, { cause: error, details: { pool: this.name, max: this.#max } })
   }
 
   /** Before a new connection is given out for the first time. */

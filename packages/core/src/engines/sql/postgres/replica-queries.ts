@@ -20,3 +20,11 @@ SELECT current_setting('max_connections')::int AS max_connections,
     - coalesce(current_setting('reserved_connections', true)::int, 0) AS usable,
   (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = session_user) AS role_limit,
   (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()) AS database_limit`
+
+/** What this login may open on the server at all, and what everybody has open now, this session not counted. */
+export const SERVER_ROOM = `
+SELECT least(
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int - coalesce(current_setting('reserved_connections', true)::int, 0),
+    (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = session_user), (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
+  ) AS usable,
+  (SELECT coalesce(sum(numbackends), 0)::int - 1 FROM pg_stat_database) AS taken`

@@ -1,6 +1,6 @@
-import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
+import { DiscardPolicy, type JetStreamManager, type Placement, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
 import { CairnError } from '../../../errors/index.ts'
-import { NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_FOUND, SUBJECTS_OVERLAP, isApiError } from '../../nats/index.ts'
+import { MOVE_AND_SCALE, NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_FOUND, SUBJECTS_OVERLAP, isApiError, samePlacement, toPlacementError } from '../../nats/index.ts'
 
 const NANOS = 1_000_000
 /** A message id is remembered this long. */
@@ -22,19 +22,23 @@ export interface WireStream {
   /** -1: no limit. */
   readonly maxMessageBytes: number
   readonly allowRollup: boolean
+  readonly placement: Placement | undefined
   /** Whether a subject that the stream has and that is not among `subjects` stays. */
   keepSubjects(this: void, subject: string): boolean
 }
 
 /** Makes the stream or brings it up to date; returns what the server made of it. */
 export async function ensureWireStream(jsm: JetStreamManager, stream: WireStream, clustered: boolean): Promise<StreamInfo> {
-  const existing = await jsm.streams.info(stream.name).catch((error: unknown) => {
+  let existing = await jsm.streams.info(stream.name).catch((error: unknown) => {
     if (isApiError(error, STREAM_NOT_FOUND)) return undefined
     throw error
   })
   // More replicas than the cluster has servers are refused: one less is tried.
   let maxBytes = stream.maxBytes
-  for (let replicas = clustered ? stream.replicas : 1; ; ) {
+  const wished = clustered ? stream.replicas : 1
+  // A stream that is to move keeps its replicas on the way; the next process that opens it sees to their number.
+  const moves = existing !== undefined && !samePlacement(existing.config.placement, stream.placement)
+  for (let replicas = moves ? (existing?.config.num_replicas ?? wished) : wished; ; ) {
     const wanted = { ...streamConfig(stream, replicas), max_bytes: maxBytes }
     try {
       if (existing === undefined) return await jsm.streams.add(wanted)
@@ -48,6 +52,10 @@ export async function ensureWireStream(jsm: JetStreamManager, stream: WireStream
         replicas--
         continue
       }
+      if (existing !== undefined && existing.config.num_replicas > replicas && isApiError(error, MOVE_AND_SCALE)) {
+        existing = await jsm.streams.update(stream.name, { ...existing.config, num_replicas: replicas })
+        continue
+      }
       // The server sets the whole size of a limited stream aside. Where it has less room, the stream has no limit of its own.
       if (maxBytes > 0 && isApiError(error, NO_STORAGE, NO_MEMORY)) {
         maxBytes = existing === undefined ? -1 : existing.config.max_bytes
@@ -57,7 +65,7 @@ export async function ensureWireStream(jsm: JetStreamManager, stream: WireStream
       if (isApiError(error, SUBJECTS_OVERLAP)) {
         throw new CairnError('INVALID_ARGUMENT', `subjects: another stream has some of ${stream.subjects.join(', ')} already. A subject belongs to one stream.`, { cause: error, details: { field: 'subjects' } })
       }
-      throw error
+      throw toPlacementError(error, stream.name, stream.placement)
     }
   }
 }
@@ -78,10 +86,11 @@ function streamConfig(stream: WireStream, replicas: number): Partial<StreamConfi
     num_replicas: replicas,
     duplicate_window: (maxAgeMs > 0 ? Math.max(LEAST_WINDOW_MS, Math.min(maxAgeMs, DUPLICATE_WINDOW_MS)) : DUPLICATE_WINDOW_MS) * NANOS,
     allow_direct: true,
+    ...(stream.placement === undefined ? {} : { placement: stream.placement }),
   }
 }
 
 function differs(actual: StreamConfig, wanted: Partial<StreamConfig>): boolean {
   const keys = ['max_age', 'max_msgs', 'max_bytes', 'max_msg_size', 'allow_rollup_hdrs', 'num_replicas', 'duplicate_window'] as const
-  return keys.some((key) => actual[key] !== wanted[key]) || JSON.stringify(actual.subjects) !== JSON.stringify(wanted.subjects)
+  return keys.some((key) => actual[key] !== wanted[key]) || JSON.stringify(actual.subjects) !== JSON.stringify(wanted.subjects) || !samePlacement(actual.placement, wanted.placement)
 }
