@@ -1,8 +1,8 @@
---! version: 0.40.0
+--! version: 0.35.0
 --! name: message_history
 --! description: The one status of a message, of all of its deliveries; months of messages that nobody needs any more leave as a whole
 --! type: schema
---! depends_on: 0.32.0
+--! depends_on: 0.34.0
 --! breaking: false
 
 --! up
