@@ -27,7 +27,7 @@ export async function encodeCheckpoint(serde: SerializerProtocol, checkpoint: Ch
   const values = checkpoint.channel_values ?? {}
   const names = Object.keys(versions).filter((name) => Object.hasOwn(values, name))
   const [[head, ...encoded], dumped] = await Promise.all([
-    dumpAll(serde, names.map((name) => values[name]), [JSON.stringify(body)]),
+    dumpAll(serde, names.map((name) => values[name]), { texts: [JSON.stringify(body)], kept: true }),
     text === undefined ? serde.dumpsTyped(metadata) : undefined,
   ])
   return {
@@ -43,7 +43,7 @@ export async function channelsOf(serde: SerializerProtocol, checkpoint: Checkpoi
 }
 
 export async function writesOf(serde: SerializerProtocol, writes: readonly PendingWrite[]): Promise<LineageWrite[]> {
-  const encoded = await dumpAll(serde, writes.map(([, value]) => value))
+  const encoded = await dumpAll(serde, writes.map(([, value]) => value), { kept: false })
   return writes.map(([channel], place) => {
     const [type, bytes] = encoded[place] as Typed
     return { index: WRITES_IDX_MAP[channel] ?? place, channel, type, bytes }

@@ -47,6 +47,15 @@ describe('answers from nearby', () => {
     answers.ended(near)
   })
 
+  it('are always slept for with a time of 0', () => {
+    const turns = vi.spyOn(globalThis, 'setImmediate')
+    const answers = new NearAnswers(0)
+    const expected = answers.sent()
+    expect(expected.near).toBe(false)
+    expect(turns).not.toHaveBeenCalled()
+    answers.ended(expected)
+  })
+
   it('of which several are due let the loop sleep', async () => {
     const answers = await usually(0)
     const two = [answers.sent(), answers.sent()]

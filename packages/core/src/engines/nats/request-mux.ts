@@ -21,12 +21,13 @@ export class RequestMux {
   readonly #prefix = createInbox()
   readonly #subscription: Subscription
   readonly #pending = new Map<string, Pending>()
-  readonly #answers = new NearAnswers()
+  readonly #answers: NearAnswers
   readonly #timeoutMs: number
   readonly #sweep: NodeJS.Timeout
   #next = 0
 
-  constructor(connection: NatsConnection, timeoutMs: number) {
+  constructor(connection: NatsConnection, timeoutMs: number, stayAwakeMs?: number) {
+    this.#answers = new NearAnswers(stayAwakeMs)
     this.#connection = connection
     this.#timeoutMs = timeoutMs
     this.#subscription = connection.subscribe(`${this.#prefix}.*`, {

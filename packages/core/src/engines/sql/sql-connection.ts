@@ -35,6 +35,8 @@ export interface SqlConnectionOptions {
   readonly prepare: boolean
   /** Most statements that stay prepared; the one not used for longest goes first. @default 100 */
   readonly statementCache?: number
+  /** See NearAnswers. */
+  readonly stayAwakeMs?: number
   /** Told of each statement that took this long or longer, by its name or its text. */
   readonly slow?: { readonly thresholdMs: number; readonly add: (statement: string, ms: number) => void }
 }
@@ -137,7 +139,7 @@ export class SqlConnection {
   #answersTo(name: string | undefined): NearAnswers | undefined {
     if (name === undefined) return undefined
     let answers = this.#answers.get(name)
-    if (answers === undefined) this.#answers.set(name, (answers = new NearAnswers()))
+    if (answers === undefined) this.#answers.set(name, (answers = new NearAnswers(this.#options.stayAwakeMs)))
     return answers
   }
 

@@ -2,6 +2,8 @@ import { ByteReader, ByteWriter, damaged } from './bytes.ts'
 
 /** A copy shorter than this costs about as much as the bytes themselves. */
 const SHORTEST_COPY = 12
+/** A middle shorter than this is stored as it is too: searching it takes longer than storing it. */
+const LEAST_SEARCH = 128
 /** Beyond this the middle is stored as it is: searching it would cost more than it saves. */
 const LONGEST_SEARCH = 32_768
 const CHUNK = 4_096
@@ -29,7 +31,7 @@ export function encodeDelta(base: Uint8Array, target: Uint8Array): Uint8Array {
   const targetEnd = target.length - suffix
   const baseMiddle = baseEnd - prefix
   const targetMiddle = targetEnd - prefix
-  if (baseMiddle >= SHORTEST_COPY && targetMiddle >= SHORTEST_COPY && baseMiddle <= LONGEST_SEARCH && targetMiddle <= LONGEST_SEARCH) {
+  if (baseMiddle >= SHORTEST_COPY && targetMiddle >= LEAST_SEARCH && baseMiddle <= LONGEST_SEARCH && targetMiddle <= LONGEST_SEARCH) {
     search(base, prefix, baseEnd, target, targetEnd, hunks)
   }
   if (suffix > 0) hunks.copy(targetEnd, suffix, baseEnd)
