@@ -1,6 +1,7 @@
 import { startNats } from '../../packages/core/test/harness/nats-server.ts'
 import { startPostgres } from '../../packages/core/test/harness/postgres-server.ts'
 import { median } from '../measure.ts'
+import type { BenchOptions } from '../options.ts'
 import { type BenchRecord, type Comparison, makeRecord } from '../record.ts'
 import { type BenchSaver, openSavers, storedBytes } from './savers.ts'
 import { type Thread, conversation, smallThread } from './workload.ts'
@@ -8,8 +9,11 @@ import { type Thread, conversation, smallThread } from './workload.ts'
 const CALLERS = [1, 32] as const
 const TURNS = 300
 
-/** LangGraph's checkpoints on Cairn and on its own PostgreSQL checkpointer: one server, rounds in turn. */
-export async function run({ quick, say }: { quick: boolean; say(line: string): void }): Promise<BenchRecord> {
+/**
+ * LangGraph's checkpoints on Cairn and on its own PostgreSQL checkpointer: one server, rounds in turn. Sections for `--only`: turns (a long
+ * thread, its bytes), channels (small threads).
+ */
+export async function run({ quick, say, only }: BenchOptions): Promise<BenchRecord> {
   const rounds = quick ? 2 : 5
   say('starting a private PostgreSQL and nats-server')
   const [postgres, nats] = await Promise.all([startPostgres(), startNats()])
@@ -21,9 +25,10 @@ export async function run({ quick, say }: { quick: boolean; say(line: string): v
   const savers = await openSavers(postgres.url, nats.url)
   try {
     // First, while the tables are empty: what they grow by is what the conversation costs.
-    const sizes = await longThread(savers, postgres.url, quick, note)
+    const wanted = (section: string): boolean => only.length === 0 || only.includes(section)
+    const sizes = wanted('turns') ? await longThread(savers, postgres.url, quick, note) : undefined
     let threads = 0
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < (wanted('channels') ? rounds : 0); round++) {
       for (const callers of CALLERS) {
         for (const { name, saver } of savers) {
           const own = Array.from({ length: callers }, () => smallThread(saver, `small-${threads++}`))
@@ -111,15 +116,16 @@ function at(threads: readonly Thread[], caller: number): Thread {
   return threads[caller] as Thread
 }
 
-function compare(figures: Readonly<Record<string, readonly number[]>>, sizes: Sizes): Comparison[] {
+function compare(figures: Readonly<Record<string, readonly number[]>>, sizes: Sizes | undefined): Comparison[] {
   const of = (name: string): number => median(figures[name] ?? [Number.NaN])
   const beside = (ours: string, what: string, least: number): Comparison[] => {
     const [name, peer] = [`${ours}: ${what}`, `official: ${what}`]
+    if (figures[name] === undefined) return []
     const ratio = of(name) / of(peer)
     const p99 = { name: `${name}, p99 ms`, value: of(`${name}, p99 ms`), unit: 'ms', peer: `${peer}, p99 ms`, peerValue: of(`${peer}, p99 ms`), ratio: of(`${name}, p99 ms`) / of(`${peer}, p99 ms`) }
     return [{ name, value: of(name), unit: '/s', peer, peerValue: of(peer), ratio, target: `≥ ${least} ×`, met: ratio >= least }, p99]
   }
-  const bytes = (kind: 'logical' | 'onDisk', label: string): Comparison => {
+  const bytes = (sizes: Sizes, kind: 'logical' | 'onDisk', label: string): Comparison => {
     const ratio = sizes.cairn[kind] / sizes.official[kind]
     return { name: `bytes of ${TURNS} turns, ${label}`, value: sizes.cairn[kind], unit: 'B', peer: `official, ${label}`, peerValue: sizes.official[kind], ratio, ...(kind === 'logical' ? { target: '≤ 0.05 ×', met: ratio <= 0.05 } : {}) }
   }
@@ -132,7 +138,6 @@ function compare(figures: Readonly<Record<string, readonly number[]>>, sizes: Si
     ]),
     ...beside('cairn', `put + putWrites, ${TURNS} turns, 1 callers`, 5),
     ...beside('cairn hot', `put + putWrites, ${TURNS} turns, 1 callers`, 10),
-    bytes('logical', 'values'),
-    bytes('onDisk', 'tables and indexes'),
+    ...(sizes === undefined ? [] : [bytes(sizes, 'logical', 'values'), bytes(sizes, 'onDisk', 'tables and indexes')]),
   ]
 }

@@ -9,6 +9,7 @@ import {
   WRITES_IDX_MAP,
 } from '@langchain/langgraph-checkpoint'
 import { type Typed, dumpAll, isFast } from './dump-all.ts'
+import { isUnmarked } from './fast-json-plus.ts'
 
 const DECODER = new TextDecoder()
 
@@ -26,7 +27,7 @@ export async function encodeCheckpoint(serde: SerializerProtocol, checkpoint: Ch
   const values = checkpoint.channel_values ?? {}
   const names = Object.keys(versions).filter((name) => Object.hasOwn(values, name))
   const [[head, ...encoded], dumped] = await Promise.all([
-    dumpAll(serde, names.map((name) => values[name]), [JSON.stringify(body)]),
+    dumpAll(serde, names.map((name) => values[name]), { texts: [JSON.stringify(body)], kept: true }),
     text === undefined ? serde.dumpsTyped(metadata) : undefined,
   ])
   return {
@@ -42,34 +43,54 @@ export async function channelsOf(serde: SerializerProtocol, checkpoint: Checkpoi
 }
 
 export async function writesOf(serde: SerializerProtocol, writes: readonly PendingWrite[]): Promise<LineageWrite[]> {
-  const encoded = await dumpAll(serde, writes.map(([, value]) => value))
+  const encoded = await dumpAll(serde, writes.map(([, value]) => value), { kept: false })
   return writes.map(([channel], place) => {
     const [type, bytes] = encoded[place] as Typed
     return { index: WRITES_IDX_MAP[channel] ?? place, channel, type, bytes }
   })
 }
 
-export async function loadCheckpoint(serde: SerializerProtocol, stored: LineageCheckpoint): Promise<Checkpoint> {
-  const names = [...stored.channels.keys()]
-  const [head, ...values] = await loadContent(serde, stored)
+/** What a stored checkpoint holds, as LangGraph has it. */
+export interface LoadedCheckpoint {
+  readonly checkpoint: Checkpoint
+  readonly metadata: CheckpointMetadata
+  readonly pendingWrites: CheckpointPendingWrite[]
+}
+
+/** All values are made anew each time. */
+export async function loadStored(serde: SerializerProtocol, stored: LineageCheckpoint): Promise<LoadedCheckpoint> {
+  const [[head, ...values], metadata, written] = (isFast(serde) ? partsTogether(stored) : undefined) ?? (await partsApart(serde, stored))
   const body = head as Omit<Checkpoint, 'id' | 'channel_values'>
+  const names = [...stored.channels.keys()]
   return {
-    ...body,
-    id: stored.id,
-    channel_values: fromEntries(names, values),
-    channel_versions: body.channel_versions ?? {},
-    versions_seen: body.versions_seen ?? {},
+    checkpoint: { ...body, id: stored.id, channel_values: fromEntries(names, values), channel_versions: body.channel_versions ?? {}, versions_seen: body.versions_seen ?? {} },
+    metadata: metadata as CheckpointMetadata,
+    pendingWrites: pendingWrites(stored, written),
   }
 }
 
-export async function loadMetadata(serde: SerializerProtocol, stored: LineageCheckpoint): Promise<CheckpointMetadata> {
-  const [metadata] = await loadAll(serde, [{ type: 'json', bytes: stored.metadata }])
-  return metadata as CheckpointMetadata
+export async function loadWrites(serde: SerializerProtocol, stored: LineageCheckpoint): Promise<CheckpointPendingWrite[]> {
+  return pendingWrites(stored, await loadAll(serde, stored.writes))
 }
 
-export async function loadWrites(serde: SerializerProtocol, stored: LineageCheckpoint): Promise<CheckpointPendingWrite[]> {
-  const values = await loadAll(serde, stored.writes)
-  return stored.writes.map(({ taskId, channel }, index) => [taskId, channel, values[index]])
+function pendingWrites({ writes }: LineageCheckpoint, values: readonly unknown[]): CheckpointPendingWrite[] {
+  return writes.map(({ taskId, channel }, index) => [taskId, channel, values[index]])
+}
+
+/** The body and the channels' values, the metadata, and the writes' values. */
+type StoredParts = [content: unknown[], metadata: unknown, writes: unknown[]]
+
+/** Read as one JSON text; undefined where something in it may have to be waited for. */
+function partsTogether(stored: LineageCheckpoint): StoredParts | undefined {
+  const content = contentText(stored)
+  const writes = listText(stored.writes)
+  if (content === undefined || writes === undefined || !isUnmarked(stored.metadata) || !isUnmarked(writes)) return undefined
+  return JSON.parse(`[${content},${stored.metadata},${writes}]`) as StoredParts
+}
+
+async function partsApart(serde: SerializerProtocol, { body, channels, metadata, writes }: LineageCheckpoint): Promise<StoredParts> {
+  const [values, [meta], written] = await Promise.all([loadAll(serde, [...channels.values()]), loadAll(serde, [{ type: 'json', bytes: metadata }]), loadAll(serde, writes)])
+  return [[JSON.parse(DECODER.decode(body)), ...values], meta, written]
 }
 
 /** Lists of a body and its channels' values, by the channels: contents never change, and one that was read is read again. */
@@ -77,18 +98,14 @@ const READ_BEFORE = new WeakMap<LineageCheckpoint['channels'], string>()
 /** Longer texts take longer to parse than to decode. */
 const LONGEST_KEPT = 16_384
 
-/** The body and the values of the channels, made anew each time. */
-async function loadContent(serde: SerializerProtocol, { body, channels }: LineageCheckpoint): Promise<unknown[]> {
-  const all = channels.values()
-  if (!isFast(serde)) return [JSON.parse(DECODER.decode(body)), ...(await loadAll(serde, [...all]))]
+/** undefined where it is not JSON alone. */
+function contentText({ body, channels }: LineageCheckpoint): string | undefined {
   const known = READ_BEFORE.get(channels)
-  if (known !== undefined) return JSON.parse(known) as unknown[]
-  const stored = [{ type: 'json', bytes: body }, ...all]
-  const text = listText(stored)
-  const values = text === undefined ? undefined : serde.loadsList(text)
-  if (text === undefined || values === undefined) return [JSON.parse(DECODER.decode(body)), ...(await loadAll(serde, stored.slice(1)))]
+  if (known !== undefined) return known
+  const text = listText([{ type: 'json', bytes: body }, ...channels.values()])
+  if (text === undefined || !isUnmarked(text)) return undefined
   if (text.length <= LONGEST_KEPT) READ_BEFORE.set(channels, text)
-  return values
+  return text
 }
 
 interface StoredValue {
@@ -96,16 +113,16 @@ interface StoredValue {
   readonly bytes: Uint8Array | string
 }
 
-/** The values in their order; a promise for each only where the serialiser needs one, as a checkpoint has dozens of small values. */
+/** The values in their order; a promise for each only where the serialiser needs one. */
 async function loadAll(serde: SerializerProtocol, stored: readonly StoredValue[]): Promise<unknown[]> {
   const text = isFast(serde) ? listText(stored) : undefined
-  const together = text === undefined || !isFast(serde) ? undefined : serde.loadsList(text)
-  return together ?? Promise.all(stored.map(({ type, bytes }) => serde.loadsTyped(type, bytes) as Promise<unknown>))
+  if (text !== undefined && isUnmarked(text)) return JSON.parse(text) as unknown[]
+  return Promise.all(stored.map(({ type, bytes }) => serde.loadsTyped(type, bytes) as Promise<unknown>))
 }
 
 function listText(stored: readonly StoredValue[]): string | undefined {
   if (stored.some(({ type }) => type !== 'json')) return undefined
-  return `[${stored.map(({ bytes }) => (typeof bytes === 'string' ? bytes : DECODER.decode(bytes))).join(',')}]`
+  return `[${stored.map(({ bytes }) => (Buffer.isBuffer(bytes) || typeof bytes === 'string' ? bytes.toString() : DECODER.decode(bytes))).join(',')}]`
 }
 
 /** As Object.fromEntries: a channel named `__proto__` becomes a property and nothing else. */

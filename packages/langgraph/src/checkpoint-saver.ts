@@ -13,7 +13,7 @@ import {
   TASKS,
   maxChannelVersion,
 } from '@langchain/langgraph-checkpoint'
-import { channelsOf, encodeCheckpoint, loadCheckpoint, loadMetadata, loadWrites, writesOf } from './checkpoint-codec.ts'
+import { channelsOf, encodeCheckpoint, loadStored, loadWrites, writesOf } from './checkpoint-codec.ts'
 import { configOf, partsOf, requiredThread } from './config-parts.ts'
 import { deltaChannelHistory } from './delta-history.ts'
 import { FastJsonPlusSerializer } from './fast-json-plus.ts'
@@ -140,7 +140,7 @@ export class CairnCheckpointSaver extends BaseCheckpointSaver {
 
   async #toTuple(stored: LineageCheckpoint): Promise<CheckpointTuple> {
     const { thread, path, id, parentId } = stored
-    const [checkpoint, metadata, pendingWrites] = await Promise.all([loadCheckpoint(this.serde, stored), loadMetadata(this.serde, stored), loadWrites(this.serde, stored)])
+    const { checkpoint, metadata, pendingWrites } = await loadStored(this.serde, stored)
     if (checkpoint.v < 4 && parentId !== undefined) await this.#migratePendingSends(checkpoint, stored, parentId)
     return {
       config: configOf(thread, path, id),

@@ -8,19 +8,23 @@ export function isFast(serde: SerializerProtocol): serde is FastJsonPlusSerializ
   return serde instanceof FastJsonPlusSerializer && serde.constructor === FastJsonPlusSerializer
 }
 
-/** Texts (first) and values as a serialiser writes them. Those that are plain share one buffer: a checkpoint has dozens of small ones. */
-export async function dumpAll(serde: SerializerProtocol, values: readonly unknown[], texts: readonly string[] = []): Promise<Typed[]> {
+/**
+ * Texts (first) and values as a serialiser writes them. Those that are plain share one buffer: a checkpoint has dozens of small
+ * ones. With `kept` it is a buffer of their own; without, a piece of pooled memory, which stays whole as long as any piece is held.
+ */
+export async function dumpAll(serde: SerializerProtocol, values: readonly unknown[], { texts = [], kept }: { texts?: readonly string[]; kept: boolean }): Promise<Typed[]> {
   const fast = isFast(serde) ? serde : undefined
   const plain: (string | undefined)[] = [...texts, ...values.map((value) => fast?.dumpsNow(value))]
-  const encoded = encodeTogether(plain)
+  const encoded = encodeTogether(plain, kept)
   if (plain.every((text) => text !== undefined)) return encoded as Typed[]
   // All are begun before anything is waited for: what the caller changes later is not stored.
   return Promise.all(encoded.map(async (one, index): Promise<Typed> => one ?? serde.dumpsTyped(values[index - texts.length])))
 }
 
-function encodeTogether(texts: readonly (string | undefined)[]): (Typed | undefined)[] {
+function encodeTogether(texts: readonly (string | undefined)[], kept: boolean): (Typed | undefined)[] {
   const all = texts.join('')
-  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(all))
+  const length = Buffer.byteLength(all)
+  const bytes = kept ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length)
   bytes.write(all, 'utf8')
   const ascii = bytes.length === all.length
   let at = 0

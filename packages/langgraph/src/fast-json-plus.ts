@@ -49,11 +49,6 @@ export class FastJsonPlusSerializer extends JsonPlusSerializer {
     return text
   }
 
-  /** What `loadsTyped` resolves with for each of the values of a JSON list; undefined where something may have to be waited for. */
-  loadsList(text: string): unknown[] | undefined {
-    return isUnmarked(text) ? (JSON.parse(text) as unknown[]) : undefined
-  }
-
   override async loadsTyped(type: string, data: Uint8Array | string): Promise<unknown> {
     if (type !== 'json') return super.loadsTyped(type, data) as Promise<unknown>
     const text = typeof data === 'string' ? data : DECODER.decode(data)
@@ -103,7 +98,8 @@ function hidesMarks(text: string): boolean {
   return text.includes('__proto__') || text.includes('\\u006') || text.includes('\\u005') || text.includes('\\u007')
 }
 
-function isUnmarked(text: string): boolean {
+/** True for JSON that `loadsTyped` reads as JSON.parse does. */
+export function isUnmarked(text: string): boolean {
   return !text.includes('"lc"') && !hidesMarks(text)
 }
 

@@ -10,6 +10,7 @@ import type { StateOptions } from '../state/index.ts'
 const text = z.string().min(1)
 const count = (most: number) => z.int().min(1).max(most)
 const ms = count(7 * 86_400_000)
+const stayAwakeMs = z.number().min(0).max(10)
 
 const postgresUrl = text.regex(/^postgres(ql)?:\/\//, 'must begin with postgres://')
 const pool = z
@@ -26,7 +27,7 @@ const postgres = z.union([
       url: postgresUrl,
       host: text, port: count(65_535), database: text, user: text, password: z.string(), socketPath: text, sslRootCert: text,
       applicationName: text, connectTimeoutMs: ms, statementTimeoutMs: ms, pgbouncer: z.boolean(),
-      idleInTransactionTimeoutMs: ms, slowStatementMs: z.int().min(0), leakAfterMs: z.int().min(0), statementCache: count(10_000), replicaCheckMs: ms,
+      idleInTransactionTimeoutMs: ms, slowStatementMs: z.int().min(0), leakAfterMs: z.int().min(0), statementCache: count(10_000), replicaCheckMs: ms, stayAwakeMs,
       poolTemplate: z.enum(['development', 'staging', 'production']),
       scaling: z.union([z.boolean(), z.strictObject({ maxTotal: count(10_000), everyMs: ms, shrinkAfterMs: ms }).partial()]),
       pools: z.strictObject({ primary: pool, replica: pool, background: pool, analytics: pool }).partial(),
@@ -40,7 +41,7 @@ const nats = z.union([
   server,
   z.strictObject({
     servers: z.array(server).min(1),
-    credsFile: text.optional(), tlsCert: text.optional(), tlsKey: text.optional(), caCert: text.optional(), prefix: z.string().optional(), replicas: count(5).optional(),
+    credsFile: text.optional(), tlsCert: text.optional(), tlsKey: text.optional(), caCert: text.optional(), prefix: z.string().optional(), replicas: count(5).optional(), stayAwakeMs: stayAwakeMs.optional(),
     connectTimeoutMs: ms.optional(), requestTimeoutMs: ms.optional(), maxBucketBytes: z.int().min(1).optional(),
     placement: z.strictObject({ ...place, streams: z.record(text, z.strictObject(place)).optional() }).optional(),
   }),

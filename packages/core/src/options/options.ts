@@ -66,6 +66,8 @@ export interface PostgresOptions {
   readonly idleInTransactionTimeoutMs?: number
   /** Statements that take longer are counted and logged without their parameters. 0 for none. @default 100 */
   readonly slowStatementMs?: number
+  /** So long at most the event loop looks for the answer to a prepared statement that usually comes sooner, instead of sleeping; 0 to sleep always. @default 0.3 */
+  readonly stayAwakeMs?: number
   /** A transaction that holds its connection longer is logged with the place that began it. 0 for none. @default 30000 */
   readonly leakAfterMs?: number
   /** Most prepared statements a connection keeps. @default 100 */
@@ -103,6 +105,8 @@ export interface NatsOptions {
   readonly maxBucketBytes?: number
   /** On which servers of a cluster streams and buckets lie. INVALID_OPTION on a server that stands alone. @default the cluster chooses */
   readonly placement?: NatsPlacementOptions
+  /** So long at most the event loop looks for an answer that usually comes sooner, instead of sleeping; 0 to sleep always. @default 0.5 */
+  readonly stayAwakeMs?: number
 }
 
 /** What `open()` takes. Precedence: this object > environment > file (cairn.config.json) > defaults. */

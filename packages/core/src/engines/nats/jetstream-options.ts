@@ -10,6 +10,8 @@ export interface JetStreamOptions {
   readonly connectTimeoutMs?: number
   /** A request without an answer fails after this. @default 5000 */
   readonly requestTimeoutMs?: number
+  /** So long at most the event loop looks for an answer that usually comes sooner, instead of sleeping; 0 to sleep always. @default 0.5 */
+  readonly stayAwakeMs?: number
   /** Put before bucket and stream names. @default '' */
   readonly prefix?: string
   /** Replicas of buckets that do not say; at most the cluster's size. @default 3 */

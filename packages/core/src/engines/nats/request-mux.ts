@@ -1,8 +1,10 @@
 import type { Msg, MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-node'
 import { createInbox } from '@nats-io/transport-node'
+import { type Expected, NearAnswers } from '../near-answers.ts'
 
 interface Pending {
   readonly deadline: number
+  readonly expected: Expected
   resolve(message: Msg): void
   reject(error: unknown): void
   readonly failure: (reason: string) => unknown
@@ -19,21 +21,20 @@ export class RequestMux {
   readonly #prefix = createInbox()
   readonly #subscription: Subscription
   readonly #pending = new Map<string, Pending>()
+  readonly #answers: NearAnswers
   readonly #timeoutMs: number
   readonly #sweep: NodeJS.Timeout
   #next = 0
 
-  constructor(connection: NatsConnection, timeoutMs: number) {
+  constructor(connection: NatsConnection, timeoutMs: number, stayAwakeMs?: number) {
+    this.#answers = new NearAnswers(stayAwakeMs)
     this.#connection = connection
     this.#timeoutMs = timeoutMs
     this.#subscription = connection.subscribe(`${this.#prefix}.*`, {
       callback: (error, message) => {
         if (error !== null) return
         const token = message.subject.slice(this.#prefix.length + 1)
-        const pending = this.#pending.get(token)
-        if (pending === undefined) return
-        this.#pending.delete(token)
-        pending.resolve(message)
+        this.#take(token)?.resolve(message)
       },
     })
     this.#sweep = setInterval(() => this.#expire(), SWEEP_MS)
@@ -44,11 +45,13 @@ export class RequestMux {
   request(subject: string, payload: string, headers: MsgHdrs | undefined, failure: (reason: string) => unknown): Promise<Msg> {
     return new Promise((resolve, reject) => {
       const token = (this.#next++).toString(36)
-      this.#pending.set(token, { deadline: performance.now() + this.#timeoutMs, resolve, reject, failure })
+      const expected = this.#answers.sent()
+      this.#pending.set(token, { deadline: expected.sentAt + this.#timeoutMs, expected, resolve, reject, failure })
       try {
-        this.#connection.publish(subject, payload, { reply: `${this.#prefix}.${token}`, ...(headers === undefined ? {} : { headers }) })
+        // Encoded into pooled memory: the client would allocate for each message.
+        this.#connection.publish(subject, Buffer.from(payload), { reply: `${this.#prefix}.${token}`, ...(headers === undefined ? {} : { headers }) })
       } catch (error) {
-        this.#pending.delete(token)
+        this.#take(token)
         reject(error)
       }
     })
@@ -57,7 +60,7 @@ export class RequestMux {
   /** The connection is gone: nobody will answer what is under way. */
   failAll(reason: string): void {
     for (const [token, pending] of this.#pending) {
-      this.#pending.delete(token)
+      this.#take(token)
       pending.reject(pending.failure(reason))
     }
   }
@@ -73,12 +76,21 @@ export class RequestMux {
     this.failAll('the engine was closed')
   }
 
+  /** What waited for this answer waits no longer. */
+  #take(token: string): Pending | undefined {
+    const pending = this.#pending.get(token)
+    if (pending === undefined) return undefined
+    this.#pending.delete(token)
+    this.#answers.ended(pending.expected)
+    return pending
+  }
+
   /** All wait equally long, so the map is in the order of the deadlines. */
   #expire(): void {
     const now = performance.now()
     for (const [token, pending] of this.#pending) {
       if (pending.deadline > now) return
-      this.#pending.delete(token)
+      this.#take(token)
       pending.reject(pending.failure(`no answer within ${this.#timeoutMs} ms`))
     }
   }

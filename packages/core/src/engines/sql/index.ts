@@ -1,6 +1,6 @@
 export type { PoolCheck, PoolName, PoolStatus, QueryOptions, ReplicaLag, SqlCapabilities, SqlEngine, SqlResult, SqlSession, TransactionOptions } from './sql-engine.ts'
 export type { PoolScalingOptions } from './postgres/pool-scaler.ts'
-export { textArray } from './text-array.ts'
+export { plainArray, textArray } from './text-array.ts'
 export { MAINTENANCE_PATHS, type MaintenancePath } from './maintenance-paths.ts'
 export { openPglite, type PgliteEngine, type PgliteOptions } from './pglite/pglite-engine.ts'
 export { openPostgres, type PostgresEngine } from './postgres/postgres-engine.ts'

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { CairnError } from '../../errors/index.ts'
 import type { Identity } from '../../identity/index.ts'
+import { NearAnswers } from '../near-answers.ts'
 import { CopyQuery } from './copy-query.ts'
 import type { SqlResult } from './sql-engine.ts'
 import { toSqlError, type SqlTarget } from './sql-error.ts'
@@ -34,12 +35,16 @@ export interface SqlConnectionOptions {
   readonly prepare: boolean
   /** Most statements that stay prepared; the one not used for longest goes first. @default 100 */
   readonly statementCache?: number
+  /** See NearAnswers. */
+  readonly stayAwakeMs?: number
   /** Told of each statement that took this long or longer, by its name or its text. */
   readonly slow?: { readonly thresholdMs: number; readonly add: (statement: string, ms: number) => void }
 }
 
 /** Of a statement without a name, so much is shown. */
 const SHOWN_TEXT = 300
+/** Reads from a server nearby come within it; commits wait for the disk, and looking for those would double the processor time of a write. */
+const STAY_AWAKE_MS = 0.3
 const STATEMENT_CACHE = 100
 
 /** One connection and what it remembers: the identity it has, and whether it may be used again. */
@@ -57,6 +62,8 @@ export class SqlConnection {
   readonly #renamed = new Map<string, number>()
   /** Prepared statements, the one used last at the end. */
   readonly #prepared = new Set<string>()
+  /** By the name of a statement. */
+  readonly #answers = new Map<string, NearAnswers>()
   #identity = ''
   #tail: Promise<unknown> = Promise.resolve()
 
@@ -96,7 +103,7 @@ export class SqlConnection {
 
   async query<Row>(text: string, values: readonly unknown[] = [], options: { name?: string; timeoutMs?: number } = {}): Promise<SqlResult<Row>> {
     checkStatement(text, values, options.name)
-    const send = () => this.#send({ text, values: [...values], name: this.#preparedName(options.name), queryMode: 'extended' }, options.timeoutMs, options.name ?? text)
+    const send = () => this.#send({ text, values: [...values], name: this.#preparedName(options.name), queryMode: 'extended' }, options.timeoutMs, options.name ?? text, this.#answersTo(options.name))
     const result = await send().catch((error: unknown) => {
       // A statement prepared before a migration: prepare it anew, and run it again where that is safe.
       if (options.name === undefined || !isStalePlan(error)) throw error
@@ -104,7 +111,7 @@ export class SqlConnection {
       if (this.#client.getTransactionStatus() !== 'I') throw error
       return send()
     })
-    await this.#parseUserArrays(result)
+    if (result.fields.some(({ dataTypeID }) => dataTypeID >= FIRST_USER_OID)) await this.#parseUserArrays(result)
     return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 }
   }
 
@@ -122,12 +129,20 @@ export class SqlConnection {
     return this.#enqueue(() => this.#client.query(new CopyQuery(statement, lines)).done)
   }
 
-  #send(config: object, timeoutMs?: number, shown?: string): Promise<pg.QueryResult> {
+  #send(config: object, timeoutMs?: number, shown?: string, answers?: NearAnswers): Promise<pg.QueryResult> {
     return this.#enqueue(() => {
       const running = this.#client.query(config as pg.QueryConfig)
       if (shown !== undefined && this.#options.slow !== undefined) this.#watch(running, shown, this.#options.slow)
+      if (answers !== undefined) awaitNear(running, answers)
       return timeoutMs === undefined ? running : this.#limit(running, timeoutMs)
     })
+  }
+
+  #answersTo(name: string | undefined): NearAnswers | undefined {
+    if (name === undefined) return undefined
+    let answers = this.#answers.get(name)
+    if (answers === undefined) this.#answers.set(name, (answers = new NearAnswers(this.#options.stayAwakeMs ?? STAY_AWAKE_MS)))
+    return answers
   }
 
   #watch(running: Promise<unknown>, shown: string, { thresholdMs, add }: NonNullable<SqlConnectionOptions['slow']>): void {
@@ -230,6 +245,12 @@ export class SqlConnection {
       }
     }
   }
+}
+
+function awaitNear(running: Promise<unknown>, answers: NearAnswers): void {
+  const expected = answers.sent()
+  const ended = (): void => answers.ended(expected)
+  running.then(ended, ended)
 }
 
 /** The settings a session has for an identity: role, tenant, actor, user id, agent id. */

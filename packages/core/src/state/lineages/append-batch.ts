@@ -1,4 +1,4 @@
-import { type SqlEngine } from '../../engines/sql/index.ts'
+import { type SqlEngine, plainArray, textArray } from '../../engines/sql/index.ts'
 import { isCairnError } from '../../errors/index.ts'
 import type { TenantIdentity } from '../../identity/index.ts'
 import { GroupError } from './group-queue.ts'
@@ -177,12 +177,13 @@ async function storeTogether(sql: SqlEngine, identity: TenantIdentity, lineages:
   const threads = [...fresh.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
   const values = [
     tenant, bytes.length === 1 ? Buffer.from(bytes[0] as Uint8Array) : Buffer.concat(bytes),
-    puts.map((op) => op.lineage.id), puts.map((op) => op.id), puts.map((op) => op.parentId), puts.map((op) => op.frameId),
-    checks.map((check) => check?.id ?? ''), checks.map((check) => check?.frameId ?? null), puts.map((op) => op.base !== undefined), puts.map((op) => op.fenced),
-    puts.map((op) => op.ttlMs ?? null), putAt, metadata.map(({ length }) => length), puts.map((op) => op.frame.length),
-    writes.map(({ op }) => op.lineage.id), writes.map(({ op }) => op.id), writes.map(({ op }) => op.taskId), writes.map(({ slot }) => slot), writes.map(({ op }) => op.taskPath),
-    packAt, writes.map(({ pack }) => pack.length),
-    threads.map(({ id }) => id), threads.map(({ namespace }) => namespace), threads.map(({ thread }) => thread), threads.map(({ path }) => path),
+    plainArray(puts.map((op) => op.lineage.id)), textArray(puts.map((op) => op.id)), textArray(puts.map((op) => op.parentId)), plainArray(puts.map((op) => op.frameId)),
+    textArray(checks.map((check) => check?.id ?? '')), plainArray(checks.map((check) => check?.frameId ?? null)), plainArray(puts.map((op) => op.base !== undefined)),
+    plainArray(puts.map((op) => op.fenced)), plainArray(puts.map((op) => op.ttlMs ?? null)), plainArray(putAt), plainArray(metadata.map(({ length }) => length)),
+    plainArray(puts.map((op) => op.frame.length)),
+    plainArray(writes.map(({ op }) => op.lineage.id)), textArray(writes.map(({ op }) => op.id)), textArray(writes.map(({ op }) => op.taskId)), plainArray(writes.map(({ slot }) => slot)),
+    textArray(writes.map(({ op }) => op.taskPath)), plainArray(packAt), plainArray(writes.map(({ pack }) => pack.length)),
+    plainArray(threads.map(({ id }) => id)), textArray(threads.map(({ namespace }) => namespace)), textArray(threads.map(({ thread }) => thread)), textArray(threads.map(({ path }) => path)),
   ]
   const { rows } = await sql.query<StoredCounts>(identity, APPEND, values, { name: 'lineages_append' })
   for (const id of fresh.keys()) lineages.add(id)

@@ -19,13 +19,20 @@ export function knownContent(content: LineageContent, frameId: string, links: nu
   return { content, frameId, links, chainBytes, wholeBytes: contentBytes(content) }
 }
 
+/** The two newest contents of a lineage that this process has seen. */
+interface Newest {
+  readonly id: string
+  readonly before: string | undefined
+}
+
 /**
  * Contents in memory. They cannot be stale: what is under a frame id never changes, and which frame a checkpoint has
- * now is asked from SQL each time. Bounded by bytes; channels shared between checkpoints are counted each time.
+ * now is asked from SQL each time. Bounded by bytes; channels shared between checkpoints are counted each time. What two
+ * newer ones have followed is forgotten: it is hardly read again, and what dies young costs the garbage collector nothing.
  */
 export class ContentCache {
   readonly #contents: LRUCache<string, KnownContent>
-  readonly #newest = new LRUCache<string, string>({ max: 100_000 })
+  readonly #newest = new LRUCache<string, Newest>({ max: 100_000 })
 
   constructor(maxBytes: number) {
     this.#contents = new LRUCache({ maxSize: maxBytes, sizeCalculation: (known) => known.wholeBytes + (known.header?.metadata.length ?? 0) + 500 })
@@ -37,8 +44,8 @@ export class ContentCache {
 
   /** The content of the newest checkpoint that this process has seen of the lineage. */
   newest(lineageKey: string): KnownContent | undefined {
-    const id = this.#newest.get(lineageKey)
-    return id === undefined ? undefined : this.get(lineageKey, id)
+    const newest = this.#newest.get(lineageKey)
+    return newest && this.get(lineageKey, newest.id)
   }
 
   set(lineageKey: string, id: string, known: KnownContent): void {
@@ -46,6 +53,9 @@ export class ContentCache {
   }
 
   sawNewest(lineageKey: string, id: string): void {
-    this.#newest.set(lineageKey, id)
+    const newest = this.#newest.get(lineageKey)
+    if (newest?.id === id) return
+    if (newest?.before !== undefined && newest.before !== id) this.#contents.delete(`${lineageKey}\n${newest.before}`)
+    this.#newest.set(lineageKey, { id, before: newest?.id })
   }
 }

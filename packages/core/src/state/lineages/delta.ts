@@ -2,10 +2,15 @@ import { ByteReader, ByteWriter, damaged } from './bytes.ts'
 
 /** A copy shorter than this costs about as much as the bytes themselves. */
 const SHORTEST_COPY = 12
+/** A middle shorter than this is stored as it is too: searching it takes longer than storing it. */
+const LEAST_SEARCH = 128
 /** Beyond this the middle is stored as it is: searching it would cost more than it saves. */
 const LONGEST_SEARCH = 32_768
 const CHUNK = 4_096
 const MOST_BITS = 15
+/** Bytes that are looked up at once. */
+const WORD = 4
+const MIX = 0x9e3779b1
 /** Where four bytes of the base were last seen; used by one search at a time, which clears what it uses. */
 const PLACES = new Int32Array(1 << MOST_BITS)
 
@@ -26,7 +31,7 @@ export function encodeDelta(base: Uint8Array, target: Uint8Array): Uint8Array {
   const targetEnd = target.length - suffix
   const baseMiddle = baseEnd - prefix
   const targetMiddle = targetEnd - prefix
-  if (baseMiddle >= SHORTEST_COPY && targetMiddle >= SHORTEST_COPY && baseMiddle <= LONGEST_SEARCH && targetMiddle <= LONGEST_SEARCH) {
+  if (baseMiddle >= SHORTEST_COPY && targetMiddle >= LEAST_SEARCH && baseMiddle <= LONGEST_SEARCH && targetMiddle <= LONGEST_SEARCH) {
     search(base, prefix, baseEnd, target, targetEnd, hunks)
   }
   if (suffix > 0) hunks.copy(targetEnd, suffix, baseEnd)
@@ -89,33 +94,35 @@ class Hunks {
   }
 }
 
+/** Of the base every fourth place is remembered: any run of twelve bytes has one with four bytes of it, and what lies before that is found backwards. */
 function search(base: Uint8Array, baseStart: number, baseEnd: number, target: Uint8Array, targetEnd: number, hunks: Hunks): void {
-  const bits = Math.min(MOST_BITS, Math.max(6, 32 - Math.clz32(baseEnd - baseStart)))
+  const bits = Math.min(MOST_BITS, Math.max(6, 32 - Math.clz32((baseEnd - baseStart) / 2)))
+  const shift = 32 - bits
   const table = PLACES.fill(0, 0, 1 << bits)
-  for (let at = baseStart; at + 4 <= baseEnd; at++) table[hash(base, at, bits)] = at + 1
+  for (let at = baseStart; at + WORD <= baseEnd; at += WORD) table[Math.imul(wordAt(base, at), MIX) >>> shift] = at + 1
   let at = hunks.written
-  while (at + SHORTEST_COPY <= targetEnd) {
-    const found = (table[hash(target, at, bits)] as number) - 1
-    if (found < 0) {
-      at++
-      continue
+  let word = at + WORD <= targetEnd ? wordAt(target, at) : 0
+  while (at + WORD <= targetEnd) {
+    const found = (table[Math.imul(word, MIX) >>> shift] as number) - 1
+    if (found >= 0 && wordAt(base, found) === word) {
+      let length = WORD
+      while (at + length < targetEnd && found + length < baseEnd && base[found + length] === target[at + length]) length++
+      let back = 0
+      while (found - back > baseStart && at - back > hunks.written && base[found - back - 1] === target[at - back - 1]) back++
+      if (length + back >= SHORTEST_COPY) {
+        hunks.copy(at - back, length + back, found - back)
+        at = hunks.written
+        if (at + WORD <= targetEnd) word = wordAt(target, at)
+        continue
+      }
     }
-    let length = 0
-    while (at + length < targetEnd && found + length < baseEnd && base[found + length] === target[at + length]) length++
-    let back = 0
-    while (found - back > baseStart && at - back > hunks.written && base[found - back - 1] === target[at - back - 1]) back++
-    if (length + back < SHORTEST_COPY) {
-      at++
-      continue
-    }
-    hunks.copy(at - back, length + back, found - back)
-    at = hunks.written
+    at++
+    if (at + WORD <= targetEnd) word = (word >>> 8) | ((target[at + WORD - 1] as number) << 24)
   }
 }
 
-function hash(bytes: Uint8Array, at: number, bits: number): number {
-  const word = (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24)
-  return Math.imul(word, 0x9e3779b1) >>> (32 - bits)
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24)
 }
 
 function commonPrefix(a: Uint8Array, b: Uint8Array, most: number): number {

@@ -38,7 +38,10 @@ export class JournalPuts {
       maxOps: MOST_OPS,
       maxBytes: MOST_BYTES,
       bytesOf: ({ text }) => text.length,
-      run: async (puts) => (await Promise.all(toGroups(puts).map((group) => this.#put(bucket(), group)))).flat(),
+      run: async (puts) => {
+        const groups = toGroups(puts)
+        return groups.length === 1 ? this.#put(bucket(), puts) : (await Promise.all(groups.map((group) => this.#put(bucket(), group)))).flat()
+      },
     })
   }
 

@@ -17,9 +17,11 @@ const MAX_VALUE_BYTES = 900_000
 const MOST_PENDING = 5_000
 /** An entry of another process that is older belongs to one that died, or that SQL is lost to. */
 const STALE_MS = 3_000
-/** So often others are told what SQL has, and so often it is taken out: a request for many entries costs as one for one. */
+/** So often others are told what SQL has. */
 const TELL_EVERY_MS = 50
+/** So often what SQL has is taken out when nothing waits for SQL, and at last in any case: the server takes no other request of the bucket meanwhile (5 µs an entry). */
 const PURGE_EVERY_MS = 1_000
+const PURGE_AT_LAST_MS = 5_000
 /** A process that lives says so again this often, however little it writes. */
 const MARK_AGAIN_MS = 3_600_000
 /** The mark of a process that was killed is kept so long. */
@@ -227,7 +229,7 @@ export class LineageJournal {
   async #tell(): Promise<void> {
     const bucket = this.#bucket as KvBucket
     try {
-      if (performance.now() - this.#purgedAt >= PURGE_EVERY_MS) await this.#purge(bucket)
+      if (performance.now() - this.#purgedAt >= (this.#pending === 0 ? PURGE_EVERY_MS : PURGE_AT_LAST_MS)) await this.#purge(bucket)
       else if (this.#mark.stored > this.#told) await this.#putMark(bucket)
     } catch (error) {
       this.#deps.log.debug({ err: error }, 'what SQL has could not be taken out of the lineage journal; trying again')

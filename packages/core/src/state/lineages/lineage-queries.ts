@@ -15,11 +15,10 @@ export const APPEND = `WITH item AS MATERIALIZED (
   INSERT INTO lineages.threads (tenant_id, lineage_id, namespace, thread_id, path)
   SELECT $1, * FROM unnest((SELECT $22::uuid[]), (SELECT $23::text[]), (SELECT $24::text[]), (SELECT $25::text[])) ON CONFLICT DO NOTHING
 ), base AS MATERIALIZED (
-  SELECT c.lineage_id, c.checkpoint_id FROM item i CROSS JOIN LATERAL (
+  SELECT c.lineage_id, c.checkpoint_id FROM (SELECT DISTINCT lineage_id, check_id, check_frame FROM item WHERE check_frame IS NOT NULL) i CROSS JOIN LATERAL (
     SELECT c.lineage_id, c.checkpoint_id FROM lineages.checkpoints c
     WHERE c.tenant_id = $1 AND c.lineage_id = i.lineage_id AND c.checkpoint_id = i.check_id AND c.frame_id = i.check_frame
     FOR KEY SHARE) c
-  WHERE i.check_frame IS NOT NULL
 ), put AS (
   INSERT INTO lineages.checkpoints (tenant_id, lineage_id, checkpoint_id, parent_id, frame_id, expires_at, is_delta, fenced, metadata, frame)
   SELECT $1, i.lineage_id, i.checkpoint_id, i.parent_id, i.frame_id, now() + i.ttl_ms * interval '1 millisecond', i.is_delta, i.fenced,

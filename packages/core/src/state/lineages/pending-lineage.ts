@@ -41,7 +41,7 @@ interface Slot {
 /** What SQL lacks of one lineage, in order: carried over in groups, one group at a time, again and again while SQL fails. */
 export class PendingLineage {
   readonly #deps: PendingDeps
-  readonly #slots: Slot[] = []
+  #slots: Slot[] = []
   #running = false
   #stopped = false
   #retryMs = 0
@@ -142,10 +142,7 @@ export class PendingLineage {
       if (!outcome.stored) await entry.settle(outcome)
     }
     const done = new Set(group)
-    for (let at = this.#slots.length - 1; at >= 0; at--) {
-      const { entry } = this.#slots[at] as Slot
-      if (entry !== undefined && done.has(entry)) this.#slots.splice(at, 1)
-    }
+    this.#slots = this.#slots.filter(({ entry }) => entry === undefined || !done.has(entry))
     this.#deps.onDone(group.map(({ open }) => open))
   }
 }

@@ -34,7 +34,8 @@ describe.each(sqlTargets)('leadership on $name', (target) => {
       const leader = candidates.find((each) => each.term !== undefined)
       expect(await leader?.leader()).toMatchObject({ me: true, term: terms.at(-1) })
       await leader?.stop()
-      expect(leading).toBe(0)
+      // By now the next one may lead.
+      expect(leader?.term).toBeUndefined()
     }
     expect(most).toBe(1)
     expect(terms).toEqual([1, 2, 3, 4, 5])

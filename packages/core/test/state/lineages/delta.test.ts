@@ -40,6 +40,23 @@ describe('deltas', () => {
     expect(encodeDelta(small, twice).length).toBeLessThan(100)
   })
 
+  it('find what moved, wherever it lies in either value', () => {
+    const piece = fc.uint8Array({ maxLength: 40 })
+    const moved = fc.tuple(fc.uint8Array({ minLength: 60, maxLength: 300 }), fc.nat(200), fc.integer({ min: 130, max: 180 }), piece, piece)
+    fc.assert(
+      fc.property(moved, ([base, start, length, before, after]) => {
+        // All different, so that no place of the base hides another.
+        const different = Buffer.concat(Array.from(base, (byte, index) => Buffer.from([byte, index & 0xff, index >> 8])))
+        const run = different.subarray(Math.min(start, different.length - length), Math.min(start, different.length - length) + length)
+        const target = Buffer.concat([before, run, after])
+        const delta = encodeDelta(different, target)
+        expect(delta.length).toBeLessThan(before.length + after.length + 30)
+        expect(Buffer.compare(applyDelta(different, delta), target)).toBe(0)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
   it('refuse damaged bytes with a typed error or give some value, and never loop or take all memory', () => {
     fc.assert(
       fc.property(bytes, bytes, (base, damaged) => {

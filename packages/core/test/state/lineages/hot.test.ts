@@ -70,6 +70,26 @@ describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (ta
     }
   })
 
+  it('leave the journal when SQL has them, while the process goes on', async () => {
+    const place = await target.place()
+    try {
+      await using cairn = await open(place.options)
+      const space = cairn.lineages.space({ namespace: 'hot', ack: 'hot' })
+      const bucket = await cairn.engines.kv.bucket('LINEAGE_JOURNAL')
+      for (const from of [0, 20]) {
+        await grow(space, 't', from + 20, from)
+        await until('only the mark is left', async () => {
+          const left: string[] = []
+          for await (const { key } of bucket.list([])) left.push(key.at(-1) as string)
+          return left.every((last) => last === 'stored')
+        })
+      }
+      expect((await space.get({ thread: 't' }))?.id).toBe(idOf(39))
+    } finally {
+      await place.dispose()
+    }
+  })
+
   it('many threads at once, with tasks that write again, lose nothing', async () => {
     const place = await target.place()
     try {

@@ -44,7 +44,7 @@ export class JetStreamEngine implements KvEngine {
     this.#jsm = jsm
     this.#options = options
     this.#log = options.log ?? SILENT_LOGGER
-    this.#mux = new RequestMux(connection, options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS)
+    this.#mux = new RequestMux(connection, options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS, options.stayAwakeMs)
     this.#capabilities = {
       shared: true,
       // Asked for from a server that has it (2.10, 2.11), and read back when a bucket is opened.

@@ -216,6 +216,7 @@ export class PostgresPool {
       prepare: options.pgbouncer !== true,
       interrupt: () => cancel(client, config),
       slow: { thresholdMs: slow.thresholdMs, add: (statement, ms) => slow.add(statement, ms, this.label, this.meter) },
+      ...(options.stayAwakeMs === undefined ? {} : { stayAwakeMs: options.stayAwakeMs }),
       ...(options.statementCache === undefined ? {} : { statementCache: options.statementCache }),
     })
     this.#connections.set(client, connection)
