@@ -176,6 +176,14 @@ export type MessageKind =
   | 'heartbeat'
   | 'error'
 
+export type MessageStatus =
+  | 'pending'
+  | 'sent'
+  | 'delivered'
+  | 'processed'
+  | 'failed'
+  | 'expired'
+
 export type ModelStatus =
   | 'available'
   | 'unavailable'
@@ -1441,6 +1449,37 @@ export interface MessagesDeliveries {
   last_error: string | null
 }
 
+export interface MessagesHistory {
+  tenant_id: string
+  message_id: string
+  created_at: Date
+  routing: ChannelPattern
+  channel_id: string
+  queue_id: string
+  from_agent_id: string
+  to_agent_id: string
+  broadcast_to_type: string
+  message_kind: MessageKind
+  message_type: string
+  subject: string
+  payload: unknown
+  headers: unknown
+  claude_cli_context: unknown
+  priority: number
+  correlation_id: string
+  parent_message_id: string
+  reply_to: string
+  max_retries: number
+  is_persistent: boolean
+  sent_at: Date
+  expires_at: Date
+  status: MessageStatus
+  retry_count: number
+  delivered_at: Date
+  processed_at: Date
+  error_message: string
+}
+
 export interface MessagesLog {
   tenant_id: Generated<string>
   message_id: string
@@ -2198,6 +2237,7 @@ export interface Database {
   'messages.channels': MessagesChannels
   'messages.dead_letters': MessagesDeadLetters
   'messages.deliveries': MessagesDeliveries
+  'messages.history': MessagesHistory
   'messages.log': MessagesLog
   'messages.message_keys': MessagesMessageKeys
   'messages.queues': MessagesQueues
