@@ -7,7 +7,7 @@ import { DebatesService, closeDebates } from './domains/debates/index.ts'
 import { DocumentSweeper, DocumentsService } from './domains/documents/index.ts'
 import { AgentRepository, CacheCore, CacheService, endCachedAgents } from './domains/cache/index.ts'
 import { Scheduler, SchedulesService } from './domains/schedules/index.ts'
-import { TasksService, closeTasks } from './domains/tasks/index.ts'
+import { TaskHistoryUpkeep, TasksService, closeTasks } from './domains/tasks/index.ts'
 import { RecallCore, RecallService } from './domains/recall/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { ModelsService } from './domains/models/index.ts'
@@ -220,6 +220,7 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     scheduler.start()
     const upkeeps = [
       new MessageUpkeep(sql, options.logger, options.messages),
+      new TaskHistoryUpkeep(sql, options.logger, options.tasks),
       new MemoryUpkeep(sql, options.logger, memorySettings(options.memory)),
       new PersonalityUpkeep(sql, options.logger),
       new CollaborationUpkeep(sql, options.logger),

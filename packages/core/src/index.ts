@@ -8,7 +8,7 @@ export type { CairnTransaction, CairnTransactionOptions, TransactionContext } fr
 export type { IsolationLevel, PoolCheck, PoolStatus, TransactionBoundary, TransactionNature } from './engines/sql/index.ts'
 export { determineIsolationLevel } from './engines/sql/index.ts'
 export { dataResult, FAILURE_RULES, failureClass, withRetry, type DataFailure, type DataResult, type DataResultMetadata, type DataSuccess, type FailureClass, type RetryOptions } from './resilience/index.ts'
-export type { CairnOptions, MessageOptions, NatsOptions, PoolOptions, PoolScalingOptions, PostgresOptions } from './options/index.ts'
+export type { CairnOptions, MessageOptions, NatsOptions, PoolOptions, PoolScalingOptions, PostgresOptions, TaskOptions } from './options/index.ts'
 export type { Page, PageOptions } from './paging/index.ts'
 export { CONFLICT_STRATEGIES, CRDT_TYPES } from './state/index.ts'
 export type {

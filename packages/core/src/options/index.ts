@@ -3,4 +3,5 @@ export type { CairnOptions, NatsOptions, PoolOptionName, PoolOptions, PostgresOp
 export { resolveOptions } from './resolve-options.ts'
 export { CACHE_DEFAULTS, type CacheOptions } from './cache-options.ts'
 export type { MessageOptions } from './message-options.ts'
+export type { TaskOptions } from './task-options.ts'
 export type { GivenRetentionPolicy, MemoryOptions, MemoryRetentionPolicy, PriorityDays } from './memory-options.ts'

@@ -5,6 +5,7 @@ import type { EventOptions } from './event-options.ts'
 import type { RecallProcessOptions } from './recall-options.ts'
 import type { MemoryOptions } from './memory-options.ts'
 import type { MessageOptions } from './message-options.ts'
+import type { TaskOptions } from './task-options.ts'
 import type { StateOptions } from '../state/index.ts'
 
 const text = z.string().min(1)
@@ -73,6 +74,7 @@ const embedder = z.union([
 const recall = z.strictObject({ embed: z.boolean(), vectorBytes: positive, pollMs: count(600_000) } satisfies Record<keyof RecallProcessOptions, z.ZodType>).partial()
 const days = z.number().min(0).max(1_000_000).nullable()
 const priorityDays = z.strictObject({ low: days, normal: days, high: days }).partial()
+const tasks = z.strictObject({ keepDays: count(36_500) } satisfies Record<keyof TaskOptions, z.ZodType>).partial()
 const messages = z.strictObject({ keepDays: count(36_500) } satisfies Record<keyof MessageOptions, z.ZodType>).partial()
 const memory = z
   .strictObject({
@@ -87,6 +89,6 @@ export const OPTIONS_SCHEMA = z
     dataDir: text, postgres, nats, tenant: text,
     actor: z.strictObject({ kind: z.enum(['user', 'agent', 'service', 'system']), id: text }),
     migrate: z.enum(['auto', 'check']),
-  cache, events, memory, messages, state, embedder, recall,
+  cache, events, memory, messages, tasks, state, embedder, recall,
   })
   .partial()

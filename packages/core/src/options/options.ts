@@ -9,6 +9,7 @@ import type { EventOptions } from './event-options.ts'
 import type { RecallProcessOptions } from './recall-options.ts'
 import type { MemoryOptions } from './memory-options.ts'
 import type { MessageOptions } from './message-options.ts'
+import type { TaskOptions } from './task-options.ts'
 
 export type PoolOptionName = 'primary' | 'replica' | 'background' | 'analytics'
 
@@ -132,6 +133,8 @@ export interface CairnOptions {
   readonly memory?: MemoryOptions
   /** How long messages between agents are kept. */
   readonly messages?: MessageOptions
+  /** How long ended tasks are kept. */
+  readonly tasks?: TaskOptions
   /** A pino logger or anything of its shape. @default silent */
   readonly logger?: Logger
   /** Told what a slow first start is doing. */
@@ -154,6 +157,7 @@ export interface ResolvedOptions {
   readonly recall: RecallProcessOptions
   readonly memory: MemoryOptions
   readonly messages: MessageOptions
+  readonly tasks: TaskOptions
   readonly logger: Logger
   readonly onProgress: (step: string) => void
 }

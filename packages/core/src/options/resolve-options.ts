@@ -37,6 +37,7 @@ export function resolveOptions(given: CairnOptions = {}, env: NodeJS.ProcessEnv 
     embedder: merged.embedder ?? 'auto',
     recall: Object.freeze({ ...RECALL_DEFAULTS, ...definedOnly(file.recall ?? {}), ...definedOnly(plain.recall ?? {}) }),
     messages: Object.freeze({ ...definedOnly(file.messages ?? {}), ...definedOnly(plain.messages ?? {}) }),
+    tasks: Object.freeze({ ...definedOnly(file.tasks ?? {}), ...definedOnly(plain.tasks ?? {}) }),
     memory: Object.freeze({ ...definedOnly(file.memory ?? {}), ...definedOnly(plain.memory ?? {}) }),
     logger: logger ?? SILENT_LOGGER,
     onProgress: onProgress ?? (() => undefined),

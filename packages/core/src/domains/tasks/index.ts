@@ -3,6 +3,7 @@ export type { NewLimit } from './task-limits.ts'
 export type { TaskContext } from './running-task.ts'
 export type { TaskUsage } from './usage.ts'
 export type { PullClaim, PullEnd, PullEnded, PullNews, PulledTask, PulledTasks } from './pull-types.ts'
+export { TaskHistoryUpkeep } from './history-upkeep.ts'
 export { closeTasks } from './task-room.ts'
 export { TasksService } from './tasks-service.ts'
 export type {

@@ -193,6 +193,8 @@ UPDATE tasks.queue q SET status = CASE q.status WHEN 'queued' THEN 'pending' ELS
 WHERE q.tenant_id = $1 AND q.task_id = $2::uuid AND q.status IN ('pending', 'queued', 'paused') RETURNING q.task_id`
 
 export const ENSURE_PARTITIONS = `SELECT tasks.ensure_partitions($1, $2) AS made`
+/** $1 days. As the owner: of all tenants, a partition at a time. */
+export const DROP_HISTORY = `SELECT partition_name AS name, dropped, rows_deleted AS "rowsDeleted" FROM tasks.drop_history(now() - $1::integer * interval '1 day') WHERE dropped OR rows_deleted > 0`
 /** Keys whose task ended long ago. */
 export const PURGE_KEYS = `
 DELETE FROM tasks.keys k WHERE k.tenant_id = $1 AND k.created_at < clock_timestamp() - $2 * interval '1 millisecond'
