@@ -32,7 +32,6 @@ describe.each(cairnTargets)('the indexes of agent state ($name)', (target) => {
   })
   afterAll(() => dispose?.())
 
-  // proves S4-2.1-03, S4-9.3-02
   it('serve a key, an agent, and what expires; no index is on a column that each write changes', async () => {
     const id = ids[7] as string
     // One partition by the hash of the agent, one row by its primary key.
@@ -48,7 +47,6 @@ describe.each(cairnTargets)('the indexes of agent state ($name)', (target) => {
     for (const text of columns) expect(text).not.toMatch(/updated_at|state_value|version/)
   })
 
-  // proves S4-2.1-03, S4-9.3-02
   it('serve what the others were meant for by the agent: newest first, changed since, and found by content, unflushed writes included', async () => {
     const id = ids[3] as string
     await cairn.state.set(id, 'k9', { phase: 'blocked', n: 9 }, { ack: 'durable' })

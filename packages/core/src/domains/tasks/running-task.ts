@@ -135,17 +135,22 @@ export class RunningTask implements TaskContext {
     return this.#controller.signal
   }
 
-  progress(progress: Record<string, unknown>): Promise<void> {
-    if (this.settled) return Promise.reject(new CairnError('LEASE_LOST', `progress: the attempt at task ${this.id} is over.`, { details: { taskId: this.id } }))
-    return this.#hooks.progress(this, progress)
+  // Functions of their own, so that a handler may take them out of its context: `({ payload, progress }) => …`.
+  get progress(): TaskContext['progress'] {
+    return (progress) => {
+      if (this.settled) return Promise.reject(new CairnError('LEASE_LOST', `progress: the attempt at task ${this.id} is over.`, { details: { taskId: this.id } }))
+      return this.#hooks.progress(this, progress)
+    }
   }
 
-  usage(usage: TaskUsage): void {
-    this.usageReport = { ...this.usageReport, ...checkUsage(usage) }
+  get usage(): TaskContext['usage'] {
+    return (usage) => {
+      this.usageReport = { ...this.usageReport, ...checkUsage(usage) }
+    }
   }
 
-  enqueue(task: NewTask): Promise<Enqueued> {
-    return this.#hooks.enqueue({ ...task, parent: this.id })
+  get enqueue(): TaskContext['enqueue'] {
+    return (task) => this.#hooks.enqueue({ ...task, parent: this.id })
   }
 
   abort(reason: CairnError): void {

@@ -8,7 +8,8 @@ export const TASK_COLUMNS = `
   t.failure_reason AS "failureReason", tasks.milliseconds(t.max_execution_time) AS "timeoutMs", t.created_at AS "createdAt",
   t.scheduled_at AS "scheduledAt", t.queued_at AS "queuedAt", t.started_at AS "startedAt", t.completed_at AS "completedAt",
   t.expires_at AS "expiresAt", t.timeout_at AS "timeoutAt", t.execution_seconds AS "executionSeconds",
-  round(extract(epoch FROM t.started_at - t.queued_at), 6) AS "queueWaitSeconds", t.tokens_processed AS "tokensProcessed"`
+  round(extract(epoch FROM t.started_at - t.queued_at), 6) AS "queueWaitSeconds", (t.estimated_duration_seconds * 1000)::float8 AS "estimatedDurationMs",
+  t.complexity_score::float8 AS "complexityScore", t.result_size_bytes AS "resultBytes", t.tokens_processed AS "tokensProcessed"`
 
 /**
  * $2 ids, $3 types, $4 payloads as text, $5 priorities; one type or priority may stand for all. Times that differ by a microsecond keep the

@@ -138,6 +138,12 @@ export interface Task {
   readonly timeoutAt: Date | null
   readonly executionSeconds: number | null
   readonly queueWaitSeconds: number | null
+  /** What was expected of it when it was enqueued. */
+  readonly estimatedDurationMs: number | null
+  /** 0 to 1, as it was enqueued. */
+  readonly complexityScore: number | null
+  /** Of the stored result, once it has ended. */
+  readonly resultBytes: number | null
   readonly tokensProcessed: number | null
 }
 

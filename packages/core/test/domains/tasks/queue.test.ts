@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Cairn, isCairnError } from '../../../src/index.ts'
+import { type Cairn, type NewTask, isCairnError } from '../../../src/index.ts'
 import { cairnTargets, openCairn, until } from '../../harness/cairns.ts'
 
 const codeOf = async (work: Promise<unknown>): Promise<unknown> => work.then(() => 'no error', (error: unknown) => (isCairnError(error) ? error.code : error))
@@ -17,6 +17,42 @@ describe.each(cairnTargets)('the task queue ($name)', (target) => {
 
   // proves S0-5-04
   // proves S4-9.2-13
+  // proves S3-5-03
+  // proves S3-5-04
+  // proves S3-13-05
+  // proves S3-13-06
+  // proves S4-2.1-04
+  it('shows all that was said about a task and measured of it, waiting and ended, and refuses what is out of range', async () => {
+    const sessionId = '01900000-0000-7000-8000-00000000beef'
+    const said = { complexityScore: 0.35, estimatedDurationMs: 1500.5, tags: ['a', 'ü'], clientInfo: { app: 'x', deep: { n: [1] } }, sessionId, metadata: { ttl: 5 } }
+    const expiresAt = new Date(Date.now() + 3_600_000)
+    const { id } = await cairn.tasks.enqueue({ type: 'said', payload: { page: 1 }, expiresAt, delayMs: 40, timeoutMs: 90_000, backoff: { baseMs: 1 }, ...said })
+    expect(await cairn.tasks.get(id)).toMatchObject({ ...said, status: 'pending', payload: { page: 1 }, expiresAt, retryCount: 0, maxRetries: 3, errorDetails: {}, startedAt: null, completedAt: null, timeoutAt: null, resultBytes: null })
+    const worker = await cairn.tasks.work('said', async ({ attempt, usage, progress, enqueue }) => {
+      if (attempt === 1) throw new TypeError('not yet')
+      usage({ memoryMb: 2, cpuPercent: 12.5 })
+      await progress({ half: true })
+      await enqueue({ type: 'child of said' })
+      return 'x'.repeat(5000)
+    })
+    const ended = await cairn.tasks.wait(id)
+    expect(ended).toMatchObject({ ...said, status: 'completed', retryCount: 1, attempts: 2, timeoutMs: 90_000, errorMessage: null, progress: { half: true } })
+    expect((await cairn.tasks.list({ parent: id })).items).toMatchObject([{ type: 'child of said' }])
+    expect(ended.resultBytes).toBeGreaterThan(50)
+    expect(ended.startedAt!.getTime()).toBeGreaterThanOrEqual(ended.createdAt.getTime() + 39)
+    expect(ended.completedAt!.getTime()).toBeGreaterThanOrEqual(ended.startedAt!.getTime())
+    expect(ended.executionSeconds).toBeGreaterThanOrEqual(0)
+    const { items } = await cairn.tasks.executions(id)
+    expect(items).toMatchObject([{ status: 'failed', errorMessage: 'not yet', errorDetails: { name: 'TypeError' } }, { status: 'completed', usage: { memoryMb: 2, cpuPercent: 12.5 } }])
+    const { id: plain } = await cairn.tasks.enqueue({ type: 'said' })
+    expect(await cairn.tasks.wait(plain, { timeoutMs: 20_000 })).toMatchObject({ complexityScore: null, estimatedDurationMs: null, tags: [], clientInfo: {}, sessionId: null })
+    for (const wrong of [{ complexityScore: 1.01 }, { complexityScore: -0.1 }, { estimatedDurationMs: -1 }, { maxRetries: -1 }, { sessionId: 'me' }, { tags: [''] }, { clientInfo: 'x' }, { expiresAt: new Date(0) }]) {
+      const refused = await cairn.tasks.enqueue({ type: 'said', ...wrong } as NewTask).catch((error: unknown) => error)
+      expect(isCairnError(refused, 'INVALID_ARGUMENT'), JSON.stringify(wrong)).toBe(true)
+    }
+    await worker.stop()
+  })
+
   it('runs a task, keeps its result and its execution, and moves it to the archive', async () => {
     const { id, status, isNew } = await cairn.tasks.enqueue({ type: 'greet', payload: { name: 'Ada' }, tags: ['hello'], metadata: { by: 'test' } })
     expect({ status, isNew }).toEqual({ status: 'queued', isNew: true })

@@ -45,7 +45,7 @@ describe.each(sqlTargets)('the migrations of this package on $name', (target) =>
     expect(await catalogSnapshot(engine)).toBe(first)
   })
 
-  it('can be taken back and applied again one at a time, each giving the catalog it gave before', async () => {
+  it('can be taken back and applied again one at a time, each giving the catalog it gave before', { timeout: 120_000 }, async () => {
     const engine = await open(target, false)
     const migrations = await loadMigrations()
     const before = new Map<string, string>()

@@ -23,7 +23,8 @@ export const Task = z
     attempts: Count, retryCount: Count, maxRetries: Count, lostCount: Count, blockedBy: Count, cancelRequested: z.boolean(),
     errorMessage: z.string().nullable(), errorDetails: JsonObject, failureReason: z.string().nullable(), timeoutMs: z.number(),
     createdAt: Time, scheduledAt: Time.nullable(), queuedAt: Time, startedAt: Time.nullable(), completedAt: Time.nullable(), expiresAt: Time.nullable(), timeoutAt: Time.nullable(),
-    executionSeconds: z.number().nullable(), queueWaitSeconds: z.number().nullable(), tokensProcessed: Count.nullable(),
+    executionSeconds: z.number().nullable(), queueWaitSeconds: z.number().nullable(), estimatedDurationMs: z.number().nullable(),
+    complexityScore: z.number().nullable(), resultBytes: Count.nullable(), tokensProcessed: Count.nullable(),
   })
   .openapi('Task') satisfies z.ZodType<Wire<CoreTask>>
 
