@@ -51,7 +51,7 @@ describe.each(cairnTargets)('what the requirements say of tables and words ($nam
     const first = await cairn.tasks.enqueue({ type: 'plain', key: 'once', delayMs: 3_600_000, payload: { a: [1] }, metadata: { m: 1 } })
     expect(await cairn.tasks.get(first.id)).toMatchObject({ status: 'pending', priority: 'normal', payload: { a: [1] }, metadata: { m: 1 }, retryCount: 0, maxRetries: 3, failureReason: null })
     expect((await cairn.tasks.enqueue({ type: 'plain', key: 'once', delayMs: 3_600_000, payload: { a: [1] }, metadata: { m: 1 } })).id).toBe(first.id)
-    const [row] = await sql(`SELECT circuit_breaker_triggered AS breaker, metadata FROM tasks.queue WHERE tenant_id = $1`, [name])
+    const [row] = await sql(`SELECT circuit_breaker_triggered AS breaker, metadata FROM tasks.all_tasks WHERE tenant_id = $1`, [name])
     expect(row).toEqual({ breaker: false, metadata: { m: 1 } })
     const change = (set: string): Promise<string> => refusedBy(`UPDATE tasks.queue SET ${set} WHERE tenant_id = $1 AND task_id = $2`, [name, first.id])
     expect(await change(`task_type = ''`)).toBe('valid_task_type')
