@@ -6,7 +6,7 @@ import type { Logger } from '../../observability/index.ts'
 import { NOTIFY, NOTIFY_ALONE } from './worker-queries.ts'
 
 /** A commit with NOTIFY takes a lock of the whole server, so there is at most one in this time; the first goes at once. */
-const NOTIFY_EVERY_MS = 10
+const NOTIFY_EVERY_MS = 2
 
 type Kind = 'work' | 'cancel'
 

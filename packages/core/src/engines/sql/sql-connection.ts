@@ -43,8 +43,6 @@ export interface SqlConnectionOptions {
 
 /** Of a statement without a name, so much is shown. */
 const SHOWN_TEXT = 300
-/** Reads from a server nearby come within it; commits wait for the disk, and looking for those would double the processor time of a write. */
-const STAY_AWAKE_MS = 0.3
 const STATEMENT_CACHE = 100
 
 /** One connection and what it remembers: the identity it has, and whether it may be used again. */
@@ -141,7 +139,7 @@ export class SqlConnection {
   #answersTo(name: string | undefined): NearAnswers | undefined {
     if (name === undefined) return undefined
     let answers = this.#answers.get(name)
-    if (answers === undefined) this.#answers.set(name, (answers = new NearAnswers(this.#options.stayAwakeMs ?? STAY_AWAKE_MS)))
+    if (answers === undefined) this.#answers.set(name, (answers = new NearAnswers(this.#options.stayAwakeMs)))
     return answers
   }
 

@@ -61,7 +61,7 @@ export interface PostgresEngineOptions {
   readonly connectTimeoutMs?: number
   /** Statements that take longer are counted and logged, without their parameters; 0 for none. @default 100 */
   readonly slowStatementMs?: number
-  /** So long at most the event loop looks for the answer to a prepared statement that usually comes sooner, instead of sleeping; 0 to sleep always. @default 0.3 */
+  /** So long at most the event loop looks for the answer to a prepared statement that usually comes sooner, instead of sleeping; 0 to sleep always. @default 0.5 */
   readonly stayAwakeMs?: number
   /** A transaction that holds its connection longer is logged with the place that began it; 0 for none. @default 30000 */
   readonly leakAfterMs?: number
