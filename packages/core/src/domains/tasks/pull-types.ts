@@ -14,6 +14,7 @@ export interface PullClaim {
   readonly agent?: string
   /** How long to wait for a task when there is none. @default 0 */
   readonly waitMs?: number
+  /** Aborted when whoever asked is gone: what was taken for it goes back. */
   readonly signal?: AbortSignal
 }
 

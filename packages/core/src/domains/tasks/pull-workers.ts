@@ -59,7 +59,12 @@ export class PullWorkers {
       const seen = wakeUps.version
       const tasks = await this.#take(types, most, lease.worker, agentId)
       const left = end - performance.now()
-      if (tasks.length > 0 || left <= 0 || signal?.aborted === true) return { ...lease, tasks, ...news }
+      if (signal?.aborted === true) {
+        // Whoever asked is gone: kept, they would be held for as long as the worker lives.
+        if (tasks.length > 0) await this.#end(lease.worker, checkEnds(tasks.map(({ id, lease: held }) => ({ task: id, lease: held, status: 'released' }))), 'released')
+        return { ...lease, tasks: [], ...news }
+      }
+      if (tasks.length > 0 || left <= 0) return { ...lease, tasks, ...news }
       await wakeUps.wait(seen, Math.min(left, LOOK_EVERY_MS, lease.leaseMs / 3), signal ?? NEVER)
     }
   }

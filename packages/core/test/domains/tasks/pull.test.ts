@@ -104,6 +104,10 @@ describe.each(cairnTargets)('workers that pull ($name)', (target) => {
     const waiting = taken('shared', { waitMs: 60_000, signal: stopped.signal })
     stopped.abort()
     expect((await waiting).tasks).toEqual([])
+    // Taken for somebody who is gone: back as if it had not been claimed.
+    const { id: unheard } = await cairn.tasks.enqueue({ type: 'unheard' })
+    expect((await taken('unheard', { signal: stopped.signal })).tasks).toEqual([])
+    expect(await cairn.tasks.get(unheard)).toMatchObject({ status: 'queued', retryCount: 0, lostCount: 0 })
     const early = taken('shared', { waitMs: 60_000 })
     const [first] = await cairn.tasks.enqueueMany(Array.from({ length: 120 }, (_, n) => ({ type: 'shared', payload: n })))
     const ran: unknown[] = []
