@@ -2,9 +2,9 @@ const SAGA = `saga_id AS id, saga_name AS name, correlation_id AS "correlationId
   (SELECT p.step_name FROM tx.saga_steps p WHERE p.tenant_id = s.tenant_id AND p.saga_id = s.saga_id AND p.step_no = s.failed_step) AS "failedStep",
   fence AS takeovers, created_at AS "createdAt", updated_at AS "updatedAt", finished_at AS "finishedAt", resolved_by AS "resolvedBy", resolution_note AS "resolutionNote"`
 
-/** $1 tenant, $2 id, $3 name, $4 hash, $5 correlation, $6 strategy, $7 input, $8 actor kind, $9 actor id. */
+/** $1 tenant, $2 id, $3 name, $4 hash, $5 correlation, $6 strategy, $7 input, $8 actor kind, $9 actor id. No row when the id or the correlation is taken: a caller that runs beside may enter its own in either index first. */
 export const INSERT_SAGA = `INSERT INTO tx.sagas (tenant_id, saga_id, saga_name, definition_hash, correlation_id, strategy, input, actor_kind, actor_id)
-VALUES ($1, $2, $3, $4, $5, $6::types.saga_strategy, $7::jsonb, $8, $9) ON CONFLICT (tenant_id, saga_id) DO NOTHING`
+VALUES ($1, $2, $3, $4, $5, $6::types.saga_strategy, $7::jsonb, $8, $9) ON CONFLICT DO NOTHING`
 
 /** $1 tenant, $2 saga, $3 names, $4 kinds, in the order of the steps. */
 export const INSERT_STEPS = `INSERT INTO tx.saga_steps (tenant_id, saga_id, step_no, step_name, kind)

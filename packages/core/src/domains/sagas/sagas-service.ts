@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { uuidv7 } from '../../ids/index.ts'
 import * as z from 'zod'
-import { CairnError, isCairnError } from '../../errors/index.ts'
+import { CairnError } from '../../errors/index.ts'
 import { decodeCursor, pageLimit, toPage, type Page } from '../../paging/index.ts'
 import { canonicalJson } from '../../state/index.ts'
 import type { DomainContext } from '../domain-context.ts'
@@ -75,17 +75,16 @@ export class SagasService {
     if (Buffer.byteLength(text) > MAX_INPUT_BYTES) throw new CairnError('PAYLOAD_TOO_LARGE', `input: it has more than ${MAX_INPUT_BYTES} bytes as JSON. Store the large part elsewhere and pass a reference.`, { details: { field: 'input', maxBytes: MAX_INPUT_BYTES } })
     const { sql, identity } = this.#context
     const { tenant, actor } = identity
-    const row = await sql
-      .transaction(identity, async (session) => {
-        const inserted = await session.query(INSERT_SAGA, [tenant, id, name, definition.hash, correlationId, definition.strategy, text, actor.kind, actor.id])
-        if (inserted.rowCount > 0) await session.query(INSERT_STEPS, [tenant, id, definition.steps.map((step) => step.name), definition.steps.map((step) => step.kind)])
-        else if ((await session.query<{ same: boolean }>(SAME_SAGA, [tenant, id, name, text])).rows[0]?.same !== true) throw otherSaga(id)
-        return (await session.query<SagaRow>(SELECT_SAGA, [tenant, id])).rows[0]
-      })
-      .catch((error: unknown) => {
-        if (!isCairnError(error, 'DUPLICATE_KEY') || error.details['constraint'] !== 'one_of_a_correlation') throw error
-        throw new CairnError('DUPLICATE_KEY', `correlationId: ${JSON.stringify(correlationId)} belongs to another saga of this tenant. Use the same id to mean the same saga.`, { cause: error, details: { field: 'correlationId' } })
-      })
+    const row = await sql.transaction(identity, async (session) => {
+      const inserted = await session.query(INSERT_SAGA, [tenant, id, name, definition.hash, correlationId, definition.strategy, text, actor.kind, actor.id])
+      if (inserted.rowCount > 0) await session.query(INSERT_STEPS, [tenant, id, definition.steps.map((step) => step.name), definition.steps.map((step) => step.kind)])
+      else {
+        const there = (await session.query<{ same: boolean }>(SAME_SAGA, [tenant, id, name, text])).rows[0]
+        if (there === undefined) throw correlationInUse(correlationId)
+        if (!there.same) throw otherSaga(id)
+      }
+      return (await session.query<SagaRow>(SELECT_SAGA, [tenant, id])).rows[0]
+    })
     this.#runner.wake()
     return toSaga(row as SagaRow)
   }
@@ -173,6 +172,10 @@ export class SagasService {
     const { status } = await this.get(id)
     return new CairnError('INVALID_TRANSITION', `The saga ${id} is ${status} and does not wait for an operator; only one in manual_intervention takes retry, skip and resolve.`, { details: { id, status, allowed: [] } })
   }
+}
+
+function correlationInUse(correlationId: string): CairnError {
+  return new CairnError('DUPLICATE_KEY', `correlationId: ${JSON.stringify(correlationId)} belongs to another saga of this tenant. Use the same id to mean the same saga.`, { details: { field: 'correlationId' } })
 }
 
 function otherSaga(id: string): CairnError {

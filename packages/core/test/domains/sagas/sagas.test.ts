@@ -208,6 +208,11 @@ describe.each(cairnTargets)('sagas ($name)', (target) => {
     expect(runs).toBe(1)
     await refusal(cairn.sagas.start(name, { a: 3 }, { id }), 'DUPLICATE_KEY')
     await refusal(cairn.sagas.start(name, {}, { correlationId: id }), 'DUPLICATE_KEY')
+    // The id and the correlation have an index each: callers meet now in the one, now in the other.
+    await Promise.all(Array.from({ length: 200 }, async (_, round) => {
+      const same = `${id}-${round % 20}`
+      expect(await cairn.sagas.start(name, { b: 1 }, { id: same })).toMatchObject({ id: same })
+    }))
   })
 
   it('refuses bad input and goes on', async () => {
