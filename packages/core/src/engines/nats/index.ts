@@ -12,5 +12,5 @@ export {
   toNatsError,
 } from './jetstream-error.ts'
 export { REQUEST_TIMEOUT_MS, type JetStreamOptions } from './jetstream-options.ts'
-export { assertPlaceable, placementOf, samePlacement, toPlacementError, type NatsPlacement, type NatsPlacementOptions } from './placement.ts'
+export { assertMovable, assertPlaceable, placementOf, samePlacement, serverFacts, toPlacementError, type NatsPlacement, type NatsPlacementOptions, type NatsServerFacts } from './placement.ts'
 export { RequestMux } from './request-mux.ts'

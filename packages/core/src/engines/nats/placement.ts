@@ -1,5 +1,5 @@
-import type { Placement } from '@nats-io/jetstream'
-import type { NatsConnection } from '@nats-io/transport-node'
+import type { JetStreamManager, Placement, StreamInfo } from '@nats-io/jetstream'
+import { type NatsConnection, compare, parseSemVer } from '@nats-io/transport-node'
 import { CairnError } from '../../errors/index.ts'
 import { NO_SUITABLE_PEERS, isApiError } from './jetstream-error.ts'
 
@@ -36,6 +36,33 @@ export function assertPlaceable(options: NatsPlacementOptions | undefined, conne
 /** True when two places are the same to a server. */
 export function samePlacement(a: Placement | undefined, b: Placement | undefined): boolean {
   return (a?.cluster ?? '') === (b?.cluster ?? '') && [...(a?.tags ?? [])].sort().join() === [...(b?.tags ?? [])].sort().join()
+}
+
+/** Before it, a server may lose what a stream of one copy holds when it moves it, or leave it without a leader for good (nats-server 4413). */
+const MOVES_ONE_COPY = '2.9.22'
+
+/** What the functions below ask of the server. */
+export interface NatsServerFacts {
+  readonly clustered: boolean
+  readonly version: string
+}
+
+export function serverFacts({ info }: NatsConnection): NatsServerFacts {
+  return { clustered: info?.cluster !== undefined, version: info?.version ?? '0.0.0' }
+}
+
+/**
+ * Refuses to move a stream that has one copy, or would have to, where the server cannot do it safely. The stream is then as it was.
+ * @throws CAPABILITY_MISSING
+ */
+export async function assertMovable(jsm: JetStreamManager, existing: StreamInfo, replicas: number, place: Placement | undefined, server: NatsServerFacts): Promise<void> {
+  if (place === undefined || replicas > 1 || compare(parseSemVer(server.version), parseSemVer(MOVES_ONE_COPY)) >= 0) return
+  const { name, num_replicas: copies } = existing.config
+  if (copies !== (await jsm.streams.info(name)).config.num_replicas) await jsm.streams.update(name, existing.config)
+  const remedy = copies > 1 ? 'Let more servers have these tags' : 'Raise replicas first'
+  throw new CairnError('CAPABILITY_MISSING', `nats.placement: the stream ${name} would move to ${place.tags?.join(', ') ?? place.cluster ?? 'another place'} as one copy, and nats-server ${server.version} may lose it on the way. ${remedy}, update the servers to ${MOVES_ONE_COPY} or later, or leave its placement as it was.`, {
+    details: { option: 'nats.placement', stream: name, serverVersion: server.version },
+  })
 }
 
 /** The server's words for "nowhere", in ours; other errors as they are. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
-import { type NatsConnection, connect } from '@nats-io/transport-node'
+import { type NatsConnection, compare, connect, parseSemVer } from '@nats-io/transport-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openJetStream } from '../../../src/engines/kv/jetstream/index.ts'
 import type { NatsPlacementOptions } from '../../../src/engines/nats/index.ts'
@@ -13,7 +13,7 @@ import { type NatsServer, startNats } from '../../harness/nats-server.ts'
 import { until } from '../../harness/cairns.ts'
 import { freePort } from '../../harness/processes.ts'
 
-const TAGS = [['agent-state', 'eu'], ['task-execution', 'eu'], ['messaging', 'us']]
+const TAGS = [['agent-state', 'eu'], ['task-execution', 'eu', 'east'], ['messaging', 'us', 'east']]
 
 describe('placement in a cluster of three servers', () => {
   const servers: NatsServer[] = []
@@ -82,18 +82,44 @@ describe('placement in a cluster of three servers', () => {
     expect((await bucket.get(['t', 'k']))?.value).toBe('v')
 
     // A place that is chosen later moves what is there, and what it held goes along.
-    const moved = kept(await openJetStreamStreams({ ...options, placement: { streams: { TASK_EXECUTION: { tags: ['us'] } } } }))
-    await moved.ensureStream({ name: 'TASK_EXECUTION', subjects: ['tasks.>'] })
-    await until('the stream has moved', async () => JSON.stringify((await holders(`${prefix}TASK_EXECUTION`)).on) === '[2]', 20_000)
-    expect((await moved.status('TASK_EXECUTION')).messages).toBe(1)
-    // From three servers to one: the server does not move and scale at once.
-    await moved.ensureStream({ name: 'ANYWHERE', subjects: ['anywhere.>'] })
-    const one = kept(await openJetStreamStreams({ ...options, placement: { tags: ['messaging'] } }))
-    await one.ensureStream({ name: 'ANYWHERE', subjects: ['anywhere.>'] })
-    await until('the stream has moved to the one server', async () => JSON.stringify((await holders(`${prefix}ANYWHERE`)).on) === '[2]', 20_000)
-    const kvMoved = kept(await openJetStream({ ...options, placement: { tags: ['messaging'] } }))
-    expect((await (await kvMoved.bucket('AGENT_STATE')).get(['t', 'k']))?.value).toBe('v')
+    for (let n = 0; n < 50; n++) await streams.publish('eu.x', n)
+    const moved = kept(await openJetStreamStreams({ ...options, placement: { streams: { EU: { tags: ['east'] } } } }))
+    await moved.ensureStream({ name: 'EU', subjects: ['eu.>'] })
+    await until('the stream has moved', async () => JSON.stringify((await holders(`${prefix}EU`)).on) === '[1,2]', 20_000)
+    expect((await moved.status('EU')).messages).toBe(50)
   }, 60_000)
+
+  it('moves what has one copy, or is to have one, only where the server does it safely', async () => {
+    const options = at({ streams: { ONE: { tags: ['task-execution'] } } })
+    const streams = kept(await openJetStreamStreams(options))
+    const kv = kept(await openJetStream(options))
+    await streams.ensureStream({ name: 'ONE', subjects: ['one.>'] })
+    await streams.ensureStream({ name: 'THREE', subjects: ['three.>'] })
+    const bucket = await kv.bucket('AGENT_STATE')
+    await streams.publish('one.x', 1)
+    await streams.publish('three.x', 1)
+    await bucket.put(['t', 'k'], 'v')
+    const { prefix } = options
+    const elsewhere = { ...options, placement: { tags: ['us'] } }
+    const movedStreams = kept(await openJetStreamStreams(elsewhere))
+    const movedKv = kept(await openJetStream(elsewhere))
+    const all: [stream: string, before: number[], move: () => Promise<unknown>][] = [
+      [`${prefix}ONE`, [1], () => movedStreams.ensureStream({ name: 'ONE', subjects: ['one.>'] })],
+      [`${prefix}THREE`, [0, 1, 2], () => movedStreams.ensureStream({ name: 'THREE', subjects: ['three.>'] })],
+      [`KV_${prefix}AGENT_STATE`, [0, 1, 2], () => movedKv.bucket('AGENT_STATE')],
+    ]
+    const safe = compare(parseSemVer(connection.info?.version), parseSemVer('2.9.22')) >= 0
+    for (const [stream, before, move] of all) {
+      const how = expect(move())
+      await (safe ? how.resolves.not.toBeNull() : how.rejects.toMatchObject({ code: 'CAPABILITY_MISSING', message: expect.stringContaining('2.9.22') as string, details: { stream } }))
+      const after = JSON.stringify(safe ? [2] : before)
+      await until(`${stream} is where it belongs`, async () => JSON.stringify((await holders(stream)).on) === after, 20_000)
+      expect((await jsm.streams.info(stream)).state.messages).toBe(1)
+    }
+    // The opening as before goes on as before.
+    await streams.ensureStream({ name: 'ONE', subjects: ['one.>'] })
+    if (!safe) expect(await streams.publish('one.x', 2)).toBe(2)
+  }, 90_000)
 
   it('says which tags no server has, and leaves nothing behind', async () => {
     const options = at({ tags: ['agent-state', 'us'] })

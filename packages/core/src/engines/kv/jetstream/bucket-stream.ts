@@ -1,7 +1,7 @@
 import { DiscardPolicy, type JetStreamManager, type Placement, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
 import type { KvBucketOptions } from '../kv-engine.ts'
 import { changesSubject } from '../named-buckets.ts'
-import { MOVE_AND_SCALE, NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_FOUND, isApiError, samePlacement, toPlacementError } from '../../nats/index.ts'
+import { MOVE_AND_SCALE, NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_FOUND, type NatsServerFacts, assertMovable, isApiError, samePlacement, toPlacementError } from '../../nats/index.ts'
 
 const NANOS = 1_000_000
 const DUPLICATE_WINDOW_MS = 5 * 60_000
@@ -22,19 +22,21 @@ export function bucketNames(prefix: string, name: string): BucketNames {
 }
 
 /** Makes the stream of a bucket, or brings an existing one up to date; says what the server made of it. */
-export async function ensureBucketStream(jsm: JetStreamManager, names: BucketNames, options: KvBucketOptions, clustered: boolean, place?: Placement): Promise<StreamInfo> {
-  let existing = await jsm.streams.info(names.stream).catch((error: unknown) => {
+export async function ensureBucketStream(jsm: JetStreamManager, names: BucketNames, options: KvBucketOptions, server: NatsServerFacts, place?: Placement): Promise<StreamInfo> {
+  const found = await jsm.streams.info(names.stream).catch((error: unknown) => {
     if (isApiError(error, STREAM_NOT_FOUND)) return undefined
     throw error
   })
+  let existing = found
   // More replicas than the cluster has servers are refused: one less is tried.
-  const wished = clustered ? (options.replicas ?? 3) : 1
+  const wished = server.clustered ? (options.replicas ?? 3) : 1
   // A bucket that is to move keeps its replicas on the way; the next opening sees to their number.
-  const moves = existing !== undefined && !samePlacement(existing.config.placement, place)
+  const moves = found !== undefined && !samePlacement(found.config.placement, place)
   for (let replicas = moves ? (existing?.config.num_replicas ?? wished) : wished; ; replicas--) {
     const wanted = { ...streamConfig(names, options, replicas), ...(place === undefined ? {} : { placement: place }) }
     try {
       if (existing === undefined) return await jsm.streams.add(wanted)
+      if (moves) await assertMovable(jsm, found, replicas, place, server)
       const { storage: _, ...changeable } = wanted
       return differs(existing.config, changeable) ? await jsm.streams.update(names.stream, changeable) : existing
     } catch (error) {

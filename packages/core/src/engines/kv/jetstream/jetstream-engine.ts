@@ -6,7 +6,7 @@ import type { KvBucket, KvBucketOptions, KvCapabilities, KvEngine } from '../kv-
 import { checkBucketName } from '../kv-keys.ts'
 import { bucketNames, ensureBucketStream } from './bucket-stream.ts'
 import { type BucketOwner, JetStreamBucket } from './jetstream-bucket.ts'
-import { type JetStreamOptions, REQUEST_TIMEOUT_MS, RequestMux, assertPlaceable, connectNats, placementOf, toNatsError } from '../../nats/index.ts'
+import { type JetStreamOptions, REQUEST_TIMEOUT_MS, RequestMux, assertPlaceable, connectNats, placementOf, serverFacts, toNatsError } from '../../nats/index.ts'
 
 const HEADER_ROOM = 1_024
 
@@ -73,7 +73,7 @@ export class JetStreamEngine implements KvEngine {
     const { maxBucketBytes, placement } = this.#options
     const wished = { ...(maxBucketBytes === undefined ? {} : { maxBytes: maxBucketBytes }), ...options, replicas: options.replicas ?? this.#options.replicas ?? 3 }
     try {
-      const info = await ensureBucketStream(this.#jsm, names, wished, this.#connection.info?.cluster !== undefined, placementOf(placement, name))
+      const info = await ensureBucketStream(this.#jsm, names, wished, serverFacts(this.#connection), placementOf(placement, name))
       this.#capabilities = {
         ...this.#capabilities,
         compression: (info.config.compression ?? 'none') !== 'none',

@@ -1,6 +1,6 @@
 import { DiscardPolicy, type JetStreamManager, type Placement, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
 import { CairnError } from '../../../errors/index.ts'
-import { MOVE_AND_SCALE, NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_FOUND, SUBJECTS_OVERLAP, isApiError, samePlacement, toPlacementError } from '../../nats/index.ts'
+import { MOVE_AND_SCALE, NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_FOUND, SUBJECTS_OVERLAP, type NatsServerFacts, assertMovable, isApiError, samePlacement, toPlacementError } from '../../nats/index.ts'
 
 const NANOS = 1_000_000
 /** A message id is remembered this long. */
@@ -28,20 +28,22 @@ export interface WireStream {
 }
 
 /** Makes the stream or brings it up to date; returns what the server made of it. */
-export async function ensureWireStream(jsm: JetStreamManager, stream: WireStream, clustered: boolean): Promise<StreamInfo> {
-  let existing = await jsm.streams.info(stream.name).catch((error: unknown) => {
+export async function ensureWireStream(jsm: JetStreamManager, stream: WireStream, server: NatsServerFacts): Promise<StreamInfo> {
+  const found = await jsm.streams.info(stream.name).catch((error: unknown) => {
     if (isApiError(error, STREAM_NOT_FOUND)) return undefined
     throw error
   })
+  let existing = found
   // More replicas than the cluster has servers are refused: one less is tried.
   let maxBytes = stream.maxBytes
-  const wished = clustered ? stream.replicas : 1
+  const wished = server.clustered ? stream.replicas : 1
   // A stream that is to move keeps its replicas on the way; the next process that opens it sees to their number.
-  const moves = existing !== undefined && !samePlacement(existing.config.placement, stream.placement)
+  const moves = found !== undefined && !samePlacement(found.config.placement, stream.placement)
   for (let replicas = moves ? (existing?.config.num_replicas ?? wished) : wished; ; ) {
     const wanted = { ...streamConfig(stream, replicas), max_bytes: maxBytes }
     try {
       if (existing === undefined) return await jsm.streams.add(wanted)
+      if (moves) await assertMovable(jsm, found, replicas, stream.placement, server)
       // The server refuses to change where a stream is stored.
       const { storage: _, ...changeable } = wanted
       // What the server itself copies here goes on until somebody says otherwise.

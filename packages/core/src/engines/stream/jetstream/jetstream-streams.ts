@@ -3,7 +3,7 @@ import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
 import { uuidv7 } from '../../../ids/index.ts'
 import { CairnError, isCairnError } from '../../../errors/index.ts'
 import { type Logger, SILENT_LOGGER } from '../../../observability/index.ts'
-import { CONSUMER_NOT_FOUND, type JetStreamOptions, REQUEST_TIMEOUT_MS, RequestMux, STREAM_NOT_FOUND, assertPlaceable, connectNats, isApiError, placementOf, toNatsError } from '../../nats/index.ts'
+import { CONSUMER_NOT_FOUND, type JetStreamOptions, REQUEST_TIMEOUT_MS, RequestMux, STREAM_NOT_FOUND, assertPlaceable, connectNats, isApiError, placementOf, serverFacts, toNatsError } from '../../nats/index.ts'
 import { checkHeaders, checkMessageId, checkStreamName, checkStreamOptions, checkSubject, encodePayload, resolveConsumer, resolveTail } from '../stream-checks.ts'
 import type { ConsumerOptions, PublishOptions, StreamConsumer, StreamEngine, StreamOptions, StreamStatus, TailMessage, TailOptions } from '../stream-engine.ts'
 import { type ReadDeadLetters, type StoredDeadLetter, readDeadLetters } from './dead-letters.ts'
@@ -281,7 +281,7 @@ class JetStreamStreams implements JetStreamStreamEngine {
     // More than a message may have at all is no limit, and the server would only pretend to keep it.
     const maxMessageBytes = options.maxMessageBytes === undefined ? -1 : Math.min(options.maxMessageBytes, this.#connection.info?.max_payload ?? options.maxMessageBytes)
     try {
-      const { config, created } = await ensureWireStream(this.#jsm, { name, subjects, maxAgeMs, maxMessages, maxBytes, storage, replicas, maxMessageBytes, allowRollup, placement: placementOf(this.#options.placement, name.slice((this.#options.prefix ?? '').length)), keepSubjects: (subject) => options.alsoSubjects === undefined && !this.#names.own(subject) }, this.#connection.info?.cluster !== undefined)
+      const { config, created } = await ensureWireStream(this.#jsm, { name, subjects, maxAgeMs, maxMessages, maxBytes, storage, replicas, maxMessageBytes, allowRollup, placement: placementOf(this.#options.placement, name.slice((this.#options.prefix ?? '').length)), keepSubjects: (subject) => options.alsoSubjects === undefined && !this.#names.own(subject) }, serverFacts(this.#connection))
       const before = this.#made.get(name)
       if (before !== undefined && before !== created) this.#log.error({ stream: name, before, created }, 'the server lost the stream, and it was made again: what it held and no consumer had taken is gone; what waits in the outbox goes out')
       this.#made.set(name, created)
