@@ -200,6 +200,9 @@ describe('nats-server loses its store while the system lives', () => {
     expect(cairn.state.stats()).toMatchObject({ possibleLosses: 1, lastLoss: expect.stringContaining('more unflushed writes than memory may hold') })
     const { rows } = await cairn.engines.sql.query<{ count: number }>(cairn.identity, 'SELECT count(*) AS count FROM agents.state WHERE agent_id = $1', [agentId])
     expect(rows[0]?.count).toBe(10)
-    await expect(cairn.state.set(agentId, 'k-0', 'after', { ifRevision: 999_999 })).rejects.toSatisfy((error) => isCairnError(error, 'VERSION_CONFLICT'))
+    // It is filled again first; until then a compare-and-set is told to wait.
+    const refusal = (): Promise<unknown> => cairn.state.set(agentId, 'k-0', 'after', { ifRevision: 999_999 }).then(() => 'accepted', (error: unknown) => error)
+    await until('the hot tier takes writes', async () => !isCairnError(await refusal(), 'HOT_TIER_UNAVAILABLE'), 10_000)
+    expect(await refusal()).toSatisfy((error) => isCairnError(error, 'VERSION_CONFLICT'))
   })
 })

@@ -9,6 +9,8 @@ export class AgentDirectory {
   readonly #sql: SqlEngine
   /** `<tenant>\0<id or key>` → agent id. */
   readonly #known = new LRUCache<string, string>({ max: 100_000 })
+  /** Look-ups under way: who asks for the same agent meanwhile waits for one answer. */
+  readonly #asked = new Map<string, Promise<string>>()
 
   constructor(sql: SqlEngine) {
     this.#sql = sql
@@ -26,6 +28,22 @@ export class AgentDirectory {
     }
     const known = this.peek(identity.tenant, idOrKey)
     if (known !== undefined) return known
+    const id = `${identity.tenant}\u0000${idOrKey}`
+    const asked = this.#asked.get(id)
+    if (asked !== undefined) {
+      try {
+        return await asked
+      } catch {
+        // It may have been registered since that look-up began, or be another's trouble.
+        return this.#ask(identity, idOrKey)
+      }
+    }
+    const asking = this.#ask(identity, idOrKey).finally(() => this.#asked.delete(id))
+    this.#asked.set(id, asking)
+    return asking
+  }
+
+  async #ask(identity: TenantIdentity, idOrKey: string): Promise<string> {
     const { rows } = await this.#sql.query<{ id: string; key: string }>(identity, KNOWN_AGENTS, [identity.tenant, idOrKey.replaceAll('\u0000', '')], { name: 'known_agents' })
     const agent = rows.find((row) => row.id === idOrKey) ?? rows[0]
     if (agent === undefined) {

@@ -1,5 +1,5 @@
 /** The scores of the five priorities, in the order in which a claim looks for them. */
-const SCORES = [100, 80, 60, 40, 20]
+export const SCORES: readonly number[] = [100, 80, 60, 40, 20]
 const NOT_YET = '-infinity'
 /** While there is a backlog, how often a claim looks everywhere. */
 const EVERY_MS = 100
@@ -36,6 +36,11 @@ export class ClaimBounds {
   /** What to pass to the claim; null looks everywhere. */
   next(): readonly string[] | null {
     return performance.now() >= this.#everywhereAt ? null : this.#after
+  }
+
+  /** What to pass to a claim of one score alone. */
+  only(score: number): readonly string[] {
+    return this.#types.flatMap(() => SCORES.map((other) => (other === score ? NOT_YET : 'infinity')))
   }
 
   /** A claim of up to `most` found these, and took so many ms. */

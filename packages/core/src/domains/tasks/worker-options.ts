@@ -17,6 +17,11 @@ export interface WorkOptions<Payload = unknown> {
   readonly agent?: string
   /** What payloads must look like; what it returns is what the handler gets. A payload that fails it is a dead letter at once. */
   readonly schema?: z.ZodType<Payload>
+  /**
+   * When tasks of a priority have waited for so long, and higher ones alone were claimed meanwhile, one in sixteen of the tasks that this worker
+   * claims is of that priority. 0: higher priorities always go first. @default 60000
+   */
+  readonly ageMs?: number
   /** How long `stop` waits for running handlers before it aborts them and hands their tasks back. @default 30000 */
   readonly drainMs?: number
   /** Ends are written in statements of up to so many tasks. @default 500 */
@@ -30,6 +35,7 @@ const schema = z.strictObject({
   pollMs: z.number().int().min(10).max(3_600_000).default(2000),
   agent: z.string().min(1).optional(),
   schema: z.custom<z.ZodType>((value) => typeof value === 'object' && value !== null && 'safeParse' in value, 'must be a zod schema').optional(),
+  ageMs: z.number().int().min(0).max(86_400_000).default(60_000),
   drainMs: z.number().int().min(0).default(30_000),
   batch: z.number().int().min(1).max(5000).default(500),
 })
@@ -41,6 +47,7 @@ export interface ResolvedWorkOptions {
   readonly pollMs: number
   readonly agent: string | undefined
   readonly schema: z.ZodType | undefined
+  readonly ageMs: number
   readonly drainMs: number
   readonly batch: number
 }

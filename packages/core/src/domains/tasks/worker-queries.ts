@@ -3,6 +3,11 @@ export const CLAIM = {
   name: 'tasks_take',
   text: `SELECT * FROM tasks.take($1, $2::text[], $3::integer[], $4, $5::uuid, $6::uuid, $7::uuid, $8::timestamptz[], $9::uuid[])`,
 }
+/** In which scores of $4 tasks have waited for longer than $5 ms. */
+export const WAITING_SCORES = {
+  name: 'tasks_waiting_scores',
+  text: `SELECT tasks.waiting_scores($1, $2::text[], $3::uuid, $4::smallint[], $5) AS scores`,
+}
 /** What most ends are: completed, and nothing to say but the result. One token may stand for all. */
 export const COMPLETE = {
   name: 'tasks_complete',

@@ -3,13 +3,15 @@ import { uuidv7 } from '../../ids/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import { retryDelay } from './backoff.ts'
 import { jsonText } from '../../checks/index.ts'
+import { Ageing, type Turn, waitingScores } from './ageing.ts'
 import { ClaimBounds } from './claim-bounds.ts'
 import { Lease } from './lease.ts'
 import { LostClaims } from './lost-claims.ts'
 import { type Outcome, Outcomes } from './outcomes.ts'
 import { ProgressWriter } from './progress-writer.ts'
 import { type Claim, type ClaimedTask, type RunHooks, RunningTask } from './running-task.ts'
-import { CLAIM, INPUTS_OF } from './worker-queries.ts'
+import { readInputs } from './task-inputs.ts'
+import { CLAIM } from './worker-queries.ts'
 import type { WorkerSetup, WorkerStats } from './worker-types.ts'
 
 /** Ends that wait for being written; beyond that no handler is begun. */
@@ -45,6 +47,7 @@ export class TaskWorker implements AsyncDisposable {
   /** Claims whose tasks have all ended; the next claim, or the end of the worker, takes their rows away. */
   #doneClaims: Claim[] = []
   readonly #bounds: ClaimBounds
+  readonly #ageing: Ageing
   #counts = { completed: 0, failed: 0, retried: 0, refused: 0 }
   readonly #leave: (() => void)[] = []
   readonly #progress: ProgressWriter
@@ -54,6 +57,7 @@ export class TaskWorker implements AsyncDisposable {
     const { context, options, room } = setup
     this.#lostClaims = new LostClaims(context)
     this.#bounds = new ClaimBounds(setup.types)
+    this.#ageing = new Ageing(options.ageMs, waitingScores(context, setup.types, setup.agentId, options.ageMs))
     this.#progress = new ProgressWriter(context)
     this.#lease = new Lease(context, options.leaseMs, setup.types, setup.agentId, {
       cancel: (ids) => this.#cancel(new Set(ids)),
@@ -135,6 +139,7 @@ export class TaskWorker implements AsyncDisposable {
     const { room, options, context } = this.#setup
     const { signal } = this.#stopping
     let wait = FIRST_WAIT_MS
+    let turned = false
     while (!signal.aborted) {
       const seen = room.wakeUps.version
       try {
@@ -146,9 +151,12 @@ export class TaskWorker implements AsyncDisposable {
           this.#room = undefined
           continue
         }
-        const claimed = await this.#claim(most)
+        // After each turn of a priority that is passed over comes a claim of all.
+        const turn: Turn | undefined = turned ? undefined : await this.#ageing.turn()
+        turned = turn !== undefined
+        const claimed = await this.#claim(Math.min(most, turn?.most ?? most), turn)
         wait = FIRST_WAIT_MS
-        if (claimed < most && !signal.aborted) await room.wakeUps.wait(seen, this.#bounds.againIn(options.pollMs), signal)
+        if (!turned && claimed < most && !signal.aborted) await room.wakeUps.wait(seen, this.#bounds.againIn(options.pollMs), signal)
       } catch (error) {
         if (isCairnError(error, 'CLOSED')) return
         if (isCairnError(error) && error.details['constraint'] === 'worker_alive') {
@@ -171,12 +179,12 @@ export class TaskWorker implements AsyncDisposable {
     return waiting * 2 > prefetch || free <= 0 ? 0 : free
   }
 
-  async #claim(most: number): Promise<number> {
+  async #claim(most: number, turn: Turn | undefined): Promise<number> {
     const { context, types, agentId } = this.#setup
     const { identity, sql } = context
     const holder = this.#lease.id
     const token = uuidv7()
-    const bounds = this.#bounds.next()
+    const bounds = turn === undefined ? this.#bounds.next() : this.#bounds.only(turn.score)
     const done = this.#takeDone()
     const values = [identity.tenant, types, types.map(() => most), most, holder, token, agentId, bounds, done.map((claim) => claim.token)]
     const asked = performance.now()
@@ -185,14 +193,15 @@ export class TaskWorker implements AsyncDisposable {
       this.#lostClaims.add(token, holder)
       throw error
     })
-    this.#bounds.found(bounds, rows, most, performance.now() - asked)
+    if (turn === undefined) this.#bounds.found(bounds, rows, most, performance.now() - asked)
+    this.#ageing.found(turn, rows)
     if (rows.length === 0) return 0
     const claim: Claim = { token, workerId: holder, held: rows.length }
     for (const row of rows) row.claim = claim
     // The statement gives them in the order of their addresses.
     rows.sort((a, b) => b.score - a.score || (a.queued < b.queued ? -1 : a.queued > b.queued ? 1 : a.id < b.id ? -1 : 1))
     if (rows.some(({ relations }) => (relations & 4) !== 0)) {
-      await this.#readInputs(rows).catch((error: unknown) => {
+      await readInputs(context, rows, this.#inputs).catch((error: unknown) => {
         // Without their inputs they cannot run here.
         this.#lostClaims.add(token, holder)
         throw error
@@ -217,17 +226,6 @@ export class TaskWorker implements AsyncDisposable {
       (found) => found && this.#setup.room.wakeUps.wake(),
       (error: unknown) => this.#setup.context.log.debug({ err: error }, 'tasks of lost claims are handed back later'),
     )
-  }
-
-  async #readInputs(tasks: readonly ClaimedTask[]): Promise<void> {
-    const { identity, sql } = this.#setup.context
-    const wanted = tasks.filter(({ relations }) => (relations & 4) !== 0).map(({ id }) => id)
-    const { rows } = await sql.query<{ id: string; name: string; result: unknown }>(identity, INPUTS_OF, [identity.tenant, wanted])
-    for (const { id, name, result } of rows) {
-      const inputs = this.#inputs.get(id) ?? {}
-      inputs[name] = result
-      this.#inputs.set(id, inputs)
-    }
   }
 
   #takeLocal(): ClaimedTask[] {

@@ -143,6 +143,20 @@ describe.each(cairnTargets)('workers ($name)', (target) => {
     await cairn.tasks.cancel(id)
   })
 
+  it('claims again when a limit has room, long before the next poll', async () => {
+    const limits = [{ maxRunning: 3 }, { rate: { count: 20, perMs: 500 } }]
+    for (const [index, limit] of limits.entries()) {
+      const type = `roomy-${index}`
+      await cairn.tasks.limits.setType(type, limit)
+      await cairn.tasks.enqueueMany(Array.from({ length: 60 }, () => ({ type })))
+      let ran = 0
+      const workers = await Promise.all([1, 2].map(() => cairn.tasks.work(type, () => void ran++, { concurrency: 4, prefetch: 4, pollMs: 3_600_000 })))
+      await until(`all ran within ${JSON.stringify(limit)}`, () => ran === 60, 20_000)
+      await Promise.all(workers.map((worker) => worker.stop()))
+      await cairn.tasks.limits.remove('type', type)
+    }
+  })
+
   it('keeps the limits of a type over several workers: how many run, how many start in a time, and none while paused', async () => {
     let running = 0
     let most = 0
