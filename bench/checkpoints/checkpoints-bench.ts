@@ -8,6 +8,8 @@ import { type Thread, conversation, smallThread } from './workload.ts'
 
 const CALLERS = [1, 32] as const
 const TURNS = 300
+/** Steps of each caller before anything counts: new threads, connections, compiled code. */
+const WARM_UP = 10
 
 /**
  * LangGraph's checkpoints on Cairn and on its own PostgreSQL checkpointer: one server, rounds in turn. Sections for `--only`: turns (a long
@@ -32,10 +34,11 @@ export async function run({ quick, say, only }: BenchOptions): Promise<BenchReco
       for (const callers of CALLERS) {
         for (const { name, saver } of savers) {
           const own = Array.from({ length: callers }, () => smallThread(saver, `small-${threads++}`))
-          const steps = callers === 1 ? 150 : 1_200
-          await timed(callers, callers, (caller) => at(own, caller).step())
+          // Long enough for what comes every now and then: garbage collection, flushes, WAL files.
+          const steps = callers === 1 ? 600 : 3_000
+          await timed(callers * WARM_UP, callers, (caller) => at(own, caller).step())
           report(note, `${name}: put + putWrites, 10 channels, ${callers} callers`, await timed(steps, callers, (caller) => at(own, caller).step()))
-          report(note, `${name}: getTuple, 10 channels, ${callers} callers`, await timed(steps * 2, callers, (caller) => saver.getTuple(at(own, caller).config())))
+          report(note, `${name}: getTuple, 10 channels, ${callers} callers`, await timed(steps, callers, (caller) => saver.getTuple(at(own, caller).config())))
         }
       }
     }
