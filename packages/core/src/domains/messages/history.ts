@@ -64,7 +64,7 @@ interface Position {
   readonly micros: number
 }
 
-function positionOf(cursor: readonly (string | number)[]): Position {
+function positionOf(cursor: readonly (string | number | null)[]): Position {
   const [micros, id] = [Number(cursor[0]), check(uuidText, cursor[1], 'cursor')]
   if (!Number.isSafeInteger(micros)) throw new CairnError('INVALID_CURSOR', 'cursor: this is not a cursor of the list "agent messages". Start again without a cursor.')
   return { id, micros }
