@@ -3,7 +3,7 @@ import { type Page, type PageOptions, decodeCursor, pageLimit, toPage } from '..
 import { resolveAgentId } from '../agents/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { check, text } from '../../checks/index.ts'
-import { LIST_EXECUTIONS, LIST_TASKS, LIST_WORKERS } from './tasks-queries.ts'
+import { LIST_EXECUTIONS, LIST_RUNNING, LIST_TASKS, LIST_WORKERS } from './tasks-queries.ts'
 import type { Task, TaskExecution, TaskFilter, TaskWorkerInfo } from './types.ts'
 import { taskStatus } from './words.ts'
 
@@ -22,9 +22,9 @@ export async function listTasks(context: DomainContext, filter: TaskFilter, reso
   const limit = pageLimit(filter)
   const before = decodeCursor('tasks', filter.cursor, 1)?.[0] ?? null
   const { identity, sql } = context
-  const { rows } = await sql.query<Task>(identity, LIST_TASKS, [
-    identity.tenant, before, checked.type ?? null,
-    checked.status === undefined ? null : (Array.isArray(checked.status) ? checked.status : [checked.status]).map(taskStatus),
+  const status = checked.status === undefined ? null : (Array.isArray(checked.status) ? checked.status : [checked.status]).map(taskStatus)
+  const { rows } = await sql.query<Task>(identity, status?.length === 1 && status[0] === 'running' ? LIST_RUNNING : LIST_TASKS, [
+    identity.tenant, before, checked.type ?? null, status,
     checked.agent === undefined ? null : await resolveAgentId(context, checked.agent, 'agent'),
     checked.parent === undefined ? null : await resolve(checked.parent),
     checked.tag ?? null, limit + 1,

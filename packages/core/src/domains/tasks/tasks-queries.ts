@@ -91,12 +91,18 @@ ON CONFLICT (task_id, agent_id) DO UPDATE SET role = excluded.role, assignment =
 export const TASK_BY_ID = `SELECT ${TASK_COLUMNS} FROM tasks.all_tasks t WHERE t.tenant_id = $1 AND t.task_id = $2::uuid ORDER BY t.completed_at DESC NULLS FIRST LIMIT 1`
 
 /** A filter that is NULL is not applied; not prepared, so that the planner sees the values. Newest first: ids grow with time. */
-export const LIST_TASKS = `
+const listOf = (more: string): string => `
 SELECT ${TASK_COLUMNS} FROM tasks.all_tasks t
 WHERE t.tenant_id = $1 AND ($2::uuid IS NULL OR t.task_id < $2) AND ($3::text IS NULL OR t.task_type = $3)
   AND ($4::types.task_status[] IS NULL OR t.status = ANY ($4)) AND ($5::uuid IS NULL OR t.assigned_agent_id = $5)
-  AND ($6::uuid IS NULL OR t.parent_task_id = $6) AND ($7::text IS NULL OR $7 = ANY (t.tags))
+  AND ($6::uuid IS NULL OR t.parent_task_id = $6) AND ($7::text IS NULL OR $7 = ANY (t.tags))${more}
 ORDER BY t.task_id DESC LIMIT $8`
+
+export const LIST_TASKS = listOf('')
+
+/** When $4 is 'running' alone: no index has these among what waits, as each claim would have to keep it; what is claimed says which they are. */
+export const LIST_RUNNING = listOf(`
+  AND t.task_id = ANY (ARRAY(SELECT unnest(c.task_ids) FROM tasks.claims c WHERE c.tenant_id = $1))`)
 
 export const LIST_EXECUTIONS = `
 SELECT e.execution_attempt AS attempt, e.status, e.started_at AS "startedAt", e.completed_at AS "completedAt", e.execution_ms AS "executionMs",

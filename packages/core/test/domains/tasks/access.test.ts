@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OWNER } from '../../../src/identity/index.ts'
-import { LIST_DEPENDENCIES, LIST_EXECUTIONS, LIST_TASKS, TASK_BY_ID } from '../../../src/domains/tasks/tasks-queries.ts'
+import { LIST_DEPENDENCIES, LIST_EXECUTIONS, LIST_RUNNING, LIST_TASKS, TASK_BY_ID } from '../../../src/domains/tasks/tasks-queries.ts'
 import { CLAIM } from '../../../src/domains/tasks/worker-queries.ts'
 import { uuidv7 } from '../../../src/ids/index.ts'
 import { type Cairn, type TaskStatus, isCairnError } from '../../../src/index.ts'
@@ -86,6 +86,39 @@ describe.each(cairnTargets)('tasks among many ($name)', (target) => {
     const [tasks] = [await cost(LIST_TASKS, [null, null, null, agent, null, null, 51])]
     expect(tasks?.returned).toBe(0)
     expect(tasks?.indexes).toContain('queue_agent')
+  })
+
+  // proves S2-10-01
+  it('tasks of an agent, and those in a status that is rare, are found among many', async () => {
+    const own = root.as({ tenant: uniqueName('rare') })
+    const { tenant } = own.identity
+    const { id: busy } = await own.agents.register({ name: 'busy', type: 'analyst' })
+    const tasks = await own.tasks.enqueueMany(Array.from({ length: 60 }, (_, n) => ({ type: 'rare', ...(n % 2 === 0 ? { agent: busy } : {}) })))
+    const { worker, tasks: held } = await own.tasks.pull.claim({ types: ['rare'], most: 40 })
+    await own.tasks.pull.end(worker, held.slice(0, 30).map(({ id, lease }, n) => ({ task: id, lease, status: n % 3 === 0 ? ('failed' as const) : ('completed' as const), retry: false })))
+    await sql(
+      `INSERT INTO tasks.queue (tenant_id, task_id, task_type, payload, status) SELECT $1, ('01a00000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, 'many', '{}', 'queued' FROM generate_series(1, 20000) i`,
+      [tenant],
+    )
+    await sql(
+      `INSERT INTO tasks.archive (tenant_id, task_id, task_type, status, priority, max_retries, retry_count, lost_count, attempts, created_at, queued_at, completed_at, started_at, payload, execution_ms, holds_execution)
+      SELECT $1, ('01a10000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, 'many', 'completed', 'normal', 3, 0, 0, 1, now(), now(), now(), now(), '{}', 1, true FROM generate_series(1, 20000) i`,
+      [tenant],
+    )
+    for (const table of ['queue', 'archive']) await sql(`ANALYZE tasks.${table}`)
+    const ids = async (filter: object): Promise<string[]> => (await own.tasks.list({ ...filter, limit: 1000 })).items.map(({ id }) => id).sort()
+    const of = (list: readonly { readonly id: string }[]): string[] => list.map(({ id }) => id).sort()
+    const read = (text: string, status: readonly TaskStatus[] | null, agentId: string | null): Promise<PlanCost> => costOf(root.engines.sql, own.identity, text, [tenant, null, null, status, agentId, null, null, 51])
+    expect(await ids({ agent: busy })).toEqual(of(tasks.filter((_, n) => n % 2 === 0)))
+    expect(await ids({ status: 'running' })).toEqual(of(held.slice(30)))
+    expect(await ids({ status: ['running'], agent: busy })).toEqual(of(held.slice(30)).filter((id) => tasks.findIndex((task) => task.id === id) % 2 === 0))
+    expect(await ids({ status: 'failed' })).toEqual(of(held.slice(0, 30).filter((_, n) => n % 3 === 0)))
+    for (const cost of [await read(LIST_TASKS, null, busy), await read(LIST_RUNNING, ['running'], null), await read(LIST_TASKS, ['failed'], null), await read(LIST_TASKS, ['failed', 'cancelled'], null)]) {
+      expect(cost.returned).toBeGreaterThan(0)
+      expect(cost.wholeTables).toEqual([])
+      expect(cost.read).toBeLessThan(1000)
+    }
+    await own.tasks.pull.leave(worker)
   })
 
   // proves S3-13-03

@@ -1,4 +1,4 @@
---! version: 0.39.0
+--! version: 0.38.0
 --! name: task_ageing
 --! description: A claim may ask for tasks of one priority alone, also where limits or an agent are in force
 --! type: schema
