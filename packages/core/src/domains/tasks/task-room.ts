@@ -44,6 +44,11 @@ export class TaskRoom {
     return this.#lostClaims
   }
 
+  /** Of the workers that pull. Whoever waits for tasks hears of those that are queued again. */
+  async handBackLostClaims(): Promise<void> {
+    if (await this.pulling().handBack()) this.wakeUps.wake()
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.workers].map((worker) => worker.stop()))
     await this.upkeep.stop()
