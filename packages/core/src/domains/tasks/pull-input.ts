@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { check, jsonText, text, uuidText } from '../../checks/index.ts'
 import { CairnError } from '../../errors/index.ts'
+import { storable } from './failures.ts'
 import { idOrKey } from './input.ts'
 import type { PullBeat, PullClaim, PullEnd } from './pull-types.ts'
 import { checkUsage } from './usage.ts'
@@ -78,7 +79,7 @@ export function checkEnds(given: readonly PullEnd[]): CheckedEnd[] {
     lease,
     status,
     result: result === undefined ? null : jsonText(`ends.${index}.result`, result),
-    error: (error ?? 'The worker says that it failed.').replaceAll('\0', '').toWellFormed().slice(0, 10_000),
+    error: storable(error ?? 'The worker says that it failed.'),
     details: jsonText(`ends.${index}.details`, details ?? {}),
     retry: retry ?? true,
     usage: usage === undefined ? null : JSON.stringify(checkUsage(usage as NonNullable<PullEnd['usage']>)),

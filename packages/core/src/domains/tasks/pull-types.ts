@@ -66,9 +66,9 @@ export interface PullNews {
   /** Ids of tasks that took too long and are no longer this worker's; of those in `holding`, all that it does not hold, also what it has ended meanwhile. */
   readonly lost: readonly string[]
   /** When asked for: what the worker holds, by task. */
-  readonly held?: readonly PullHeld[]
+  readonly held?: readonly PullHeld[] | undefined
   /** With `held`: how many more there are. */
-  readonly moreHeld?: number
+  readonly moreHeld?: number | undefined
 }
 
 export interface PulledTasks extends PullNews {

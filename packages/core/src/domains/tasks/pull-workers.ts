@@ -53,7 +53,8 @@ export class PullWorkers {
   async claim(given: PullClaim): Promise<PulledTasks> {
     const { types, most, leaseMs, agent, waitMs, worker: known, signal, holding, held } = checkClaim(given)
     const agentId = agent === undefined ? null : await resolveAgentId(this.#context, agent, 'agent')
-    const { wakeUps } = this.#room()
+    const { wakeUps, limits } = this.#room()
+    let looks = 0
     if (waitMs > 0) await wakeUps.listen()
     const end = performance.now() + waitMs
     const lease = known === undefined ? await this.#register(types, agentId, leaseMs) : await this.#leaseOf(known)
@@ -75,12 +76,13 @@ export class PullWorkers {
         if (tasks.length > 0) await this.#giveBack(lease.worker, tasks)
         return { ...lease, tasks: [], cancel: [...cancel], lost: [...lost] }
       }
-      if (tasks.length > 0 || left <= 0 || most === 0) {
+      if (tasks.length > 0 || left <= 0 || most === 0 || wakeUps.closed) {
         for (const id of await this.#gone(lease.worker, holding ?? [])) lost.add(id)
         for (const { id } of tasks) lost.delete(id)
         return { ...lease, tasks, cancel: [...cancel], lost: [...lost], ...(held === undefined ? {} : listed(await this.#newsOf(lease.worker, held))) }
       }
-      await wakeUps.wait(seen, Math.min(left, LOOK_EVERY_MS, lease.leaseMs / 3), signal ?? NEVER)
+      await limits.look()
+      await wakeUps.wait(seen, Math.min(left, limits.waitMs(looks++, Math.min(LOOK_EVERY_MS, lease.leaseMs / 3))), signal ?? NEVER)
     }
   }
 

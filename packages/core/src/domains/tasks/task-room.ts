@@ -1,5 +1,6 @@
 import { OWNER, type TenantIdentity } from '../../identity/index.ts'
 import type { DomainContext } from '../domain-context.ts'
+import { LimitWatch } from './limit-watch.ts'
 import { LostClaims } from './lost-claims.ts'
 import { ENSURE_PARTITIONS } from './tasks-queries.ts'
 import { Upkeep } from './upkeep.ts'
@@ -16,6 +17,7 @@ interface Stoppable {
 export class TaskRoom {
   readonly wakeUps: WakeUps
   readonly upkeep: Upkeep
+  readonly limits: LimitWatch
   readonly workers = new Set<Stoppable>()
   readonly #context: DomainContext
   #lostClaims: LostClaims | undefined
@@ -25,6 +27,7 @@ export class TaskRoom {
     const identity: TenantIdentity = { role: 'application', tenant: context.identity.tenant, actor: { kind: 'service', id: 'tasks' } }
     this.wakeUps = new WakeUps(context.sql, identity, context.log)
     this.#context = { ...context, identity }
+    this.limits = new LimitWatch(this.#context)
     this.upkeep = new Upkeep({ sql: context.sql, identity, log: context.log }, this.wakeUps, () => this.ensurePartitions())
   }
 

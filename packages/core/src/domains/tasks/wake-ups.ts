@@ -53,6 +53,15 @@ export class WakeUps {
     }
   }
 
+  /** Those of this process alone. */
+  wakeHere(): void {
+    this.#here('work')
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
   /** The wake-up leaves with the commit of the caller's transaction. */
   async wakeAtCommit(session: SqlSession): Promise<void> {
     await session.query(NOTIFY, [this.#channel, 'work'])
@@ -94,6 +103,7 @@ export class WakeUps {
     this.#closed = true
     clearTimeout(this.#timer)
     for (const wake of this.#waiting) wake()
+    if (this.#pending.size > 0) this.#notify()
     await this.#sending
     await (await this.#listening)?.().catch(() => undefined)
   }

@@ -4,6 +4,7 @@ import { CairnError, isCairnError } from '../../errors/index.ts'
 import { retryDelay } from './backoff.ts'
 import { jsonText } from '../../checks/index.ts'
 import { ClaimBounds } from './claim-bounds.ts'
+import { storable } from './failures.ts'
 import { Lease } from './lease.ts'
 import { LostClaims } from './lost-claims.ts'
 import { type Outcome, Outcomes } from './outcomes.ts'
@@ -60,13 +61,17 @@ export class TaskWorker implements AsyncDisposable {
       lost: () => this.#loseLease(),
       refused: () => this.#counts.refused,
       beaten: () => this.#handBackLostClaims(),
+      running: () => [...this.#running.keys()],
     })
     this.#outcomes = new Outcomes(context, options.batch, {
       refused: (outcomes) => this.#refused(outcomes),
       hasDependents: () => void room.upkeep.release().catch((error: unknown) => context.log.debug({ err: error }, 'dependents are released later')),
       retrying: (delayMs) => room.upkeep.dueIn(delayMs),
       claimDone: (claim) => this.#doneClaims.push(claim),
-      written: () => this.#pump(),
+      written: () => {
+        this.#pump()
+        if (room.limits.limited) room.wakeUps.wakeHere()
+      },
     })
     this.#hooks = { progress: (run, progress) => this.#progress.store(run, progress), enqueue: setup.enqueue }
   }
@@ -118,6 +123,8 @@ export class TaskWorker implements AsyncDisposable {
     await this.#renewing
     await this.#progress.drained()
     await this.#outcomes.drained()
+    // What is left of them is for those who find that the worker is gone.
+    await this.#lostClaims.handBack({ now: true }).catch((error: unknown) => this.#setup.context.log.debug({ err: error }, 'tasks of lost claims are left to others'))
     clearInterval(this.#deadlines)
     for (const leave of this.#leave.splice(0)) leave()
     await this.#lease.end(this.#takeDone().map(({ token }) => token))
@@ -135,6 +142,7 @@ export class TaskWorker implements AsyncDisposable {
     const { room, options, context } = this.#setup
     const { signal } = this.#stopping
     let wait = FIRST_WAIT_MS
+    let empty = 0
     while (!signal.aborted) {
       const seen = room.wakeUps.version
       try {
@@ -148,7 +156,11 @@ export class TaskWorker implements AsyncDisposable {
         }
         const claimed = await this.#claim(most)
         wait = FIRST_WAIT_MS
-        if (claimed < most && !signal.aborted) await room.wakeUps.wait(seen, this.#bounds.againIn(options.pollMs), signal)
+        empty = claimed === 0 ? empty + 1 : 0
+        if (claimed < most && !signal.aborted) {
+          await room.limits.look()
+          await room.wakeUps.wait(seen, room.limits.waitMs(empty, this.#bounds.againIn(options.pollMs)), signal)
+        }
       } catch (error) {
         if (isCairnError(error, 'CLOSED')) return
         if (isCairnError(error) && error.details['constraint'] === 'worker_alive') {
@@ -234,6 +246,7 @@ export class TaskWorker implements AsyncDisposable {
     const rest = this.#local.slice(this.#next)
     this.#local = []
     this.#next = 0
+    this.#inputs.clear()
     return rest
   }
 
@@ -254,6 +267,8 @@ export class TaskWorker implements AsyncDisposable {
 
   #begin(task: ClaimedTask): void {
     const { handler, options } = this.#setup
+    const inputs = this.#inputs.size === 0 ? undefined : this.#inputs.get(task.id)
+    if (inputs !== undefined) this.#inputs.delete(task.id)
     let { payload } = task
     if (options.schema !== undefined) {
       const parsed = options.schema.safeParse(payload)
@@ -266,8 +281,6 @@ export class TaskWorker implements AsyncDisposable {
       }
       payload = parsed.data
     }
-    const inputs = this.#inputs.size === 0 ? undefined : this.#inputs.get(task.id)
-    if (inputs !== undefined) this.#inputs.delete(task.id)
     const run = new RunningTask(task, payload, inputs, this.#hooks)
     this.#running.set(task.id, run)
     this.#deadlines ??= setInterval(() => this.#checkDeadlines(), DEADLINE_EVERY_MS)
@@ -339,6 +352,7 @@ export class TaskWorker implements AsyncDisposable {
     if (waiting.length > 0) {
       this.#local = this.#local.slice(this.#next).filter(({ id }) => !ids.has(id))
       this.#next = 0
+      for (const task of waiting) this.#inputs.delete(task.id)
       for (const task of waiting) this.#outcomes.push(this.#outcome(task, performance.now(), { end: 'cancelled', reason: 'cancelled' }))
     }
     for (const id of ids) {
@@ -382,9 +396,4 @@ export class TaskWorker implements AsyncDisposable {
     this.#counts.refused += outcomes.length
     this.#setup.context.log.warn({ tasks: outcomes.slice(0, 10).map(({ id }) => id), count: outcomes.length, code: 'LEASE_LOST' }, 'Ends of tasks were refused: their lease was lost')
   }
-}
-
-/** Text that PostgreSQL can hold. */
-function storable(text: string): string {
-  return text.replaceAll('\0', '').toWellFormed().slice(0, 10_000)
 }
