@@ -10,7 +10,8 @@ import { LostClaims } from './lost-claims.ts'
 import { type Outcome, Outcomes } from './outcomes.ts'
 import { ProgressWriter } from './progress-writer.ts'
 import { type Claim, type ClaimedTask, type RunHooks, RunningTask } from './running-task.ts'
-import { CLAIM, INPUTS_OF } from './worker-queries.ts'
+import { TaskInputs } from './task-inputs.ts'
+import { CLAIM } from './worker-queries.ts'
 import type { WorkerSetup, WorkerStats } from './worker-types.ts'
 
 /** Ends that wait for being written; beyond that no handler is begun. */
@@ -35,7 +36,6 @@ export class TaskWorker implements AsyncDisposable {
   readonly #hooks: RunHooks
   #local: ClaimedTask[] = []
   #next = 0
-  #inputs = new Map<string, Record<string, unknown>>()
   #room: (() => void) | undefined
   #pumping = false
   #deadlines: NodeJS.Timeout | undefined
@@ -49,6 +49,7 @@ export class TaskWorker implements AsyncDisposable {
   #counts = { completed: 0, failed: 0, retried: 0, refused: 0 }
   readonly #leave: (() => void)[] = []
   readonly #progress: ProgressWriter
+  readonly #inputs: TaskInputs
 
   constructor(setup: WorkerSetup) {
     this.#setup = setup
@@ -56,6 +57,7 @@ export class TaskWorker implements AsyncDisposable {
     this.#lostClaims = new LostClaims(context)
     this.#bounds = new ClaimBounds(setup.types)
     this.#progress = new ProgressWriter(context)
+    this.#inputs = new TaskInputs(context)
     this.#lease = new Lease(context, options.leaseMs, setup.types, setup.agentId, {
       cancel: (ids) => this.#cancel(new Set(ids)),
       lost: () => this.#loseLease(),
@@ -98,7 +100,7 @@ export class TaskWorker implements AsyncDisposable {
 
   /**
    * Claims no more, hands back what has not begun, and waits for running handlers, at most `drainMs`; then aborts them and hands their tasks
-   * back. Resolves when everything has been written. Safe to call twice.
+   * back. Resolves when everything has been written, or could not be for another `drainMs` (at least a second): such tasks run again elsewhere. Safe to call twice.
    */
   stop(options: { drainMs?: number } = {}): Promise<void> {
     this.#stopped ??= this.#stop(options.drainMs ?? this.#setup.options.drainMs)
@@ -122,7 +124,9 @@ export class TaskWorker implements AsyncDisposable {
     }
     await this.#renewing
     await this.#progress.drained()
+    const patience = setTimeout(() => this.#outcomes.giveUp(), Math.max(drainMs, ABORT_GRACE_MS))
     await this.#outcomes.drained()
+    clearTimeout(patience)
     // What is left of them is for those who find that the worker is gone.
     await this.#lostClaims.handBack({ now: true }).catch((error: unknown) => this.#setup.context.log.debug({ err: error }, 'tasks of lost claims are left to others'))
     clearInterval(this.#deadlines)
@@ -203,15 +207,16 @@ export class TaskWorker implements AsyncDisposable {
     for (const row of rows) row.claim = claim
     // The statement gives them in the order of their addresses.
     rows.sort((a, b) => b.score - a.score || (a.queued < b.queued ? -1 : a.queued > b.queued ? 1 : a.id < b.id ? -1 : 1))
-    if (rows.some(({ relations }) => (relations & 4) !== 0)) {
-      await this.#readInputs(rows).catch((error: unknown) => {
-        // Without their inputs they cannot run here.
-        this.#lostClaims.add(token, holder)
-        throw error
-      })
-    }
+    await this.#inputs.read(rows).catch((error: unknown) => {
+      // Without their inputs they cannot run here.
+      this.#lostClaims.add(token, holder)
+      throw error
+    })
     if (rows.some(({ relations }) => (relations & 2) !== 0)) void this.#setup.room.upkeep.release().catch(() => undefined)
-    if (this.#lease.id !== holder) return rows.length
+    if (this.#lease.id !== holder) {
+      for (const { id } of rows) this.#inputs.take(id)
+      return rows.length
+    }
     this.#local = this.#next === this.#local.length ? rows : [...this.#local.slice(this.#next), ...rows]
     this.#next = 0
     this.#pump()
@@ -231,22 +236,11 @@ export class TaskWorker implements AsyncDisposable {
     )
   }
 
-  async #readInputs(tasks: readonly ClaimedTask[]): Promise<void> {
-    const { identity, sql } = this.#setup.context
-    const wanted = tasks.filter(({ relations }) => (relations & 4) !== 0).map(({ id }) => id)
-    const { rows } = await sql.query<{ id: string; name: string; result: unknown }>(identity, INPUTS_OF, [identity.tenant, wanted])
-    for (const { id, name, result } of rows) {
-      const inputs = this.#inputs.get(id) ?? {}
-      inputs[name] = result
-      this.#inputs.set(id, inputs)
-    }
-  }
-
   #takeLocal(): ClaimedTask[] {
     const rest = this.#local.slice(this.#next)
     this.#local = []
     this.#next = 0
-    this.#inputs.clear()
+    for (const { id } of rest) this.#inputs.take(id)
     return rest
   }
 
@@ -267,8 +261,7 @@ export class TaskWorker implements AsyncDisposable {
 
   #begin(task: ClaimedTask): void {
     const { handler, options } = this.#setup
-    const inputs = this.#inputs.size === 0 ? undefined : this.#inputs.get(task.id)
-    if (inputs !== undefined) this.#inputs.delete(task.id)
+    const inputs = this.#inputs.take(task.id)
     let { payload } = task
     if (options.schema !== undefined) {
       const parsed = options.schema.safeParse(payload)
@@ -352,7 +345,7 @@ export class TaskWorker implements AsyncDisposable {
     if (waiting.length > 0) {
       this.#local = this.#local.slice(this.#next).filter(({ id }) => !ids.has(id))
       this.#next = 0
-      for (const task of waiting) this.#inputs.delete(task.id)
+      for (const task of waiting) this.#inputs.take(task.id)
       for (const task of waiting) this.#outcomes.push(this.#outcome(task, performance.now(), { end: 'cancelled', reason: 'cancelled' }))
     }
     for (const id of ids) {

@@ -5,7 +5,7 @@ import { HEARTBEAT } from '../../../src/domains/tasks/worker-queries.ts'
 import type { DomainContext } from '../../../src/domains/domain-context.ts'
 import { uuidv7 } from '../../../src/ids/index.ts'
 import type { Cairn } from '../../../src/index.ts'
-import { cairnTargets, openCairn } from '../../harness/cairns.ts'
+import { cairnTargets, openCairn, until } from '../../harness/cairns.ts'
 
 describe.each(cairnTargets)('what answers that do not come leave behind ($name)', (target) => {
   let cairn: Cairn
@@ -71,6 +71,50 @@ describe.each(cairnTargets)('what answers that do not come leave behind ($name)'
     expect(sent).toBe(2)
     await lease.end([])
     await cairn.tasks.pull.leave(worker)
+  })
+
+  it('a worker stops also when ends cannot be stored: not before it has tried for a while, and not never', async () => {
+    const { id } = await cairn.tasks.enqueue({ type: 'unstored' })
+    const sql = cairn.engines.sql
+    const { query } = sql
+    let tries = 0
+    sql.query = (async (...args: Parameters<typeof query>) => {
+      if (!/tasks\.(complete|finish)\(/.test(args[1])) return query.apply(sql, args)
+      tries += 1
+      throw new Error('no space left on device')
+    }) as typeof query
+    try {
+      const worker = await cairn.tasks.work('unstored', () => undefined)
+      await until('it ran', () => worker.stats().completed === 1)
+      await worker.stop({ drainMs: 0 })
+    } finally {
+      sql.query = query
+    }
+    expect(tries).toBeGreaterThan(2)
+    expect(await cairn.tasks.get(id)).toMatchObject({ status: 'running', result: null })
+  })
+
+  it('a worker that could not listen when it began is woken by other processes all the same, soon', async () => {
+    const other = await openCairn(target)
+    const { sql } = other.cairn.engines
+    const { listen } = sql
+    let tries = 0
+    sql.listen = ((...args: Parameters<typeof listen>) => (++tries === 1 ? Promise.reject(new Error('no connection left')) : listen.apply(sql, args))) as typeof listen
+    try {
+      const worker = await other.cairn.tasks.work('deaf', () => undefined, { pollMs: 3_600_000 })
+      await until('it tried again', () => tries === 2)
+      await sql.listen('lost_answers_ready', () => undefined)
+      // What a process says that enqueued something.
+      await sql.transaction(other.cairn.identity, async (tx) => {
+        await tx.query(`INSERT INTO tasks.queue (tenant_id, task_id, task_type, payload) VALUES ($1, $2::uuid, 'deaf', '{}')`, [other.cairn.identity.tenant, uuidv7()])
+        await other.cairn.tasks.enqueue({ type: 'something else' }, { tx })
+      })
+      await until('it was woken', () => worker.stats().completed === 1)
+      await worker.stop()
+    } finally {
+      sql.listen = listen
+      await other.dispose()
+    }
   })
 
   it('a worker that stops hands back what a claim took whose answer was lost', async () => {
