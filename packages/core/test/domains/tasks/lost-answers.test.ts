@@ -14,7 +14,7 @@ describe.each(cairnTargets)('what answers that do not come leave behind ($name)'
   beforeAll(async () => {
     ;({ cairn, dispose } = await openCairn(target))
     const quiet = (): void => undefined
-    context = { sql: cairn.engines.sql, identity: cairn.identity, log: { debug: quiet, info: quiet, warn: quiet, error: quiet } } as unknown as DomainContext
+    context = { sql: cairn.engines.sql, identity: cairn.identity, log: { debug: quiet, info: quiet, warn: quiet, error: quiet } }
   })
   afterAll(() => dispose?.())
 
@@ -99,7 +99,7 @@ describe.each(cairnTargets)('what answers that do not come leave behind ($name)'
     const { sql } = other.cairn.engines
     const { listen } = sql
     let tries = 0
-    sql.listen = ((...args: Parameters<typeof listen>) => (++tries === 1 ? Promise.reject(new Error('no connection left')) : listen.apply(sql, args))) as typeof listen
+    sql.listen = ((...args: Parameters<typeof listen>) => (++tries === 1 ? Promise.reject(new Error('no connection left')) : listen.apply(sql, args)))
     try {
       const worker = await other.cairn.tasks.work('deaf', () => undefined, { pollMs: 3_600_000 })
       await until('it tried again', () => tries === 2)
