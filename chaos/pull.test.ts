@@ -60,10 +60,10 @@ describe('workers that pull over HTTP, while every third answer is lost after th
     let again = 0
     const puller = async (me: number): Promise<void> => {
       const { worker } = await untilAnswered<PulledTasks>('task-claims', { types: ['pulled'], most: 0, leaseMs: LEASE_MS })
-      while (ran.size < TASKS) {
+      for (let turn = 1; ran.size < TASKS; turn++) {
         // Some go before they have their answer, as a client does whose patience is over.
         const patience = Math.random() < 0.2 ? AbortSignal.timeout(Math.floor(Math.random() * 20)) : undefined
-        const claimed = await ask<PulledTasks>('task-claims', { types: ['pulled'], most: 5, worker, holding: [], waitMs: 100 }, patience)
+        const claimed = await ask<PulledTasks>('task-claims', { types: ['pulled'], most: 5, worker, holding: [], turn, waitMs: 100 }, patience)
         if (claimed === undefined) {
           const news = await ask<PulledTasks>(`task-workers/${worker}/heartbeat?held=1000`, {})
           again += news?.held?.length ?? 0

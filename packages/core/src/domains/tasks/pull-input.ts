@@ -18,6 +18,7 @@ const claim = z.strictObject({
   waitMs: z.number().int().min(0).max(LONGEST_WAIT_MS).default(0),
   signal: z.instanceof(AbortSignal).optional(),
   holding: z.array(z.strictObject({ task: uuidText, lease: uuidText })).max(10_000).optional(),
+  turn: z.number().int().min(0).optional(),
   held: z.number().int().min(0).max(MOST_HELD).optional(),
 })
 const beat = z.strictObject({ held: z.number().int().min(0).max(MOST_HELD).optional() })

@@ -1,5 +1,5 @@
 /** Lease and claims of workers that pull. */
-export const LEASE_OF = `SELECT w.lease_ms AS "leaseMs" FROM tasks.workers w WHERE w.tenant_id = $1 AND w.worker_id = $2::uuid`
+export const LEASE_OF = `SELECT w.lease_ms AS "leaseMs", (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now FROM tasks.workers w WHERE w.tenant_id = $1 AND w.worker_id = $2::uuid`
 
 /** $3 ids, $4 leases. What this worker still holds of them, and what a retry needs to know. */
 export const HELD = `
@@ -33,11 +33,13 @@ SELECT (SELECT count(*) FROM held h WHERE NOT h.overdue) AS count,
 
 /**
  * What it holds of the types $3 beyond the tasks $6 with the leases $7, up to $4, under the new lease $5: whoever was given them before can end none of them.
- * What somebody is ending at this moment is left to him. NOT IN, since it hashes what is known whatever the planner expects.
+ * What somebody is ending at this moment is left to him. Only while no claim with a later turn than $8 was made: `mine` says so, in one row at least. NOT IN, since it hashes what is known whatever the planner expects.
  */
 export const HAND_OVER = `
-WITH alive AS (
-  SELECT w.worker_id FROM tasks.workers w WHERE w.tenant_id = $1 AND w.worker_id = $2::uuid FOR KEY SHARE
+WITH turn AS (
+  UPDATE tasks.workers w SET process_info = w.process_info || jsonb_build_object('turn', $8::float8)
+  WHERE w.tenant_id = $1 AND w.worker_id = $2::uuid AND coalesce((w.process_info ->> 'turn')::float8, 0) <= $8::float8
+  RETURNING w.worker_id
 ), unknown AS (
   SELECT q.task_id
   FROM tasks.claims c CROSS JOIN LATERAL unnest(c.task_ids) AS held (task_id)
@@ -46,16 +48,16 @@ WITH alive AS (
     AND (q.task_id, q.lease_token) NOT IN (SELECT known.task_id, known.lease_token FROM unnest($6::uuid[], $7::uuid[]) AS known (task_id, lease_token))
   ORDER BY q.priority_score DESC, q.queued_at LIMIT $4 FOR UPDATE OF q SKIP LOCKED
 ), moved AS (
-  UPDATE tasks.queue q SET lease_token = $5::uuid FROM unknown u, alive WHERE q.tenant_id = $1 AND q.task_id = u.task_id RETURNING q.*
+  UPDATE tasks.queue q SET lease_token = $5::uuid FROM unknown u, turn WHERE q.tenant_id = $1 AND q.task_id = u.task_id RETURNING q.*
 ), noted AS (
   INSERT INTO tasks.claims (tenant_id, worker_id, lease_token, task_types, task_ids)
   SELECT $1, $2::uuid, $5::uuid, array_agg(DISTINCT m.task_type::text), array_agg(m.task_id) FROM moved m HAVING count(*) > 0
 )
-SELECT m.task_id AS id, m.task_type AS type, m.payload, m.priority_score AS score, m.queued_at::text AS queued, m.attempts, m.retry_count, m.max_retries,
+SELECT t.mine, m.task_id AS id, m.task_type AS type, m.payload, m.priority_score AS score, m.queued_at::text AS queued, m.attempts, m.retry_count, m.max_retries,
   greatest(1, tasks.milliseconds(coalesce(m.max_execution_time, '1 hour') - (clock_timestamp() - m.started_at))) AS timeout_ms, m.relations,
   jsonb_build_object('name', m.task_name, 'key', m.task_key, 'configuration', coalesce(m.configuration, '{}'), 'metadata', coalesce(m.metadata, '{}'),
     'agentId', m.assigned_agent_id, 'parentId', m.parent_task_id) AS extra, m.cancel_requested AS cancelled
-FROM moved m`
+FROM (SELECT count(*) > 0 AS mine FROM turn) t LEFT JOIN moved m ON true`
 
 /** Claims of which nothing is held any more. */
 export const DROP_EMPTY_CLAIMS = `

@@ -21,6 +21,11 @@ export interface PullClaim {
    * types of this claim, comes before anything new, under a new lease; what it does not hold any more is `lost`.
    */
   readonly holding?: readonly Pick<PullHeld, 'task' | 'lease'>[]
+  /**
+   * With `holding`: a number that grows with every claim of the worker, such as a count or the time in ms. A claim that was given up and arrives late is refused by it,
+   * instead of taking away what a later one was given. Give it always or never. @default the time at which the claim arrives
+   */
+  readonly turn?: number
   /** How many of the tasks that the worker then holds to list in `held`, up to 1000. Without it none, and no count. */
   readonly held?: number
 }

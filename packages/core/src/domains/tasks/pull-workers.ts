@@ -51,13 +51,13 @@ export class PullWorkers {
    * a task only this one can end it. Name everything whose end is not answered yet, and make one such claim of a worker at a time: what is left out is given out again.
    */
   async claim(given: PullClaim): Promise<PulledTasks> {
-    const { types, most, leaseMs, agent, waitMs, worker: known, signal, holding, held } = checkClaim(given)
+    const { types, most, leaseMs, agent, waitMs, worker: known, signal, holding, turn, held } = checkClaim(given)
     const agentId = agent === undefined ? null : await resolveAgentId(this.#context, agent, 'agent')
     const { wakeUps, limits } = this.#room()
     let looks = 0
     if (waitMs > 0) await wakeUps.listen()
     const end = performance.now() + waitMs
-    const lease = known === undefined ? await this.#register(types, agentId, leaseMs) : await this.#leaseOf(known)
+    const { now, ...lease } = known === undefined ? await this.#register(types, agentId, leaseMs) : await this.#leaseOf(known)
     const cancel = new Set<string>()
     const lost = new Set<string>()
     for (let beatAt = performance.now() + lease.leaseMs / 3, first = known !== undefined; ; first = false) {
@@ -68,7 +68,10 @@ export class PullWorkers {
         beatAt = performance.now() + lease.leaseMs / 3
       }
       const seen = wakeUps.version
-      const again = holding === undefined || known === undefined || most === 0 ? [] : await this.#handOver(types, most, known, holding)
+      // Once: what is taken while it waits was given to others, of whom its `holding` cannot know.
+      const again = holding === undefined || !first || most === 0 ? [] : await this.#handOver(types, most, lease.worker, holding, turn ?? now)
+      if (again === undefined && turn !== undefined) throw overtaken(lease.worker, turn)
+      if (again === undefined) return { ...lease, tasks: [], cancel: [...cancel], lost: [...lost] }
       const tasks = again.length > 0 || most === 0 ? again : await this.#take(types, most, lease.worker, agentId)
       const left = end - performance.now()
       if (signal?.aborted === true) {
@@ -124,16 +127,16 @@ export class PullWorkers {
     return { deleted: rowCount > 0, handedBack: accepted.length }
   }
 
-  async #register(types: readonly string[], agentId: string | null, leaseMs: number): Promise<{ worker: string; leaseMs: number }> {
+  async #register(types: readonly string[], agentId: string | null, leaseMs: number): Promise<{ worker: string; leaseMs: number; now: number }> {
     const worker = uuidv7()
     await this.#query(REGISTER_WORKER, [worker, types, agentId, leaseMs, JSON.stringify({ pulls: true })])
-    return { worker, leaseMs }
+    return { worker, leaseMs, now: 0 }
   }
 
-  async #leaseOf(worker: string): Promise<{ worker: string; leaseMs: number }> {
-    const [row] = await this.#query<{ leaseMs: number }>(LEASE_OF, [worker])
+  async #leaseOf(worker: string): Promise<{ worker: string; leaseMs: number; now: number }> {
+    const [row] = await this.#query<{ leaseMs: number; now: number }>(LEASE_OF, [worker])
     if (row === undefined) throw leaseLost(worker)
-    return { worker, leaseMs: row.leaseMs }
+    return { worker, ...row }
   }
 
   async #take(types: readonly string[], most: number, worker: string, agentId: string | null): Promise<PulledTask[]> {
@@ -152,12 +155,14 @@ export class PullWorkers {
     }
   }
 
-  /** What the worker holds beyond what it knows of. Of these, what was cancelled ends here. */
-  async #handOver(types: readonly string[], most: number, worker: string, known: Known): Promise<PulledTask[]> {
+  /** What the worker holds beyond what it knows of. Of these, what was cancelled ends here. Undefined when a later claim was made. */
+  async #handOver(types: readonly string[], most: number, worker: string, known: Known, turn: number): Promise<PulledTask[] | undefined> {
     const lease = uuidv7()
     try {
-      const values = [worker, types, most, lease, known.map(({ task }) => task), known.map((held) => held.lease)]
-      const rows = await this.#query<ClaimedTask & { readonly cancelled: boolean }>(HAND_OVER, values)
+      const values = [worker, types, most, lease, known.map(({ task }) => task), known.map((held) => held.lease), turn]
+      const all = await this.#query<ClaimedTask & { readonly cancelled: boolean; readonly mine: boolean }>(HAND_OVER, values)
+      if (all[0]?.mine !== true) return undefined
+      const rows = all.filter(({ id }) => id !== null)
       const cancelled = rows.filter((row) => row.cancelled).map(({ id: task }) => ({ task, lease }))
       if (cancelled.length > 0) await this.#ends.store(worker, released(cancelled), 'released')
       return await this.#withInputs(rows.filter((row) => !row.cancelled), lease)
@@ -213,6 +218,10 @@ function pulled(row: ClaimedTask, lease: string, inputs: Readonly<Record<string,
 
 function listed({ count, first }: News): { held: readonly PullHeld[]; moreHeld: number } {
   return { held: first, moreHeld: count - first.length }
+}
+
+function overtaken(worker: string, turn: number): CairnError {
+  return new CairnError('INVALID_ARGUMENT', `turn: worker ${worker} has made a claim with a later turn than ${turn}. Each claim needs a greater one than the claim before.`, { details: { field: 'turn', worker, turn } })
 }
 
 function leaseLost(worker: string, task?: string): CairnError {

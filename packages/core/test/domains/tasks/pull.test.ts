@@ -139,7 +139,7 @@ describe.each(cairnTargets)('workers that pull ($name)', (target) => {
       () => pull.heartbeat('nobody'), () => pull.end(worker, [{ ...end, status: 'done' as 'completed' }]), () => pull.end(worker, [{ ...end, status: 'completed', usage: { memoryMb: -1 } }]),
       () => pull.progress(worker, { ...end, progress: 3 as never }), () => pull.end('nobody', []),
       () => pull.claim({ types: ['odd'], worker, holding: ['all'] as never }), () => pull.claim({ types: ['odd'], worker, holding: [{ task: end.task, lease: 'mine' }] }),
-      () => pull.claim({ types: ['odd'], worker, holding: Array.from({ length: 10_001 }, () => end) }), () => pull.claim({ types: ['odd'], worker, held: 1001 }),
+      () => pull.claim({ types: ['odd'], worker, holding: Array.from({ length: 10_001 }, () => end) }), () => pull.claim({ types: ['odd'], worker, held: 1001 }), () => pull.claim({ types: ['odd'], worker, holding: [], turn: 0.5 }),
       () => pull.heartbeat(worker, { held: -1 }), () => pull.heartbeat(worker, { all: true } as never),
       () => pull.end(worker, [{ ...end, status: 'completed' }, { ...end, status: 'failed' }]),
     ]
@@ -195,6 +195,27 @@ describe.each(cairnTargets)('workers that pull ($name)', (target) => {
       // What it holds no longer is told, also what it ended itself.
       expect((await taken('unheard-of', { worker, most: 0, holding: heard.ends })).lost).toEqual([ids[0]])
       expect(await cairn.tasks.pull.leave(worker)).toEqual({ deleted: true, handedBack: 1 })
+    })
+
+    it('a claim that was given up and arrives late takes nothing away from a later one', async () => {
+      const [id] = await made('late', 1)
+      const { worker } = await cairn.tasks.pull.claim({ types: ['late'], most: 0 })
+      const waiting = taken('late-other', { worker, holding: [], turn: 1, waitMs: 200 }).then(idsOf, () => [])
+      await taken('late', { worker, holding: [], turn: 2 })
+      const given = await taken('late', { worker, holding: [], turn: 4 })
+      expect(idsOf(given)).toEqual([id])
+      expect(await codeOf(taken('late', { worker, holding: [], turn: 3 }))).toBe('INVALID_ARGUMENT')
+      expect(await waiting).toEqual([])
+      expect((await cairn.tasks.pull.end(worker, [{ ...given.ends[0]!, status: 'completed' }])).accepted).toEqual([id])
+      await cairn.tasks.pull.leave(worker)
+      // Without turns, one that waits does not take what another of the worker was given meanwhile.
+      const other = await cairn.tasks.pull.claim({ types: ['late'], most: 0 })
+      const waits = taken('late', { worker: other.worker, holding: [], waitMs: 300 })
+      await made('late', 2)
+      const two = [...(await taken('late', { worker: other.worker, waitMs: 5000 })).ends, ...(await waits).ends]
+      expect((await cairn.tasks.pull.end(other.worker, two.map((end) => ({ ...end, status: 'completed' })))).refused).toEqual([])
+      expect(two).toHaveLength(2)
+      await cairn.tasks.pull.leave(other.worker)
     })
 
     it('tasks of other types, those that were cancelled, and their inputs are as they should be', async () => {

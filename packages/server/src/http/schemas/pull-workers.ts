@@ -26,6 +26,7 @@ export const PullClaim = z
     holding: z.array(z.strictObject({ task: Id, lease: Lease })).optional().openapi({
       description: 'All that the worker believes it holds, up to 10000. What it holds beyond that comes before anything new, under a new lease.',
     }),
+    turn: Count.optional().openapi({ description: 'With holding: a number that grows with every claim of the worker. A claim that was given up and arrives late is refused by it.' }),
     held: Count.optional().openapi({ description: 'How many of the tasks it then holds to list in `held`, up to 1000.' }),
   })
   .openapi('PullClaim')
