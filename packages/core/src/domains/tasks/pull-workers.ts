@@ -30,7 +30,7 @@ interface News {
  * The answer to a claim may be lost after the tasks were taken. Then the worker says with its next claim what it is `holding`, and gets the rest again,
  * under a new lease. Not by a key of the claim: that would find the tasks under the lease that the lost answer had, which whatever still runs of the call before
  * (its caller is gone, so it hands back) may take away after they were handed over again; and it would find neither what an older claim took, nor what a
- * worker holds that was started anew and knows no more than its id. Nothing has to be stored for it.
+ * worker holds that was started anew and knows no more than its id. All that is stored for it is the turn of the last such claim, with the worker.
  */
 export class PullWorkers {
   readonly #context: DomainContext
