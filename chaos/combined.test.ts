@@ -4,11 +4,14 @@ import { type Cairn, isCairnError, open } from '@cairn/core'
 import { cairnTargets, until } from '../packages/core/test/harness/cairns.ts'
 import { startPostgres } from '../packages/core/test/harness/postgres-server.ts'
 import { TaskProcess } from './task-process.ts'
-import { exactly, taskVerdict } from './task-verdict.ts'
+import { exactly, taskCounts, taskVerdict } from './task-verdict.ts'
 
-/** Tasks, and as many messages; 5,000 by CAIRN_CHAOS_TASKS=5000, with a restart each 5–10 s by CAIRN_CHAOS_SECONDS=5. */
+/** Tasks, and as many messages. Of the acceptance: CAIRN_CHAOS_TASKS=5000 CAIRN_CHAOS_SECONDS=75. */
 const COUNT = Number(process.env['CAIRN_CHAOS_TASKS'] ?? 100)
-const EVERY_MS = Number(process.env['CAIRN_CHAOS_SECONDS'] ?? 1) * 1000
+/** They are submitted evenly over so long, so that the restarts fall into the work … */
+const RUN_MS = Number(process.env['CAIRN_CHAOS_SECONDS'] ?? 2) * 1000
+/** … with a restart after so long, to twice as long: each 5–10 s in a long run. */
+const EVERY_MS = Math.min(5000, RUN_MS / 4)
 const BATCH = 20
 
 const cleanups: (() => Promise<unknown>)[] = []
@@ -19,7 +22,7 @@ afterEach(async () => {
 describe('PostgreSQL restarted again and again', () => {
   const servers = cairnTargets[1] as (typeof cairnTargets)[number]
 
-  it(`during ${COUNT} tasks and ${COUNT} messages: each ends exactly once, each arrives and is acknowledged once`, { timeout: 900_000 }, async () => {
+  it(`during ${COUNT} tasks and ${COUNT} messages of ${RUN_MS / 1000} s: each ends exactly once, each arrives and is acknowledged once`, { timeout: 900_000 }, async () => {
     const postgres = await startPostgres()
     cleanups.push(() => postgres.dispose())
     const place = await servers.place({ postgresUrl: postgres.url })
@@ -43,8 +46,10 @@ describe('PostgreSQL restarted again and again', () => {
       }
     }
     let over = false
+    const started = performance.now()
     const submitting = (async () => {
       for (let from = 0; from < COUNT; from += BATCH) {
+        await sleep(Math.max(0, started + (RUN_MS * from) / COUNT - performance.now()))
         const numbers = Array.from({ length: BATCH }, (_, index) => from + index).filter((n) => n < COUNT)
         await untilDone(() => cairn.tasks.enqueueMany(numbers.map((n) => ({ type: 'combined', key: `task-${n}`, payload: { n } }))))
         await Promise.all(numbers.map((n) => untilDone(() => cairn.messages.send({ from: 'writer', to: 'reader', payload: { n }, idempotencyKey: `message-${n}` }))))
@@ -62,8 +67,8 @@ describe('PostgreSQL restarted again and again', () => {
         await postgres.restart()
       }
     })()
-    const started = performance.now()
     await submitting
+    const during = restarts
     const messages = async (): Promise<{ wrong: number; open: number; receipts: number } | undefined> => {
       const { rows } = await cairn.engines.sql.query<{ wrong: number; open: number; receipts: number }>(
         { role: 'maintenance' },
@@ -73,7 +78,7 @@ describe('PostgreSQL restarted again and again', () => {
       return rows[0]
     }
     const done = async (): Promise<boolean> => {
-      const [tasks, sent] = await Promise.all([taskVerdict(cairn, 'combined'), messages()]).catch(() => [])
+      const [tasks, sent] = await Promise.all([taskCounts(cairn, 'combined'), messages()]).catch(() => [])
       return tasks?.unfinished === 0 && tasks.ended >= COUNT && sent?.open === 0 && sent.receipts >= COUNT
     }
     await until('all have ended and arrived', done, 300_000)
@@ -83,8 +88,9 @@ describe('PostgreSQL restarted again and again', () => {
     const verdict = await taskVerdict(cairn, 'combined')
     const sent = await messages()
     const ran = workers.reduce((sum, worker) => sum + worker.count('ran'), 0)
-    console.log(`combined: ${restarts} restarts in ${((performance.now() - started) / 1000).toFixed(0)} s, ${refused} calls refused and asked again; tasks: ${verdict.completed} completed, ${verdict.accepted} ends accepted, ${verdict.unfinished} unfinished, ${sent?.wrong} with a wrong result, handlers ran ${ran} times; messages: ${arrived.size} arrived in ${[...arrived.values()].reduce((sum, n) => sum + n, 0)} hand-outs, ${sent?.receipts} receipts, ${sent?.open} open`)
+    console.log(`combined: ${restarts} restarts (${during} while work came in) in ${((performance.now() - started) / 1000).toFixed(0)} s, ${refused} calls refused and asked again; tasks: ${verdict.completed} completed, ${verdict.accepted} ends accepted, ${verdict.twice} twice, ${verdict.unfinished} unfinished, ${sent?.wrong} with a wrong result, handlers ran ${ran} times; messages: ${arrived.size} arrived in ${[...arrived.values()].reduce((sum, n) => sum + n, 0)} hand-outs, ${sent?.receipts} receipts, ${sent?.open} open`)
     expect(verdict).toEqual(exactly(COUNT))
+    expect(during).toBeGreaterThanOrEqual(Math.max(1, Math.floor(RUN_MS / (3 * EVERY_MS))))
     expect(arrived.size).toBe(COUNT)
     expect(sent).toEqual({ wrong: 0, open: 0, receipts: COUNT })
   })

@@ -4,7 +4,7 @@ import { type Cairn, open } from '@cairn/core'
 import { type CairnPlace, cairnTargets, until } from '../packages/core/test/harness/cairns.ts'
 import { startPostgres } from '../packages/core/test/harness/postgres-server.ts'
 import { TaskProcess } from './task-process.ts'
-import { exactly, taskVerdict } from './task-verdict.ts'
+import { exactly, taskCounts, taskVerdict } from './task-verdict.ts'
 
 const [, servers] = cairnTargets as [(typeof cairnTargets)[number], (typeof cairnTargets)[number]]
 const cleanups: (() => Promise<unknown>)[] = []
@@ -95,7 +95,7 @@ describe('tasks survive', () => {
       } else await postgres.restart()
     }
     await enqueueing
-    const ended = async (): Promise<boolean> => taskVerdict(cairn, 'restart').then(({ unfinished, ended: done }) => unfinished === 0 && done === 2000, () => false)
+    const ended = async (): Promise<boolean> => taskCounts(cairn, 'restart').then(({ unfinished, ended: done }) => unfinished === 0 && done === 2000, () => false)
     await until('all have ended', ended, 60_000).catch(async (error: unknown) => console.log(String(error), await taskVerdict(cairn, 'restart').catch(String), await cairn.tasks.stats().catch(String), (await cairn.tasks.workers().catch(() => ({ items: [] }))).items))
     expect(await taskVerdict(cairn, 'restart')).toEqual(exactly(2000))
     const { rows } = await cairn.engines.sql.query<{ wrong: number }>(cairn.identity, `SELECT count(*) AS wrong FROM tasks.archive WHERE tenant_id = $1 AND task_type = 'restart' AND result <> payload`, [cairn.identity.tenant])

@@ -229,7 +229,15 @@ export const TASK_CASES: readonly RouteCase[] = [
     if (claimed === undefined || claimed.id !== world['task']) throw new Error(answer.text)
     Object.assign(world, { worker, lease: claimed.lease })
   } },
-  { name: 'POST /v1/task-workers/{worker}/heartbeat', params: worker, status: 200, intruder: 409, check: has({ cancel: [], lost: [] }) },
+  { name: 'POST /v1/task-claims', json: (world) => ({ types: ['summarize'], worker: world['worker'], holding: [], held: 5 }), status: 200, intruder: 409, check: (answer, world) => {
+    const { tasks: [again], held } = answer.body as { tasks: { id: string; lease: string }[]; held: unknown }
+    if (again?.id !== world['task'] || again?.lease === world['lease']) throw new Error(answer.text)
+    Object.assign(world, { lease: again?.lease })
+    if (JSON.stringify(held) !== JSON.stringify([{ task: again?.id, lease: again?.lease, attempt: 1 }])) throw new Error(answer.text)
+  } },
+  { name: 'POST /v1/task-claims', json: (world) => ({ types: ['summarize'], worker: world['worker'], holding: [{ task: world['task'] }] }), status: 400, intruder: 400 },
+  { name: 'POST /v1/task-workers/{worker}/heartbeat', params: worker, query: () => '?held=many', status: 400, intruder: 400 },
+  { name: 'POST /v1/task-workers/{worker}/heartbeat', params: worker, query: () => '?held=5', status: 200, intruder: 409, check: (answer, world) => has({ cancel: [], lost: [], held: [{ task: world['task'], lease: world['lease'], attempt: 1 }], moreHeld: 0 })(answer) },
   { name: 'PUT /v1/task-workers/{worker}/progress', params: worker, json: (world) => ({ task: world['task'], lease: world['lease'], progress: { page: 1 } }), status: 204, intruder: 409 },
   { name: 'POST /v1/task-workers/{worker}/ends', params: worker, json: (world) => ({ ends: [{ task: world['task'], lease: world['lease'], status: 'failed', error: 'page 1 is torn', details: { page: 1 }, usage: { memoryMb: 3 } }] }), status: 200, intruder: 200, check: (answer, world) => has({ accepted: [world['task']], refused: [] })(answer) },
   { name: 'DELETE /v1/task-workers/{worker}', params: worker, status: 200, intruder: 200, check: has({ deleted: true, handedBack: 0 }) },

@@ -1,6 +1,11 @@
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 
+/** Text that PostgreSQL can hold. */
+export function storable(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed().slice(0, 10_000)
+}
+
 export function taskNotFound(context: DomainContext, idOrKey: string): CairnError {
   const { tenant } = context.identity
   return new CairnError('TASK_NOT_FOUND', `No task with the id or key ${JSON.stringify(idOrKey)} exists in tenant "${tenant}". Check it and the tenant; tasks.list shows what exists.`, {

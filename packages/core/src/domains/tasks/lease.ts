@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { uuidv7 } from '../../ids/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { HEARTBEAT, REGISTER_WORKER, REMOVE_WORKER } from './worker-queries.ts'
+import { CANCELLED_OF, HEARTBEAT, REGISTER_WORKER, REMOVE_WORKER } from './worker-queries.ts'
 
 interface Hooks {
   /** Asked to cancel these. */
@@ -12,6 +12,8 @@ interface Hooks {
   beaten(): void
   /** How many ends have been refused so far. */
   refused(): number
+  /** The tasks that run. */
+  running(): readonly string[]
 }
 
 /** After a failure it tries more often: the lease goes on running out. */
@@ -31,6 +33,7 @@ export class Lease {
   readonly #hooks: Hooks
   #timer: NodeJS.Timeout | undefined
   #beating: Promise<void> | undefined
+  #again = false
   #ended = false
 
   constructor(context: DomainContext, leaseMs: number, types: readonly string[], agentId: string | null, hooks: Hooks) {
@@ -51,11 +54,13 @@ export class Lease {
     this.#plan(this.#leaseMs / 3)
   }
 
-  /** A heartbeat now, besides the regular ones. */
+  /** A heartbeat now, besides the regular ones; after the one that is on its way, which may have looked before what this one is for. */
   beat(): Promise<void> {
-    this.#beating ??= this.#beat().finally(() => {
-      this.#beating = undefined
-    })
+    if (this.#beating !== undefined) {
+      this.#again = true
+      return this.#beating
+    }
+    this.#beating = this.#beatAll()
     return this.#beating
   }
 
@@ -74,6 +79,17 @@ export class Lease {
     this.#timer = setTimeout(() => void this.beat(), ms)
   }
 
+  async #beatAll(): Promise<void> {
+    try {
+      do {
+        this.#again = false
+        await this.#beat()
+      } while (this.#again && !this.#ended)
+    } finally {
+      this.#beating = undefined
+    }
+  }
+
   async #beat(): Promise<void> {
     const { identity, sql, log } = this.#context
     const { id } = this
@@ -86,7 +102,10 @@ export class Lease {
         this.#hooks.lost()
         return
       }
-      if (row.cancels.length > 0) this.#hooks.cancel(row.cancels)
+      // The row says it once, and that answer may be lost; the tasks say it for as long as they are held.
+      const running = this.#hooks.running()
+      const asked = running.length === 0 ? [] : (await sql.query<{ id: string }>(identity, CANCELLED_OF, [identity.tenant, running])).rows.map((task) => task.id)
+      if (row.cancels.length + asked.length > 0) this.#hooks.cancel([...row.cancels, ...asked])
       this.#hooks.beaten()
       this.#plan(this.#leaseMs / 3)
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { DomainContext } from '../domain-context.ts'
-import { HAND_BACK_CLAIMS } from './worker-queries.ts'
+import { DROP_CLAIMS, END_CANCELLED, HAND_BACK_CLAIMS } from './worker-queries.ts'
 
 /** A claim whose connection was lost may still commit for so long: longer than statements may run by default. */
 const SUSPECT_MS = 60_000
@@ -23,16 +23,19 @@ export class LostClaims {
     this.#nextAt = 0
   }
 
-  /** At most once a second, and nothing while no claim was lost. True when tasks were handed back. */
-  async handBack(): Promise<boolean> {
+  /** At most once a second unless it must be `now`, and nothing while no claim was lost. True when tasks were handed back. */
+  async handBack(options: { now?: boolean } = {}): Promise<boolean> {
     const now = performance.now()
-    if (this.#tokens.size === 0 || now < this.#nextAt) return false
+    if (this.#tokens.size === 0 || (now < this.#nextAt && options.now !== true)) return false
     this.#nextAt = now + EVERY_MS
     const { identity, sql } = this.#context
     let found = 0
     for (const workerId of new Set([...this.#tokens.values()].map((claim) => claim.workerId))) {
       const tokens = [...this.#tokens].filter(([, claim]) => claim.workerId === workerId).map(([token]) => token)
-      found += (await sql.query(identity, HAND_BACK_CLAIMS, [identity.tenant, workerId, tokens])).rowCount
+      const values = [identity.tenant, workerId, tokens]
+      found += (await sql.query(identity, HAND_BACK_CLAIMS, values)).rowCount
+      found += (await sql.query(identity, END_CANCELLED, values)).rowCount
+      await sql.query(identity, DROP_CLAIMS, values)
     }
     for (const [token, { until }] of this.#tokens) if (now > until) this.#tokens.delete(token)
     return found > 0

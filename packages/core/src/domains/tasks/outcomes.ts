@@ -47,6 +47,7 @@ export class Outcomes {
   readonly #context: DomainContext
   readonly #batch: number
   readonly #hooks: Hooks
+  readonly #givingUp = new AbortController()
   #queue: Outcome[] = []
   #flushing: Promise<void> | undefined
 
@@ -68,6 +69,11 @@ export class Outcomes {
   /** Resolves when everything pushed has been written or refused. */
   async drained(): Promise<void> {
     while (this.#flushing !== undefined) await this.#flushing
+  }
+
+  /** What cannot be written now never is. The tasks run again when the worker's lease is over. */
+  giveUp(): void {
+    this.#givingUp.abort()
   }
 
   async #flushAll(): Promise<void> {
@@ -109,8 +115,10 @@ export class Outcomes {
         if (isRefusedData(error)) {
           if (await this.#oneByOne(outcomes, write, error)) return
         }
-        this.#context.log.warn({ err: error, tasks: outcomes.length }, 'The ends of tasks could not be written and are kept')
-        await sleep(wait * (0.5 + Math.random() / 2))
+        const { signal } = this.#givingUp
+        this.#context.log.warn({ err: error, tasks: outcomes.length }, `The ends of tasks could not be written and are ${signal.aborted ? 'dropped, as the worker stops: they run again' : 'kept'}`)
+        if (signal.aborted) return
+        await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined)
         wait = Math.min(LONGEST_WAIT_MS, wait * 2)
       }
     }

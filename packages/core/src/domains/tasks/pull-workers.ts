@@ -3,82 +3,105 @@ import { CairnError, isCairnError } from '../../errors/index.ts'
 import { uuidv7 } from '../../ids/index.ts'
 import { resolveAgentId } from '../agents/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { retryDelay } from './backoff.ts'
-import { type CheckedEnd, checkClaim, checkEnds } from './pull-input.ts'
-import { DROP_EMPTY_CLAIMS, ENDED_AS, HELD, HELD_BY, LEASE_OF } from './pull-queries.ts'
-import type { PullClaim, PullEnd, PullEnded, PullNews, PulledTask, PulledTasks } from './pull-types.ts'
-import { type ClaimedTask, DEFAULT_TIMEOUT_MS, PRIORITY_OF_SCORE } from './running-task.ts'
+import type { Ageing } from './ageing.ts'
+import { ClaimBounds } from './claim-bounds.ts'
+import { PullEnds } from './pull-ends.ts'
+import { checkBeat, checkClaim, checkEnds, overdue, released } from './pull-input.ts'
+import { DROP_EMPTY_CLAIMS, HAND_OVER, HELD, HELD_BY, LEASE_OF, NEWS_OF } from './pull-queries.ts'
+import type { PullBeat, PullClaim, PullEnd, PullEnded, PullHeld, PullNews, PulledTask, PulledTasks } from './pull-types.ts'
+import { type ClaimedTask, DEFAULT_TIMEOUT_MS, PRIORITY_OF_SCORE, byPriority } from './running-task.ts'
 import type { TaskRoom } from './task-room.ts'
-import type { Backoff } from './types.ts'
-import { CLAIM, FINISH, HAND_BACK, HEARTBEAT, INPUTS_OF, REGISTER_WORKER, REMOVE_WORKER, RETRY, SET_PROGRESS } from './worker-queries.ts'
+import { CLAIM, HEARTBEAT, INPUTS_OF, REGISTER_WORKER, REMOVE_WORKER, SET_PROGRESS } from './worker-queries.ts'
 
 /** A wake-up may be lost. */
 const LOOK_EVERY_MS = 2000
 
-interface Held {
-  readonly id: string
-  readonly retryCount: number
-  readonly maxRetries: number
-  readonly configuration: { readonly backoff?: Backoff }
-  readonly cancelled: boolean
-  readonly ageMs: number
+type Known = readonly Pick<PullHeld, 'task' | 'lease'>[]
+
+interface News {
+  readonly count: number
+  readonly first: readonly PullHeld[]
+  readonly overdue: Known
+  readonly cancelled: readonly string[]
 }
 
 /**
  * Workers that pull: they claim tasks, keep their lease by heartbeats, and say how each ended, in calls that any process may take. What makes
- * a handler of `work` safe holds for them, too: an end counts once, and only from who holds the task. Between calls nothing is kept here.
+ * a handler of `work` safe holds for them, too: an end counts once, and only from who holds the task. Between calls nothing is kept here but which
+ * priorities the claims have passed over.
+ *
+ * The answer to a claim may be lost after the tasks were taken. Then the worker says with its next claim what it is `holding`, and gets the rest again,
+ * under a new lease. Not by a key of the claim: that would find the tasks under the lease that the lost answer had, which whatever still runs of the call before
+ * (its caller is gone, so it hands back) may take away after they were handed over again; and it would find neither what an older claim took, nor what a
+ * worker holds that was started anew and knows no more than its id. All that is stored for it is the turn of the last such claim, with the worker.
  */
 export class PullWorkers {
   readonly #context: DomainContext
   readonly #room: () => TaskRoom
+  readonly #ends: PullEnds
 
   constructor(context: DomainContext, room: () => TaskRoom) {
     this.#context = context
     this.#room = room
+    this.#ends = new PullEnds(context, room)
   }
 
   /**
    * Takes up to `most` tasks, waiting up to `waitMs` for the first. Keeps the worker alive as a heartbeat does. LEASE_LOST when the worker was silent for
    * longer than its lease: claim without `worker` then. AGENT_NOT_FOUND, INVALID_ARGUMENT.
+   *
+   * With `holding`, what the worker holds beyond it comes first, and alone: the same attempts, under a new lease, so that of all answers that ever named such
+   * a task only this one can end it. Name everything whose end is not answered yet, and make one such claim of a worker at a time: what is left out is given out again.
    */
   async claim(given: PullClaim): Promise<PulledTasks> {
-    const { types, most, leaseMs, agent, waitMs, worker: known, signal } = checkClaim(given)
+    const { types, most, leaseMs, agent, waitMs, worker: known, signal, ageMs, holding, turn, held } = checkClaim(given)
     const agentId = agent === undefined ? null : await resolveAgentId(this.#context, agent, 'agent')
-    const { wakeUps } = this.#room()
+    const { wakeUps, limits } = this.#room()
+    let looks = 0
     if (waitMs > 0) await wakeUps.listen()
     const end = performance.now() + waitMs
-    const lease = known === undefined ? await this.#register(types, agentId, leaseMs) : await this.#leaseOf(known)
-    const news: { cancel: string[]; lost: string[] } = { cancel: [], lost: [] }
+    const { now, ...lease } = known === undefined ? await this.#register(types, agentId, leaseMs) : await this.#leaseOf(known)
+    const cancel = new Set<string>()
+    const lost = new Set<string>()
     for (let beatAt = performance.now() + lease.leaseMs / 3, first = known !== undefined; ; first = false) {
       if (first || performance.now() >= beatAt) {
-        const { cancel, lost } = await this.heartbeat(lease.worker)
-        news.cancel.push(...cancel)
-        news.lost.push(...lost)
+        const news = await this.heartbeat(lease.worker)
+        for (const id of news.cancel) cancel.add(id)
+        for (const id of news.lost) lost.add(id)
         beatAt = performance.now() + lease.leaseMs / 3
       }
       const seen = wakeUps.version
-      const tasks = await this.#take(types, most, lease.worker, agentId)
+      // Once: what is taken while it waits was given to others, of whom its `holding` cannot know.
+      const again = holding === undefined || !first || most === 0 ? [] : await this.#handOver(types, most, lease.worker, holding, turn ?? now)
+      if (again === undefined && turn !== undefined) throw overtaken(lease.worker, turn)
+      if (again === undefined) return { ...lease, tasks: [], cancel: [...cancel], lost: [...lost] }
+      const tasks = again.length > 0 || most === 0 ? again : await this.#take(types, most, lease.worker, agentId, ageMs)
       const left = end - performance.now()
       if (signal?.aborted === true) {
         // Whoever asked is gone: kept, they would be held for as long as the worker lives.
-        if (tasks.length > 0) await this.#end(lease.worker, checkEnds(tasks.map(({ id, lease: held }) => ({ task: id, lease: held, status: 'released' }))), 'released')
-        return { ...lease, tasks: [], ...news }
+        if (tasks.length > 0) await this.#giveBack(lease.worker, tasks)
+        return { ...lease, tasks: [], cancel: [...cancel], lost: [...lost] }
       }
-      if (tasks.length > 0 || left <= 0) return { ...lease, tasks, ...news }
-      await wakeUps.wait(seen, Math.min(left, LOOK_EVERY_MS, lease.leaseMs / 3), signal ?? NEVER)
+      if (tasks.length > 0 || left <= 0 || most === 0 || wakeUps.closed) {
+        for (const id of await this.#gone(lease.worker, holding ?? [])) lost.add(id)
+        for (const { id } of tasks) lost.delete(id)
+        return { ...lease, tasks, cancel: [...cancel], lost: [...lost], ...(held === undefined ? {} : listed(await this.#newsOf(lease.worker, held))) }
+      }
+      await limits.look()
+      await wakeUps.wait(seen, Math.min(left, limits.waitMs(looks++, Math.min(LOOK_EVERY_MS, lease.leaseMs / 3))), signal ?? NEVER)
     }
   }
 
-  /** Says that the worker lives, at least three times in its lease. LEASE_LOST when its tasks are others' by now. */
-  async heartbeat(worker: string): Promise<PullNews> {
+  /** Says that the worker lives, at least three times in its lease. LEASE_LOST when its tasks are others' by now; INVALID_ARGUMENT. */
+  async heartbeat(worker: string, options: PullBeat = {}): Promise<PullNews> {
     const id = check(uuidText, worker, 'worker')
-    const [beat] = await this.#query<{ cancels: string[] }>(HEARTBEAT.text, [id, 0], HEARTBEAT.name)
-    if (beat === undefined) throw leaseLost(id)
-    const overdue = (await this.#query<{ id: string; lease: string; overdue: boolean }>(HELD_BY, [id])).filter((held) => held.overdue)
-    const late: PullEnd[] = overdue.map(({ id: task, lease }) => ({ task, lease, status: 'failed', error: 'It took longer than it may.' }))
-    const accepted = late.length === 0 ? [] : (await this.#end(id, checkEnds(late), 'timeout')).accepted
+    const { held } = checkBeat(options)
+    if ((await this.#query(HEARTBEAT.text, [id, 0], HEARTBEAT.name)).length === 0) throw leaseLost(id)
+    await this.#room().handBackLostClaims()
+    const news = await this.#newsOf(id, held ?? 0)
+    const accepted = news.overdue.length === 0 ? [] : (await this.#ends.store(id, overdue(news.overdue), 'timeout')).accepted
     await this.#query(DROP_EMPTY_CLAIMS, [id])
-    return { cancel: beat.cancels.filter((task) => !accepted.includes(task)), lost: accepted }
+    return { cancel: news.cancelled, lost: accepted, ...(held === undefined ? {} : listed(news)) }
   }
 
   /**
@@ -86,7 +109,7 @@ export class PullWorkers {
    * INVALID_ARGUMENT, SERIALIZATION_ERROR and PAYLOAD_TOO_LARGE with `details.field`; nothing is stored then.
    */
   async end(worker: string, ends: readonly PullEnd[]): Promise<PullEnded> {
-    return this.#end(check(uuidText, worker, 'worker'), checkEnds(ends), 'error')
+    return this.#ends.store(check(uuidText, worker, 'worker'), checkEnds(ends), 'error')
   }
 
   /** Stores how far a task is. LEASE_LOST when the worker does not hold it. */
@@ -100,92 +123,98 @@ export class PullWorkers {
   async leave(worker: string): Promise<{ readonly deleted: boolean; readonly handedBack: number }> {
     const id = check(uuidText, worker, 'worker')
     const held = await this.#query<{ id: string; lease: string }>(HELD_BY, [id])
-    const ends = checkEnds(held.map(({ id: task, lease }) => ({ task, lease, status: 'released' })))
-    const accepted = ends.length === 0 ? [] : (await this.#end(id, ends, 'released')).accepted
+    const ends = released(held.map(({ id: task, lease }) => ({ task, lease })))
+    const accepted = ends.length === 0 ? [] : (await this.#ends.store(id, ends, 'released')).accepted
     const { identity, sql } = this.#context
     const { rowCount } = await sql.query(identity, REMOVE_WORKER, [identity.tenant, id, held.map(({ lease }) => lease)])
     return { deleted: rowCount > 0, handedBack: accepted.length }
   }
 
-  async #register(types: readonly string[], agentId: string | null, leaseMs: number): Promise<{ worker: string; leaseMs: number }> {
+  async #register(types: readonly string[], agentId: string | null, leaseMs: number): Promise<{ worker: string; leaseMs: number; now: number }> {
     const worker = uuidv7()
     await this.#query(REGISTER_WORKER, [worker, types, agentId, leaseMs, JSON.stringify({ pulls: true })])
-    return { worker, leaseMs }
+    return { worker, leaseMs, now: 0 }
   }
 
-  async #leaseOf(worker: string): Promise<{ worker: string; leaseMs: number }> {
-    const [row] = await this.#query<{ leaseMs: number }>(LEASE_OF, [worker])
+  async #leaseOf(worker: string): Promise<{ worker: string; leaseMs: number; now: number }> {
+    const [row] = await this.#query<{ leaseMs: number; now: number }>(LEASE_OF, [worker])
     if (row === undefined) throw leaseLost(worker)
-    return { worker, leaseMs: row.leaseMs }
+    return { worker, ...row }
   }
 
-  async #take(types: readonly string[], most: number, worker: string, agentId: string | null): Promise<PulledTask[]> {
-    const lost = this.#room().pulling()
-    await lost.handBack()
+  async #take(types: readonly string[], most: number, worker: string, agentId: string | null, ageMs: number): Promise<PulledTask[]> {
+    await this.#room().handBackLostClaims()
     const lease = uuidv7()
     try {
-      const rows = await this.#query<ClaimedTask>(CLAIM.text, [types, types.map(() => most), most, worker, lease, agentId, null, null], CLAIM.name)
-      rows.sort((a, b) => b.score - a.score || (a.queued < b.queued ? -1 : a.queued > b.queued ? 1 : a.id < b.id ? -1 : 1))
-      const wanted = rows.filter(({ relations }) => (relations & 4) !== 0).map(({ id }) => id)
-      const inputs = wanted.length === 0 ? [] : await this.#query<{ id: string; name: string; result: unknown }>(INPUTS_OF, [wanted])
+      const rows = await this.#claimed(types, most, worker, lease, agentId, this.#room().ageingOf(types, agentId, ageMs))
+      const tasks = await this.#withInputs(rows, lease)
       if (rows.some(({ relations }) => (relations & 2) !== 0)) await this.#room().upkeep.release()
-      return rows.map((row) => pulled(row, lease, Object.fromEntries(inputs.filter(({ id }) => id === row.id).map(({ name, result }) => [name, result]))))
+      return tasks
     } catch (error) {
       if (isCairnError(error) && error.details['constraint'] === 'worker_alive') throw leaseLost(worker)
       // Whoever asked will not learn what was claimed for it.
-      lost.add(lease, worker)
+      this.#room().pulling().add(lease, worker)
       throw error
     }
   }
 
-  async #end(worker: string, ends: readonly CheckedEnd[], reason: string): Promise<PullEnded> {
-    const states = new Map((await this.#query<Held>(HELD, [worker, ends.map(({ id }) => id), ends.map(({ lease }) => lease)])).map((state) => [state.id, state]))
-    const accepted = new Set<string>()
-    const note = (rows: readonly { id: string }[]): void => rows.forEach(({ id }) => accepted.add(id))
-    const held = ends.filter(({ id }) => states.has(id))
-    const again = (end: CheckedEnd): boolean => {
-      const { retryCount, maxRetries, cancelled } = states.get(end.id) as Held
-      return end.status === 'failed' && end.retry && retryCount < maxRetries && !cancelled
+  /** Of all priorities, or of one that claims of this process for such tasks have passed over. */
+  async #claimed(types: readonly string[], most: number, worker: string, lease: string, agentId: string | null, ageing: Ageing): Promise<ClaimedTask[]> {
+    const claim = (upTo: number, bounds: readonly string[] | null) => this.#query<ClaimedTask>(CLAIM.text, [types, types.map(() => upTo), upTo, worker, lease, agentId, bounds, null], CLAIM.name)
+    const share = await ageing.due()
+    if (share !== undefined) {
+      const rows = await claim(Math.min(most, share.most), new ClaimBounds(types).only(share.score))
+      ageing.found(share, rows)
+      if (rows.length > 0) return rows
     }
-    const back = held.filter((end) => end.status === 'released' && states.get(end.id)?.cancelled === false)
-    const retries = held.filter(again)
-    const finals = held.filter((end) => !back.includes(end) && !again(end))
-    if (back.length > 0) note(await this.#query(HAND_BACK, [back.map(({ id }) => id), back.map(({ lease }) => lease)]))
-    if (retries.length > 0) note(await this.#retry(retries, states, reason))
-    if (finals.length > 0) note(await this.#finish(finals, states, reason))
-    const { upkeep, wakeUps } = this.#room()
-    if (finals.length > 0) await upkeep.release()
-    if (back.length > 0) wakeUps.wake()
-    const missing = ends.filter(({ id }) => !accepted.has(id))
-    // A call whose answer was lost. What ended otherwise, by taking too long, is refused.
-    const before = missing.length === 0 ? [] : await this.#query<{ id: string; status: string }>(ENDED_AS, [worker, missing.map(({ id }) => id)])
-    note(before.filter(({ id, status }) => status === 'cancelled' || missing.some((end) => end.id === id && end.status === status)))
-    return { accepted: ends.filter(({ id }) => accepted.has(id)).map(({ id }) => id), refused: ends.filter(({ id }) => !accepted.has(id)).map(({ id }) => id) }
-  }
-
-  async #retry(ends: readonly CheckedEnd[], states: ReadonlyMap<string, Held>, reason: string): Promise<{ id: string }[]> {
-    const ages = ends.map(({ id }) => Math.round(states.get(id)?.ageMs ?? 0))
-    const delays = ends.map(({ id }) => {
-      const { retryCount, configuration } = states.get(id) as Held
-      return retryDelay(retryCount + 1, configuration.backoff)
-    })
-    const values = [ends.map(({ id }) => id), ends.map(({ lease }) => lease), delays, ends.map(({ error }) => error), ends.map(({ details }) => details), ends.map(() => reason), ages, ages]
-    const rows = await this.#query<{ id: string }>(RETRY.text, values, RETRY.name)
-    this.#room().upkeep.dueIn(Math.min(...delays))
+    const rows = await claim(most, null)
+    ageing.found(undefined, rows)
     return rows
   }
 
-  #finish(ends: readonly CheckedEnd[], states: ReadonlyMap<string, Held>, reason: string): Promise<{ id: string }[]> {
-    const ages = ends.map(({ id }) => Math.round(states.get(id)?.ageMs ?? 0))
-    const failed = <T>(pick: (end: CheckedEnd) => T): (T | null)[] => ends.map((end) => (end.status === 'failed' ? pick(end) : null))
-    return this.#query(
-      FINISH.text,
-      [
-        ends.map(({ id }) => id), ends.map(({ lease }) => lease), ends.map(({ status }) => (status === 'released' ? 'cancelled' : status)), ends.map(({ result }) => result),
-        failed(({ error }) => error), failed(({ details }) => details), failed(() => reason), ages, ages, ends.map(({ usage }) => usage),
-      ],
-      FINISH.name,
-    )
+  /** What the worker holds beyond what it knows of. Of these, what was cancelled ends here. Undefined when a later claim was made. */
+  async #handOver(types: readonly string[], most: number, worker: string, known: Known, turn: number): Promise<PulledTask[] | undefined> {
+    const lease = uuidv7()
+    try {
+      const values = [worker, types, most, lease, known.map(({ task }) => task), known.map((held) => held.lease), turn]
+      const all = await this.#query<ClaimedTask & { readonly cancelled: boolean; readonly mine: boolean }>(HAND_OVER, values)
+      if (all[0]?.mine !== true) return undefined
+      const rows = all.filter(({ id }) => id !== null)
+      const cancelled = rows.filter((row) => row.cancelled).map(({ id: task }) => ({ task, lease }))
+      if (cancelled.length > 0) await this.#ends.store(worker, released(cancelled), 'released')
+      return await this.#withInputs(rows.filter((row) => !row.cancelled), lease)
+    } catch (error) {
+      this.#room().pulling().add(lease, worker)
+      throw error
+    }
+  }
+
+  async #withInputs(rows: ClaimedTask[], lease: string): Promise<PulledTask[]> {
+    rows.sort(byPriority)
+    const wanted = rows.filter(({ relations }) => (relations & 4) !== 0).map(({ id }) => id)
+    const inputs = wanted.length === 0 ? [] : await this.#query<{ id: string; name: string; result: unknown }>(INPUTS_OF, [wanted])
+    return rows.map((row) => pulled(row, lease, Object.fromEntries(inputs.filter(({ id }) => id === row.id).map(({ name, result }) => [name, result]))))
+  }
+
+  async #giveBack(worker: string, tasks: readonly PulledTask[]): Promise<void> {
+    try {
+      await this.#ends.store(worker, released(tasks.map(({ id: task, lease }) => ({ task, lease }))), 'released')
+    } catch (error) {
+      for (const lease of new Set(tasks.map((task) => task.lease))) this.#room().pulling().add(lease, worker)
+      throw error
+    }
+  }
+
+  async #newsOf(worker: string, most: number): Promise<News> {
+    return (await this.#query<News>(NEWS_OF, [worker, most]))[0] as News
+  }
+
+  /** Those of `holding` that are not held. */
+  async #gone(worker: string, holding: Known): Promise<string[]> {
+    if (holding.length === 0) return []
+    const rows = await this.#query<{ id: string; lease: string }>(HELD, [worker, holding.map(({ task }) => task), holding.map(({ lease }) => lease)])
+    const held = new Set(rows.map(({ id, lease }) => `${id} ${lease}`))
+    return holding.filter(({ task, lease }) => !held.has(`${task} ${lease}`)).map(({ task }) => task)
   }
 
   async #query<Row>(text: string, values: readonly unknown[], name?: string): Promise<Row[]> {
@@ -202,6 +231,14 @@ function pulled(row: ClaimedTask, lease: string, inputs: Readonly<Record<string,
     id, lease, type, name: extra?.name ?? null, key: extra?.key ?? null, payload, metadata: extra?.metadata ?? {}, priority: PRIORITY_OF_SCORE[score] ?? 'normal',
     agentId: extra?.agentId ?? null, parentId: extra?.parentId ?? null, attempt: attempts, retryCount, maxRetries, timeoutMs: timeoutMs ?? DEFAULT_TIMEOUT_MS, inputs,
   }
+}
+
+function listed({ count, first }: News): { held: readonly PullHeld[]; moreHeld: number } {
+  return { held: first, moreHeld: count - first.length }
+}
+
+function overtaken(worker: string, turn: number): CairnError {
+  return new CairnError('INVALID_ARGUMENT', `turn: worker ${worker} has made a claim with a later turn than ${turn}. Each claim needs a greater one than the claim before.`, { details: { field: 'turn', worker, turn } })
 }
 
 function leaseLost(worker: string, task?: string): CairnError {

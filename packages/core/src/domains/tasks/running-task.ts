@@ -39,6 +39,11 @@ export interface Claim {
 export const PRIORITY_OF_SCORE: Readonly<Record<number, TaskPriority>> = { 20: 'low', 40: 'normal', 60: 'high', 80: 'urgent', 100: 'critical' }
 export const DEFAULT_TIMEOUT_MS = 3_600_000
 
+/** The order in which claimed tasks are run; the statement gives them in that of their addresses. */
+export function byPriority(a: ClaimedTask, b: ClaimedTask): number {
+  return b.score - a.score || (a.queued < b.queued ? -1 : a.queued > b.queued ? 1 : a.id < b.id ? -1 : 1)
+}
+
 /** What a handler is called with. */
 export interface TaskContext<Payload = unknown> {
   readonly id: string

@@ -56,6 +56,7 @@ export class TaskLimits {
     const checked = check(z.enum(['type', 'agent']), scope, 'scope')
     const id = checked === 'agent' ? await resolveAgentId(this.#context, name, 'name') : check(text(1, 100), name, 'name')
     const { rowCount } = await sql.query(identity, REMOVE_LIMIT, [identity.tenant, checked, id])
+    this.#room().limits.forget()
     this.#room().wakeUps.wake()
     return rowCount > 0
   }
@@ -63,6 +64,7 @@ export class TaskLimits {
   async #set(scope: TaskLimit['scope'], name: string, maxRunning: number | null, rate: TaskLimit['rate'], paused: boolean): Promise<void> {
     const { identity, sql } = this.#context
     await sql.query(identity, SET_LIMIT, [identity.tenant, scope, name, maxRunning, rate?.count ?? null, rate?.perMs ?? null, paused])
+    this.#room().limits.forget()
     this.#room().wakeUps.wake()
   }
 }

@@ -1,5 +1,8 @@
+import { LRUCache } from 'lru-cache'
 import { OWNER, type TenantIdentity } from '../../identity/index.ts'
 import type { DomainContext } from '../domain-context.ts'
+import { Ageing, waitingScores } from './ageing.ts'
+import { LimitWatch } from './limit-watch.ts'
 import { LostClaims } from './lost-claims.ts'
 import { ENSURE_PARTITIONS } from './tasks-queries.ts'
 import { Upkeep } from './upkeep.ts'
@@ -16,15 +19,18 @@ interface Stoppable {
 export class TaskRoom {
   readonly wakeUps: WakeUps
   readonly upkeep: Upkeep
+  readonly limits: LimitWatch
   readonly workers = new Set<Stoppable>()
   readonly #context: DomainContext
   #lostClaims: LostClaims | undefined
+  readonly #ageing = new LRUCache<string, Ageing>({ max: 1000 })
   #partitionsAt = -Infinity
 
   constructor(context: DomainContext) {
     const identity: TenantIdentity = { role: 'application', tenant: context.identity.tenant, actor: { kind: 'service', id: 'tasks' } }
     this.wakeUps = new WakeUps(context.sql, identity, context.log)
     this.#context = { ...context, identity }
+    this.limits = new LimitWatch(this.#context)
     this.upkeep = new Upkeep({ sql: context.sql, identity, log: context.log }, this.wakeUps, () => this.ensurePartitions())
   }
 
@@ -42,6 +48,19 @@ export class TaskRoom {
       this.#lostClaims = new LostClaims(this.#context)
     }
     return this.#lostClaims
+  }
+
+  /** Of the workers that pull. Whoever waits for tasks hears of those that are queued again. */
+  async handBackLostClaims(): Promise<void> {
+    if (await this.pulling().handBack()) this.wakeUps.wake()
+  }
+
+  /** Of all workers that pull such tasks from this process. */
+  ageingOf(types: readonly string[], agentId: string | null, ageMs: number): Ageing {
+    const key = JSON.stringify([[...types].sort(), agentId, ageMs])
+    let ageing = this.#ageing.get(key)
+    if (ageing === undefined) this.#ageing.set(key, (ageing = new Ageing(ageMs, waitingScores(this.#context, types, agentId, ageMs))))
+    return ageing
   }
 
   async close(): Promise<void> {

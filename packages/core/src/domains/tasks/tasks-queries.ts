@@ -88,6 +88,10 @@ INSERT INTO tasks.assignments (tenant_id, task_id, agent_id, role, assignment)
 SELECT $1, t.id, t.agent, t.role, t.assignment::jsonb FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[]) AS t (id, agent, role, assignment)
 ON CONFLICT (task_id, agent_id) DO UPDATE SET role = excluded.role, assignment = excluded.assignment`
 
+/** Whether there is a limit, and the ms between two starts of the fastest rate. */
+export const LIMITS_AT_ALL = `
+SELECT count(*) > 0 AS limited, min(l.rate_window_ms::float8 / l.rate_count) FILTER (WHERE l.rate_count IS NOT NULL) AS "startEveryMs" FROM tasks.limits l WHERE l.tenant_id = $1`
+
 export const TASK_BY_ID = `SELECT ${TASK_COLUMNS} FROM tasks.all_tasks t WHERE t.tenant_id = $1 AND t.task_id = $2::uuid ORDER BY t.completed_at DESC NULLS FIRST LIMIT 1`
 
 /** A filter that is NULL is not applied; not prepared, so that the planner sees the values. Newest first: ids grow with time. */

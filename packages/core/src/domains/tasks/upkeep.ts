@@ -59,9 +59,7 @@ export class Upkeep {
       this.#releaseAgain = true
       return this.#releasing
     }
-    this.#releasing = this.#releaseAll().finally(() => {
-      this.#releasing = undefined
-    })
+    this.#releasing = this.#releaseAll()
     return this.#releasing
   }
 
@@ -73,14 +71,19 @@ export class Upkeep {
   }
 
   async #releaseAll(): Promise<void> {
-    do {
-      this.#releaseAgain = false
-      for (;;) {
-        const row = await this.#call<{ passed: number; queued: number }>(RELEASE, [BATCH])
-        if (row === undefined || row.passed === 0) break
-        if (row.queued > 0) this.#wakeUps.wake()
-      }
-    } while (this.#releaseAgain)
+    try {
+      do {
+        this.#releaseAgain = false
+        for (;;) {
+          const row = await this.#call<{ passed: number; queued: number }>(RELEASE, [BATCH])
+          if (row === undefined || row.passed === 0) break
+          if (row.queued > 0) this.#wakeUps.wake()
+        }
+      } while (this.#releaseAgain)
+    } finally {
+      // Together with the look at what was asked for meanwhile: a call between the two would be forgotten.
+      this.#releasing = undefined
+    }
   }
 
   #plan(given: number): void {

@@ -8,6 +8,10 @@ import { NOTIFY, NOTIFY_ALONE } from './worker-queries.ts'
 /** A commit with NOTIFY takes a lock of the whole server, so there is at most one in this time; the first goes at once. */
 const NOTIFY_EVERY_MS = 2
 
+/** How soon to try again to listen; twice as long each time, up to the second. */
+const LISTEN_AGAIN_MS = 500
+const LISTEN_AGAIN_AT_MOST_MS = 60_000
+
 type Kind = 'work' | 'cancel'
 
 /**
@@ -28,6 +32,8 @@ export class WakeUps {
   #pending = new Set<Kind>()
   #sending: Promise<unknown> = Promise.resolve()
   #listening: Promise<(() => Promise<void>) | undefined> | undefined
+  #listenAgain: NodeJS.Timeout | undefined
+  #listenFailures = 0
   #closed = false
 
   constructor(sql: SqlEngine, identity: TenantIdentity, log: Logger) {
@@ -51,6 +57,15 @@ export class WakeUps {
       this.#timer = setTimeout(() => this.#notify(), wait)
       this.#timer.unref()
     }
+  }
+
+  /** Those of this process alone. */
+  wakeHere(): void {
+    this.#here('work')
+  }
+
+  get closed(): boolean {
+    return this.#closed
   }
 
   /** The wake-up leaves with the commit of the caller's transaction. */
@@ -78,13 +93,25 @@ export class WakeUps {
     return () => this.#onCancel.delete(listener)
   }
 
-  /** Takes a connection for listening, the first time. */
+  /** Takes a connection for listening, the first time. If there is none to be had, goes on trying. */
   async listen(): Promise<void> {
+    if (this.#closed || this.#listenAgain !== undefined) return
     this.#listening ??= this.#sql
       .listen(this.#channel, (payload) => this.#here(payload === 'cancel' ? 'cancel' : 'work'))
+      .then((stop) => {
+        // What was said before is not said again.
+        if (this.#listenFailures > 0) this.#here('work')
+        return stop
+      })
       .catch((error: unknown) => {
         this.#listening = undefined
-        this.#log.warn({ err: error }, 'no LISTEN; workers look for tasks by themselves')
+        this.#log.warn({ err: error }, 'no LISTEN; workers look for tasks by themselves until there is')
+        if (this.#closed) return undefined
+        this.#listenAgain = setTimeout(() => {
+          this.#listenAgain = undefined
+          void this.listen()
+        }, Math.min(LISTEN_AGAIN_AT_MOST_MS, LISTEN_AGAIN_MS * 2 ** this.#listenFailures++))
+        this.#listenAgain.unref()
         return undefined
       })
     await this.#listening
@@ -93,7 +120,9 @@ export class WakeUps {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#listenAgain)
     for (const wake of this.#waiting) wake()
+    if (this.#pending.size > 0) this.#notify()
     await this.#sending
     await (await this.#listening)?.().catch(() => undefined)
   }

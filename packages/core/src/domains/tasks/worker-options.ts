@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { CairnError } from '../../errors/index.ts'
+import { AGE_MS } from './ageing.ts'
 
 export interface WorkOptions<Payload = unknown> {
   /** Handlers that run at once. @default 10 */
@@ -35,7 +36,7 @@ const schema = z.strictObject({
   pollMs: z.number().int().min(10).max(3_600_000).default(2000),
   agent: z.string().min(1).optional(),
   schema: z.custom<z.ZodType>((value) => typeof value === 'object' && value !== null && 'safeParse' in value, 'must be a zod schema').optional(),
-  ageMs: z.number().int().min(0).max(86_400_000).default(60_000),
+  ageMs: z.number().int().min(0).max(86_400_000).default(AGE_MS),
   drainMs: z.number().int().min(0).default(30_000),
   batch: z.number().int().min(1).max(5000).default(500),
 })

@@ -39,14 +39,31 @@ UPDATE tasks.queue q SET status = 'queued', worker_id = NULL, lease_token = NULL
 FROM unnest($2::uuid[], $3::uuid[]) AS t (id, token)
 WHERE q.tenant_id = $1 AND q.task_id = t.id AND q.lease_token = t.token AND NOT q.cancel_requested RETURNING q.task_id AS id`
 
-/** Queues what claims took whose reply never came: nobody knows of these tasks. $3 their tokens. */
+/** Queues what claims took whose reply never came: nobody knows of these tasks. $3 their tokens. What was cancelled must not run again, and is for END_CANCELLED. */
 export const HAND_BACK_CLAIMS = `
-WITH unknown AS (
-  DELETE FROM tasks.claims c WHERE c.tenant_id = $1 AND c.worker_id = $2::uuid AND c.lease_token = ANY ($3::uuid[]) RETURNING c.lease_token, c.task_ids
-)
 UPDATE tasks.queue q SET status = 'queued', worker_id = NULL, lease_token = NULL, started_at = NULL
-FROM (SELECT u.lease_token, held.task_id FROM unknown u CROSS JOIN LATERAL unnest(u.task_ids) AS held (task_id)) t
-WHERE q.tenant_id = $1 AND q.task_id = t.task_id AND q.lease_token = t.lease_token`
+FROM (
+  SELECT c.lease_token, held.task_id FROM tasks.claims c CROSS JOIN LATERAL unnest(c.task_ids) AS held (task_id)
+  WHERE c.tenant_id = $1 AND c.worker_id = $2::uuid AND c.lease_token = ANY ($3::uuid[])
+) t
+WHERE q.tenant_id = $1 AND q.task_id = t.task_id AND q.lease_token = t.lease_token AND NOT q.cancel_requested`
+
+export const END_CANCELLED = `
+SELECT f.task_id AS id FROM (
+  SELECT array_agg(q.task_id) AS ids, array_agg(q.lease_token) AS tokens
+  FROM tasks.claims c CROSS JOIN LATERAL unnest(c.task_ids) AS held (task_id)
+  JOIN tasks.queue q ON q.task_id = held.task_id AND q.lease_token = c.lease_token
+  WHERE c.tenant_id = $1 AND c.worker_id = $2::uuid AND c.lease_token = ANY ($3::uuid[]) AND q.tenant_id = $1 AND q.cancel_requested
+) x CROSS JOIN LATERAL tasks.finish($1, x.ids, x.tokens, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) f
+WHERE x.ids IS NOT NULL`
+
+/** Of those claims, the rows of which nothing is held any more. */
+export const DROP_CLAIMS = `
+DELETE FROM tasks.claims c WHERE c.tenant_id = $1 AND c.worker_id = $2::uuid AND c.lease_token = ANY ($3::uuid[])
+  AND NOT EXISTS (SELECT FROM tasks.queue q WHERE q.tenant_id = $1 AND q.task_id = ANY (c.task_ids) AND q.lease_token = c.lease_token)`
+
+/** Those of $2 that are to be cancelled. Planned anew each time: the queue may have grown since. */
+export const CANCELLED_OF = `SELECT q.task_id AS id FROM tasks.queue q WHERE q.tenant_id = $1 AND q.task_id = ANY ($2::uuid[]) AND q.cancel_requested`
 
 /** What a reply that was lost would have said: the tasks of $2 that this worker ended. */
 export const ENDED_BY = `SELECT a.task_id AS id FROM tasks.archive a WHERE a.tenant_id = $1 AND a.task_id = ANY ($2::uuid[]) AND a.worker_id = $3::uuid`

@@ -3,14 +3,15 @@ import { uuidv7 } from '../../ids/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import { retryDelay } from './backoff.ts'
 import { jsonText } from '../../checks/index.ts'
-import { Ageing, type Turn, waitingScores } from './ageing.ts'
+import { Ageing, type Share, waitingScores } from './ageing.ts'
 import { ClaimBounds } from './claim-bounds.ts'
+import { storable } from './failures.ts'
 import { Lease } from './lease.ts'
 import { LostClaims } from './lost-claims.ts'
 import { type Outcome, Outcomes } from './outcomes.ts'
 import { ProgressWriter } from './progress-writer.ts'
-import { type Claim, type ClaimedTask, type RunHooks, RunningTask } from './running-task.ts'
-import { readInputs } from './task-inputs.ts'
+import { type Claim, type ClaimedTask, type RunHooks, RunningTask, byPriority } from './running-task.ts'
+import { TaskInputs } from './task-inputs.ts'
 import { CLAIM } from './worker-queries.ts'
 import type { WorkerSetup, WorkerStats } from './worker-types.ts'
 
@@ -36,7 +37,6 @@ export class TaskWorker implements AsyncDisposable {
   readonly #hooks: RunHooks
   #local: ClaimedTask[] = []
   #next = 0
-  #inputs = new Map<string, Record<string, unknown>>()
   #room: (() => void) | undefined
   #pumping = false
   #deadlines: NodeJS.Timeout | undefined
@@ -51,6 +51,7 @@ export class TaskWorker implements AsyncDisposable {
   #counts = { completed: 0, failed: 0, retried: 0, refused: 0 }
   readonly #leave: (() => void)[] = []
   readonly #progress: ProgressWriter
+  readonly #inputs: TaskInputs
 
   constructor(setup: WorkerSetup) {
     this.#setup = setup
@@ -59,18 +60,23 @@ export class TaskWorker implements AsyncDisposable {
     this.#bounds = new ClaimBounds(setup.types)
     this.#ageing = new Ageing(options.ageMs, waitingScores(context, setup.types, setup.agentId, options.ageMs))
     this.#progress = new ProgressWriter(context)
+    this.#inputs = new TaskInputs(context)
     this.#lease = new Lease(context, options.leaseMs, setup.types, setup.agentId, {
       cancel: (ids) => this.#cancel(new Set(ids)),
       lost: () => this.#loseLease(),
       refused: () => this.#counts.refused,
       beaten: () => this.#handBackLostClaims(),
+      running: () => [...this.#running.keys()],
     })
     this.#outcomes = new Outcomes(context, options.batch, {
       refused: (outcomes) => this.#refused(outcomes),
       hasDependents: () => void room.upkeep.release().catch((error: unknown) => context.log.debug({ err: error }, 'dependents are released later')),
       retrying: (delayMs) => room.upkeep.dueIn(delayMs),
       claimDone: (claim) => this.#doneClaims.push(claim),
-      written: () => this.#pump(),
+      written: () => {
+        this.#pump()
+        if (room.limits.limited) room.wakeUps.wakeHere()
+      },
     })
     this.#hooks = { progress: (run, progress) => this.#progress.store(run, progress), enqueue: setup.enqueue }
   }
@@ -97,7 +103,7 @@ export class TaskWorker implements AsyncDisposable {
 
   /**
    * Claims no more, hands back what has not begun, and waits for running handlers, at most `drainMs`; then aborts them and hands their tasks
-   * back. Resolves when everything has been written. Safe to call twice.
+   * back. Resolves when everything has been written, or could not be for another `drainMs` (at least a second): such tasks run again elsewhere. Safe to call twice.
    */
   stop(options: { drainMs?: number } = {}): Promise<void> {
     this.#stopped ??= this.#stop(options.drainMs ?? this.#setup.options.drainMs)
@@ -121,7 +127,11 @@ export class TaskWorker implements AsyncDisposable {
     }
     await this.#renewing
     await this.#progress.drained()
+    const patience = setTimeout(() => this.#outcomes.giveUp(), Math.max(drainMs, ABORT_GRACE_MS))
     await this.#outcomes.drained()
+    clearTimeout(patience)
+    // What is left of them is for those who find that the worker is gone.
+    await this.#lostClaims.handBack({ now: true }).catch((error: unknown) => this.#setup.context.log.debug({ err: error }, 'tasks of lost claims are left to others'))
     clearInterval(this.#deadlines)
     for (const leave of this.#leave.splice(0)) leave()
     await this.#lease.end(this.#takeDone().map(({ token }) => token))
@@ -139,7 +149,8 @@ export class TaskWorker implements AsyncDisposable {
     const { room, options, context } = this.#setup
     const { signal } = this.#stopping
     let wait = FIRST_WAIT_MS
-    let turned = false
+    let empty = 0
+    let shared = false
     while (!signal.aborted) {
       const seen = room.wakeUps.version
       try {
@@ -151,12 +162,18 @@ export class TaskWorker implements AsyncDisposable {
           this.#room = undefined
           continue
         }
-        // After each turn of a priority that is passed over comes a claim of all.
-        const turn: Turn | undefined = turned ? undefined : await this.#ageing.turn()
-        turned = turn !== undefined
-        const claimed = await this.#claim(Math.min(most, turn?.most ?? most), turn)
+        // After each claim for a priority that is passed over comes one for all.
+        const share: Share | undefined = shared ? undefined : await this.#ageing.due()
+        shared = share !== undefined
+        const claimed = await this.#claim(Math.min(most, share?.most ?? most), share)
         wait = FIRST_WAIT_MS
-        if (!turned && claimed < most && !signal.aborted) await room.wakeUps.wait(seen, this.#bounds.againIn(options.pollMs), signal)
+        if (shared) continue
+        empty = claimed === 0 ? empty + 1 : 0
+        if (claimed < most && !signal.aborted) {
+          // What ended before the limit was known woke nobody.
+          if (await room.limits.look()) continue
+          await room.wakeUps.wait(seen, room.limits.waitMs(empty, this.#bounds.againIn(options.pollMs)), signal)
+        }
       } catch (error) {
         if (isCairnError(error, 'CLOSED')) return
         if (isCairnError(error) && error.details['constraint'] === 'worker_alive') {
@@ -175,16 +192,15 @@ export class TaskWorker implements AsyncDisposable {
     const { concurrency, prefetch } = this.#setup.options
     const waiting = this.#local.length - this.#next
     const free = concurrency - this.#running.size + prefetch - waiting
-    if (this.#outcomes.size >= MAX_UNWRITTEN) return 0
-    return waiting * 2 > prefetch || free <= 0 ? 0 : free
+    return this.#outcomes.size >= MAX_UNWRITTEN || waiting * 2 > prefetch || free <= 0 ? 0 : free
   }
 
-  async #claim(most: number, turn: Turn | undefined): Promise<number> {
+  async #claim(most: number, share: Share | undefined): Promise<number> {
     const { context, types, agentId } = this.#setup
     const { identity, sql } = context
     const holder = this.#lease.id
     const token = uuidv7()
-    const bounds = turn === undefined ? this.#bounds.next() : this.#bounds.only(turn.score)
+    const bounds = share === undefined ? this.#bounds.next() : this.#bounds.only(share.score)
     const done = this.#takeDone()
     const values = [identity.tenant, types, types.map(() => most), most, holder, token, agentId, bounds, done.map((claim) => claim.token)]
     const asked = performance.now()
@@ -193,22 +209,22 @@ export class TaskWorker implements AsyncDisposable {
       this.#lostClaims.add(token, holder)
       throw error
     })
-    if (turn === undefined) this.#bounds.found(bounds, rows, most, performance.now() - asked)
-    this.#ageing.found(turn, rows)
+    if (share === undefined) this.#bounds.found(bounds, rows, most, performance.now() - asked)
+    this.#ageing.found(share, rows)
     if (rows.length === 0) return 0
     const claim: Claim = { token, workerId: holder, held: rows.length }
     for (const row of rows) row.claim = claim
-    // The statement gives them in the order of their addresses.
-    rows.sort((a, b) => b.score - a.score || (a.queued < b.queued ? -1 : a.queued > b.queued ? 1 : a.id < b.id ? -1 : 1))
-    if (rows.some(({ relations }) => (relations & 4) !== 0)) {
-      await readInputs(context, rows, this.#inputs).catch((error: unknown) => {
-        // Without their inputs they cannot run here.
-        this.#lostClaims.add(token, holder)
-        throw error
-      })
-    }
+    rows.sort(byPriority)
+    await this.#inputs.read(rows).catch((error: unknown) => {
+      // Without their inputs they cannot run here.
+      this.#lostClaims.add(token, holder)
+      throw error
+    })
     if (rows.some(({ relations }) => (relations & 2) !== 0)) void this.#setup.room.upkeep.release().catch(() => undefined)
-    if (this.#lease.id !== holder) return rows.length
+    if (this.#lease.id !== holder) {
+      for (const { id } of rows) this.#inputs.take(id)
+      return rows.length
+    }
     this.#local = this.#next === this.#local.length ? rows : [...this.#local.slice(this.#next), ...rows]
     this.#next = 0
     this.#pump()
@@ -232,6 +248,7 @@ export class TaskWorker implements AsyncDisposable {
     const rest = this.#local.slice(this.#next)
     this.#local = []
     this.#next = 0
+    for (const { id } of rest) this.#inputs.take(id)
     return rest
   }
 
@@ -252,6 +269,7 @@ export class TaskWorker implements AsyncDisposable {
 
   #begin(task: ClaimedTask): void {
     const { handler, options } = this.#setup
+    const inputs = this.#inputs.take(task.id)
     let { payload } = task
     if (options.schema !== undefined) {
       const parsed = options.schema.safeParse(payload)
@@ -264,8 +282,6 @@ export class TaskWorker implements AsyncDisposable {
       }
       payload = parsed.data
     }
-    const inputs = this.#inputs.size === 0 ? undefined : this.#inputs.get(task.id)
-    if (inputs !== undefined) this.#inputs.delete(task.id)
     const run = new RunningTask(task, payload, inputs, this.#hooks)
     this.#running.set(task.id, run)
     this.#deadlines ??= setInterval(() => this.#checkDeadlines(), DEADLINE_EVERY_MS)
@@ -337,6 +353,7 @@ export class TaskWorker implements AsyncDisposable {
     if (waiting.length > 0) {
       this.#local = this.#local.slice(this.#next).filter(({ id }) => !ids.has(id))
       this.#next = 0
+      for (const task of waiting) this.#inputs.take(task.id)
       for (const task of waiting) this.#outcomes.push(this.#outcome(task, performance.now(), { end: 'cancelled', reason: 'cancelled' }))
     }
     for (const id of ids) {
@@ -380,9 +397,4 @@ export class TaskWorker implements AsyncDisposable {
     this.#counts.refused += outcomes.length
     this.#setup.context.log.warn({ tasks: outcomes.slice(0, 10).map(({ id }) => id), count: outcomes.length, code: 'LEASE_LOST' }, 'Ends of tasks were refused: their lease was lost')
   }
-}
-
-/** Text that PostgreSQL can hold. */
-function storable(text: string): string {
-  return text.replaceAll('\0', '').toWellFormed().slice(0, 10_000)
 }

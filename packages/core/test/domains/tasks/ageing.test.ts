@@ -6,8 +6,8 @@ import { uniqueName } from '../../harness/engines.ts'
 
 const of = (score: number, count: number) => Array.from({ length: count }, () => ({ score }))
 
-describe('turns of priorities that are passed over', () => {
-  it('come one task in sixteen, in turn, and only where something has waited', async () => {
+describe('shares of priorities that are passed over', () => {
+  it('are one task in sixteen, each in turn, and only where something has waited', async () => {
     const asked: number[][] = []
     const ageing = new Ageing(1, async (scores) => {
       asked.push([...scores])
@@ -15,19 +15,19 @@ describe('turns of priorities that are passed over', () => {
     })
     ageing.found(undefined, of(100, 15))
     await new Promise((resolve) => setTimeout(resolve, 5))
-    expect(await ageing.turn()).toBeUndefined()
+    expect(await ageing.due()).toBeUndefined()
     expect(asked).toEqual([])
     ageing.found(undefined, of(100, 33))
     await new Promise((resolve) => setTimeout(resolve, 5))
-    const first = await ageing.turn()
+    const first = await ageing.due()
     expect(first?.most).toBe(3)
     expect(asked[0]).toEqual(expect.arrayContaining([80, 60, 40, 20]))
     ageing.found(first, of(first?.score as number, 2))
-    const second = await ageing.turn()
+    const second = await ageing.due()
     expect([first?.score, second?.score].sort()).toEqual([20, 40])
     ageing.found(second, of(second?.score as number, 1))
     // The share is used up.
-    expect(await ageing.turn()).toBeUndefined()
+    expect(await ageing.due()).toBeUndefined()
   })
 
   it('are not kept without bound, and a priority that cannot be had is asked for less and less often', async () => {
@@ -38,10 +38,10 @@ describe('turns of priorities that are passed over', () => {
     })
     ageing.found(undefined, of(100, 100_000))
     await new Promise((resolve) => setTimeout(resolve, 5))
-    const turn = await ageing.turn()
-    expect(turn).toEqual({ score: 20, most: 64 })
-    ageing.found(turn, [])
-    expect(await ageing.turn()).toBeUndefined()
+    const share = await ageing.due()
+    expect(share).toEqual({ score: 20, most: 64 })
+    ageing.found(share, [])
+    expect(await ageing.due()).toBeUndefined()
     expect(asked.filter((score) => score === 20)).toHaveLength(1)
   })
 
@@ -49,10 +49,10 @@ describe('turns of priorities that are passed over', () => {
     const all = async (scores: readonly number[]) => scores
     const served = new Ageing(60_000, all)
     served.found(undefined, of(20, 1000))
-    expect(await served.turn()).toBeUndefined()
+    expect(await served.due()).toBeUndefined()
     const off = new Ageing(0, all)
     off.found(undefined, of(100, 1000))
-    expect(await off.turn()).toBeUndefined()
+    expect(await off.due()).toBeUndefined()
   })
 })
 
@@ -106,6 +106,22 @@ describe.each(cairnTargets)('ageing of tasks ($name)', (target) => {
     await cairn.tasks.limits.setType(type, { maxRunning: 6 })
     const ran = await order(type, 50, id, 1500)
     expect(Math.max(...places(ran, 'low'), ...places(ran, 'normal'))).toBeLessThan(1400)
+  })
+
+  it('does so for workers that pull', async () => {
+    const type = uniqueName('type')
+    const enqueue = (priority: TaskPriority, count: number) => cairn.tasks.enqueueMany(Array.from({ length: count }, () => ({ type, priority })))
+    await enqueue('low', 2)
+    const { worker } = await cairn.tasks.pull.claim({ types: [type], most: 0 })
+    let low = 0
+    for (let round = 0; low < 2 && round < 200; round++) {
+      await enqueue('critical', 20)
+      const { tasks } = await cairn.tasks.pull.claim({ types: [type], most: 10, worker, ageMs: 20 })
+      low += tasks.filter(({ priority }) => priority === 'low').length
+      await cairn.tasks.pull.end(worker, tasks.map(({ id, lease }) => ({ task: id, lease, status: 'completed' as const })))
+    }
+    expect(low).toBe(2)
+    await cairn.tasks.pull.leave(worker)
   })
 
   it('goes strictly by priority when it is turned off', async () => {

@@ -189,6 +189,39 @@ describe.each(cairnTargets)('workers ($name)', (target) => {
     await Promise.all(['limited', 'rated'].map((type) => cairn.tasks.limits.remove('type', type)))
   })
 
+  it('goes on under a limit without looking again: at an end, and when the rate lets the next start', async () => {
+    const looksNever = { pollMs: 3_600_000 }
+    await cairn.tasks.limits.setType('one by one', { maxRunning: 1 })
+    const one = await cairn.tasks.work('one by one', () => new Promise((resolve) => setTimeout(resolve, 1)), looksNever)
+    await cairn.tasks.enqueueMany(Array.from({ length: 8 }, () => ({ type: 'one by one' })))
+    await until('all ran, one after the other', () => one.stats().completed === 8)
+    await cairn.tasks.limits.setType('now and then', { rate: { count: 1, perMs: 40 } })
+    const rated = await cairn.tasks.work('now and then', () => undefined, looksNever)
+    await cairn.tasks.enqueueMany(Array.from({ length: 6 }, () => ({ type: 'now and then' })))
+    await until('all were let start', () => rated.stats().completed === 6)
+    // Whoever pulls and waits hears of an end as well.
+    await cairn.tasks.enqueueMany([{ type: 'one by one' }, { type: 'one by one' }])
+    await until('both ran', () => one.stats().completed === 10)
+    await Promise.all([one.stop(), rated.stop()])
+    await Promise.all(['one by one', 'now and then'].map((type) => cairn.tasks.limits.remove('type', type)))
+  })
+
+  it('aborts a cancelled task also when the answer that said so was lost', async () => {
+    let aborted: unknown
+    const worker = await cairn.tasks.work('unheard', ({ signal }) => never(signal).catch((reason: CairnError) => (aborted = reason.code)), { leaseMs: 600 })
+    const { id } = await cairn.tasks.enqueue({ type: 'unheard' })
+    await until('it runs', () => worker.stats().running === 1)
+    const { tenant } = cairn.identity
+    // What a heartbeat does whose answer does not arrive.
+    await cairn.engines.sql.transaction(cairn.identity, async (tx) => {
+      await tx.query('SELECT * FROM tasks.cancel($1, $2::uuid[], NULL)', [tenant, [id]])
+      expect((await tx.query<{ cancels: string[] }>('SELECT h.cancels FROM tasks.heartbeat($1, $2::uuid, 0) h', [tenant, worker.id])).rows).toEqual([{ cancels: [id] }])
+    })
+    expect(await cairn.tasks.wait(id)).toMatchObject({ status: 'cancelled', attempts: 1 })
+    expect(aborted).toBe('TASK_CANCELLED')
+    await worker.stop()
+  })
+
   // proves S3-5-02
   it('keeps the limit of an agent, serves one agent alone, and counts its tasks', async () => {
     const agent = await cairn.agents.register({ name: 'busy', type: 'operator' })

@@ -3,7 +3,7 @@ import type { App } from '../app-env.ts'
 import { exact } from '../exact.ts'
 import { body, json, problems } from '../openapi.ts'
 import { TenantHeaders } from '../schemas/common.ts'
-import { HandedBack, PullClaim, PullEnded, PullEnds, PullNews, PullProgress, PulledTasks, WorkerParam } from '../schemas/pull-workers.ts'
+import { HandedBack, PullBeat, PullClaim, PullEnded, PullEnds, PullNews, PullProgress, PulledTasks, WorkerParam } from '../schemas/pull-workers.ts'
 
 const tags = ['tasks']
 const ofWorker = { params: WorkerParam, headers: TenantHeaders }
@@ -23,10 +23,10 @@ export function pullWorkerRoutes(app: App, { closing }: { readonly closing: Abor
   )
   app.openapi(
     createRoute({
-      method: 'post', path: '/v1/task-workers/{worker}/heartbeat', tags, summary: 'Keep the lease of a worker', request: ofWorker,
+      method: 'post', path: '/v1/task-workers/{worker}/heartbeat', tags, summary: 'Keep the lease of a worker', request: { ...ofWorker, query: PullBeat },
       responses: { 200: json(PullNews, 'What it should know about its tasks.'), ...problems('LEASE_LOST') },
     }),
-    async (c) => c.json(await c.get('cairn').tasks.pull.heartbeat(c.req.valid('param').worker), 200),
+    async (c) => c.json(await c.get('cairn').tasks.pull.heartbeat(c.req.valid('param').worker, exact(c.req.valid('query'))), 200),
   )
   app.openapi(
     createRoute({
