@@ -5,6 +5,8 @@
 --! depends_on: 0.36.0
 --! breaking: false
 
+-- One file of more than 400 lines, of which half give back the functions as they were.
+
 --! up
 -- A worker whose claims are always filled by higher priorities gives lower ones a share: it asks for one score. `take` is told so by the bounds it
 -- has anyway ('infinity' for the scores that are left out); its way through limits and agents passes them on as a score.
