@@ -23,7 +23,8 @@ export class TaskRoom {
   readonly workers = new Set<Stoppable>()
   readonly #context: DomainContext
   #lostClaims: LostClaims | undefined
-  readonly #ageing = new LRUCache<string, Ageing>({ max: 1000 })
+  /** From the first worker that pulls on: a cache takes its room at once, and there may be many tenants. */
+  #ageing: LRUCache<string, Ageing> | undefined
   #partitionsAt = -Infinity
 
   constructor(context: DomainContext) {
@@ -57,6 +58,7 @@ export class TaskRoom {
 
   /** Of all workers that pull such tasks from this process. */
   ageingOf(types: readonly string[], agentId: string | null, ageMs: number): Ageing {
+    this.#ageing ??= new LRUCache({ max: 200 })
     const key = JSON.stringify([[...types].sort(), agentId, ageMs])
     let ageing = this.#ageing.get(key)
     if (ageing === undefined) this.#ageing.set(key, (ageing = new Ageing(ageMs, waitingScores(this.#context, types, agentId, ageMs))))
