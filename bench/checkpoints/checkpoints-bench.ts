@@ -64,7 +64,7 @@ async function longThread(savers: readonly BenchSaver[], url: string, quick: boo
   for (const { name, saver } of savers) {
     // Connections, prepared statements and compiled code are there before anything counts.
     const warm = conversation(saver, 'warm-up')
-    await timed(40, 1, () => warm.step())
+    await timed(TURNS, 1, () => warm.step())
     const before = name === 'cairn hot' ? undefined : await storedBytes(url, name)
     const long = conversation(saver, 'conversation')
     report(note, `${name}: put + putWrites, ${TURNS} turns, 1 callers`, await timed(TURNS, 1, () => long.step()))
