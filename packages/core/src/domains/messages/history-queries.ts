@@ -10,6 +10,30 @@ UNION ALL
 SELECT delivery_id, agent_id, queue_id, status, attempts, consumer, delivered_at, finished_at, error_message FROM messages.receipts WHERE tenant_id = $1 AND message_id = $2
 ORDER BY "deliveryId"`
 
+/**
+ * $1 tenant, $2 kinds, $3 microseconds and $4 id to begin after, $5 limit. The newest messages of these kinds, by one look into `log_type` a kind: no index has
+ * all messages of a tenant by time, and each message would pay for one. WITH TIES: those of one
+ * time come together, and are sorted then. As MAINTENANCE: behind row-level security PostgreSQL may not ask an index
+ * for an enum, whose comparison is not leakproof (nor take it for one value, so the order names it).
+ */
+export const NEWEST_OF_KINDS = `SELECT n.message_id AS id, (extract(epoch FROM n.created_at) * 1000000)::bigint AS micros FROM unnest($2::types.message_kind[]) AS k (kind) CROSS JOIN LATERAL (
+  SELECT l.message_id, l.created_at FROM messages.log l WHERE l.tenant_id = $1 AND l.message_kind = k.kind
+    AND ($3::bigint IS NULL OR (l.created_at, l.message_id) < (timestamptz 'epoch' + $3 * interval '1 microsecond', $4::uuid))
+  ORDER BY l.message_kind DESC, l.created_at DESC FETCH FIRST $5 ROWS WITH TIES) AS n
+ORDER BY n.created_at DESC, n.message_id DESC LIMIT $5`
+
+const oneWay = (sender: string, recipient: string): string => `(SELECT l.message_id, l.created_at FROM messages.log l WHERE l.tenant_id = $1 AND l.from_agent_id = ${sender}::uuid AND l.to_agent_id = ${recipient}::uuid
+    AND ($4::bigint IS NULL OR (l.created_at, l.message_id) < (timestamptz 'epoch' + $4 * interval '1 microsecond', $5::uuid))
+  ORDER BY l.created_at DESC FETCH FIRST $6 ROWS WITH TIES)`
+
+/**
+ * $1 tenant, $2 and $3 two agents, $4 microseconds and $5 id to begin after, $6 limit. The newest between them: each way by the index on senders or that on
+ * recipients, whichever reads less. Not prepared, so that the planner sees who they are.
+ */
+export const NEWEST_BETWEEN = `SELECT n.message_id AS id, (extract(epoch FROM n.created_at) * 1000000)::bigint AS micros FROM (
+  ${oneWay('$2', '$3')} UNION ALL ${oneWay('$3', '$2')}) AS n
+ORDER BY n.created_at DESC, n.message_id DESC LIMIT $6`
+
 const DEAD_LETTER = `dead_letter_id AS id, message_id AS "messageId", agent_id AS "agentId", queue_id AS "queueId", channel_id AS "channelId", from_agent_id AS "from", message_kind AS kind, subject, payload,
   reason, attempts, created_at AS "createdAt", resolved_at AS "resolvedAt"`
 

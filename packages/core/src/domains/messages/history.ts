@@ -4,11 +4,13 @@ import { CairnError } from '../../errors/index.ts'
 import { type Page, decodeCursor, pageLimit, toPage } from '../../paging/index.ts'
 import { channelIds } from './channel-ids.ts'
 import { check, uuidText } from '../../checks/index.ts'
-import { SELECT_DELIVERIES, SELECT_MESSAGE } from './history-queries.ts'
+import { MAINTENANCE } from '../../identity/index.ts'
+import { NEWEST_BETWEEN, NEWEST_OF_KINDS, SELECT_DELIVERIES, SELECT_MESSAGE } from './history-queries.ts'
 import { listInput } from './input.ts'
 import { BECAME_COLUMNS, LOG_COLUMNS } from './log-columns.ts'
 import type { MessageRoom } from './room.ts'
 import type { DeliveryRecord, MessageListOptions, MessageRecord, MessageWithDeliveries } from './types.ts'
+import { MESSAGE_KINDS } from './words.ts'
 
 /** One message with what became of it. NOT_FOUND */
 export async function getMessage(room: MessageRoom, messageId: string): Promise<MessageWithDeliveries> {
@@ -38,14 +40,32 @@ export async function listMessages(room: MessageRoom, options: MessageListOption
   if (one !== undefined && other !== undefined) {
     query = query.where((either) => either.or([either.and({ 'l.from_agent_id': one, 'l.to_agent_id': other }), either.and({ 'l.from_agent_id': other, 'l.to_agent_id': one })]))
   }
-  if (before !== undefined) {
-    const [micros, id] = [Number(before[0]), check(uuidText, before[1], 'cursor')]
-    if (!Number.isSafeInteger(micros)) throw new CairnError('INVALID_CURSOR', 'cursor: this is not a cursor of the list "agent messages". Start again without a cursor.')
-    query = query.where(raw<boolean>`(l.created_at, l.message_id) < (timestamptz 'epoch' + ${micros}::bigint * interval '1 microsecond', ${id}::uuid)`)
+  const after = before === undefined ? undefined : positionOf(before)
+  if (after !== undefined) query = query.where(raw<boolean>`(l.created_at, l.message_id) < (timestamptz 'epoch' + ${after.micros}::bigint * interval '1 microsecond', ${after.id}::uuid)`)
+  const rest = [channel, from, to, given.correlationId].every((each) => each === undefined)
+  const isOfPair = one !== undefined && other !== undefined
+  if (rest && !(isOfPair && given.kind !== undefined)) {
+    const [micros, id] = [after?.micros ?? null, after?.id ?? null]
+    const newest = isOfPair
+      ? await room.sql.query<Position>(room.identity, NEWEST_BETWEEN, [room.tenant, one, other, micros, id, limit + 1])
+      : await room.sql.query<Position>(MAINTENANCE, NEWEST_OF_KINDS, [room.tenant, given.kind === undefined ? MESSAGE_KINDS : [given.kind], micros, id, limit + 1])
+    query = query.where(raw<boolean>`(l.message_id, l.created_at) IN (SELECT n.id, timestamptz 'epoch' + n.micros * interval '1 microsecond'
+      FROM unnest(${newest.rows.map((each) => each.id)}::uuid[], ${newest.rows.map((each) => each.micros)}::bigint[]) AS n (id, micros))`)
   }
   const page = query.orderBy(raw`l.created_at`, 'desc').orderBy(raw`l.message_id`, 'desc').limit(limit + 1)
   const { sql: text, parameters } = page.compile()
   const { rows } = await room.sql.query<MessageRecord & { micros: number }>(room.identity, text, parameters)
   const { items, nextCursor } = toPage('agent messages', rows, limit, ({ micros, id }) => [micros, id])
   return { items: items.map(({ micros: _, ...message }) => message), nextCursor }
+}
+
+interface Position {
+  readonly id: string
+  readonly micros: number
+}
+
+function positionOf(cursor: readonly (string | number | null)[]): Position {
+  const [micros, id] = [Number(cursor[0]), check(uuidText, cursor[1], 'cursor')]
+  if (!Number.isSafeInteger(micros)) throw new CairnError('INVALID_CURSOR', 'cursor: this is not a cursor of the list "agent messages". Start again without a cursor.')
+  return { id, micros }
 }

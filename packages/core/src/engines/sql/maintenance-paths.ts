@@ -16,6 +16,7 @@ export const MAINTENANCE_PATHS = [
   { path: 'stream tables', tables: ['tx.outbox', 'tx.streams', 'tx.consumers', 'tx.deliveries', 'tx.dead_letters'], reason: 'The event log is one order for all tenants; consumers filter by tenant.' },
   { path: 'event relay', tables: ['tx.outbox', 'tx.dead_letters', 'tx.state_readers'], reason: 'One process brings the events of all tenants to JetStream; the feed is kept for the readers of all.' },
   { path: 'message upkeep', tables: ['messages.deliveries', 'messages.message_keys'], reason: 'Finds which tenants have messages; each is then kept up as itself.' },
+  { path: 'message lists', tables: ['messages.log'], reason: 'The index on kinds cannot be asked behind row-level security, for comparisons of enums are not leakproof. One tenant a statement; it gives back ids and times, and the tenant reads the messages.' },
   { path: 'leadership', tables: ['tx.leaders'], reason: 'Which process leads a duty; no data of a tenant.' },
   { path: 'connection monitoring', tables: ['monitoring.connection_stats'], reason: 'Counts the sessions of the server; no data of a tenant.' },
   { path: 'document text search', tables: ['documents.documents'], reason: 'The text index cannot be asked behind row-level security, for `@@` is not leakproof. One tenant a statement; it gives back ids and ranks, and the tenant reads the documents.' },

@@ -79,8 +79,9 @@ describe.each(cairnTargets)('what becomes of messages ($name)', (target) => {
   it('holds only for messages with a priority, tries and one target', async () => {
     const { cairn, ids } = await world(root, 'a', 'b')
     const { tenant } = cairn.identity
+    const at = new Date()
     const insert = (columns: Readonly<Record<string, unknown>>): Promise<string> => {
-      const all: Record<string, unknown> = { tenant_id: tenant, message_id: '01900000-0000-7000-8000-0000000000aa', from_agent_id: ids.a, message_kind: 'command', message_type: 'x', sent_at: new Date(Date.now() + 60_000), ...columns }
+      const all: Record<string, unknown> = { tenant_id: tenant, message_id: '01900000-0000-7000-8000-0000000000aa', from_agent_id: ids.a, message_kind: 'command', message_type: 'x', created_at: at, sent_at: at, ...columns }
       const names = Object.keys(all)
       return refusedBy(`INSERT INTO messages.log (${names.join(', ')}) VALUES (${names.map((_, index) => `$${index + 1}`).join(', ')})`, Object.values(all))
     }
