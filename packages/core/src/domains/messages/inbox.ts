@@ -122,7 +122,12 @@ async function claim({ room, agentId, prefetch, leaseMs, channels, filters }: Wa
 async function finishOver(room: MessageRoom, rows: readonly ClaimedRow[]): Promise<void> {
   if (rows.length === 0) return
   const statuses = rows.map(({ expired }) => (expired ? 'expired' : 'dead'))
-  await room.sql.query(room.identity, FINISH, [room.tenant, rows.map((row) => row.deliveryId), rows.map((row) => row.leaseNo), statuses, rows.map(() => null)], { name: 'messages_finish' })
+  try {
+    await room.sql.query(room.identity, FINISH, [room.tenant, rows.map((row) => row.deliveryId), rows.map((row) => row.leaseNo), statuses, rows.map(() => null)], { name: 'messages_finish' })
+  } catch (error) {
+    // Somebody ends them when their lease is over; what was taken with them is handed out now.
+    room.log.debug({ err: error }, 'messages that are over could not be ended')
+  }
 }
 
 /** A message that waited in the buffer may have expired, or its lease may be nearly over. */

@@ -17,9 +17,16 @@ export async function request(room: MessageRoom, context: DomainContext, input: 
     throw new CairnError('INVALID_ARGUMENT', 'from: a request needs an agent that the reply goes to. Give `from`, or act as an agent.', { details: { field: 'from' } })
   }
   // The time runs from the call, and the reply may come before the sender hears that the request is stored.
-  const waiting = awaitReply(room, correlationId, options)
+  const refused = new AbortController()
+  const signal = options.signal === undefined ? refused.signal : AbortSignal.any([options.signal, refused.signal])
+  const waiting = awaitReply(room, correlationId, { ...options, signal })
   waiting.catch(() => undefined)
-  await sendOne(room, prepared)
+  try {
+    await sendOne(room, prepared)
+  } catch (error) {
+    refused.abort()
+    throw error
+  }
   return waiting
 }
 

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { MessagesService } from '../../../src/domains/messages/index.ts'
 import type { Cairn, InboxMessage } from '../../../src/index.ts'
+import { SILENT_LOGGER } from '../../../src/observability/index.ts'
 import { cairnTargets, openCairn, until } from '../../harness/cairns.ts'
 import { drain, refusal, take, world } from './messages-world.ts'
 
@@ -33,7 +35,18 @@ describe.each(cairnTargets)('delivery of messages ($name)', (target) => {
     const [message] = (await take(cairn, 'b', 1, {}, async () => undefined)) as [InboxMessage]
     await Promise.all([message.ack(), message.ack()])
     await message.ack()
-    await expect(async () => message.nack()).rejects.toMatchObject({ code: 'INVALID_TRANSITION' })
+    await refusal(message.nack(), 'INVALID_TRANSITION')
+    await refusal(message.nack({ delayMs: -1 }), 'INVALID_TRANSITION')
+  })
+
+  it('of two consumers who acknowledge one delivery at the same time, only the holder is believed', async () => {
+    const { cairn } = await world(root, 'b')
+    await cairn.messages.send({ to: 'b' })
+    const [late] = (await take(cairn, 'b', 1, { leaseMs: 100 }, async () => undefined)) as [InboxMessage]
+    const [holder] = (await take(cairn, 'b', 1, {}, async () => undefined)) as [InboxMessage]
+    const [refused, accepted] = await Promise.allSettled([late.ack(), holder.ack()])
+    expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'DELIVERY_LOST' } })
+    expect(accepted.status).toBe('fulfilled')
   })
 
   it('an extended lease holds, and nobody else gets the message meanwhile', async () => {
@@ -203,6 +216,22 @@ describe.each(cairnTargets)('delivery of messages ($name)', (target) => {
     expect(await cairn.messages.awaitReply(correlationId)).toMatchObject({ payload: 'late', kind: 'error', from: ids.answerer, to: ids.asker })
     await refusal(cairn.messages.request({ to: 'answerer' }), 'INVALID_ARGUMENT')
     await refusal(cairn.messages.awaitReply('x'), 'INVALID_ARGUMENT')
+  })
+
+  it('a request that cannot be sent is waited for no longer', async () => {
+    const { cairn } = await world(root, 'a')
+    const timers = (): number => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length
+    const before = timers()
+    const unknown = '00000000-0000-4000-8000-000000000000'
+    await Promise.all(Array.from({ length: 50 }, () => refusal(cairn.messages.request({ from: 'a', to: unknown }), 'AGENT_NOT_FOUND')))
+    expect(timers() - before).toBeLessThan(25)
+  })
+
+  it('a tenant more costs next to nothing', async () => {
+    const bytes = (): number => process.memoryUsage().heapUsed
+    const before = bytes()
+    const held = Array.from({ length: 200 }, (_, n) => new MessagesService({ sql: root.engines.sql, identity: { ...root.identity, tenant: `many-${n}` }, log: SILENT_LOGGER }))
+    expect((bytes() - before) / held.length).toBeLessThan(200_000)
   })
 
   it('a reply to a plain message comes to the inbox of its sender, with its correlation', async () => {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
 import { open } from '../../../src/index.ts'
 import { type CairnPlace, cairnTargets, until } from '../../harness/cairns.ts'
@@ -50,6 +51,29 @@ describe('messages between processes', () => {
     expect(rest.map(({ payload, attempt }) => [payload, attempt]).sort()).toEqual([[5, 2], [6, 2], [7, 2], [8, 1], [9, 1]])
     expect((await cairn.messages.list()).items.map(({ payload }) => payload)).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0])
     expect((await cairn.messages.list()).items).toHaveLength(10)
+  })
+
+  it('what was taken together with what has expired is handed out, also when the connection dies while that is ended', { timeout: 60_000 }, async () => {
+    const place = await servers.place()
+    cleanups.push(() => place.dispose())
+    const root = await open(place.options)
+    cleanups.push(() => root.close())
+    const { cairn } = await world(root, 'w')
+    await cairn.messages.queues.create({ name: 'jobs' })
+    await cairn.messages.send({ queue: 'jobs', ttlMs: 1, payload: 'late' })
+    await cairn.messages.send({ queue: 'jobs', payload: 'good' })
+    // Ending a message of a queue with a limit takes a place off its count, which is locked.
+    const admin = new pg.Client({ connectionString: place.options.postgres as string })
+    await admin.connect()
+    cleanups.push(() => admin.end())
+    await admin.query('BEGIN')
+    await admin.query('SELECT FROM messages.queues FOR UPDATE')
+    const taken = take(cairn, 'w', 1, { queues: ['jobs'], leaseMs: 3_600_000 }, async () => undefined)
+    await until('it is being ended', async () => (await admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).rows.length > 0)
+    await admin.query('COMMIT')
+    const [message] = await taken
+    expect(message).toMatchObject({ payload: 'good', attempt: 1 })
+    await message?.ack()
   })
 
   it('three consumers in processes of their own: each message is handled once', { timeout: 90_000 }, async () => {
