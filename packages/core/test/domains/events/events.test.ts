@@ -315,9 +315,29 @@ describe.each(cairnTargets)('events ($name)', (target) => {
       { consumer: 'a=b' }, { consumer: '' }, { consumer: 'a.b' }, { filter: 'a' }, { filter: 'events' }, { filter: 'tasks.>' }, { filter: 'events.>.a' }, { batch: 0 }, { maxPending: 0 },
       { ackWaitMs: 1 }, { ratePerSecond: -1 }, { from: 'last' },
     ]) expect(await subscribe(options), JSON.stringify(options)).toBe('INVALID_ARGUMENT')
+    // Changes of state are elsewhere.
+    for (const options of [{ ackWaitMs: Number.NaN }, { maxDeliver: 0 }, { maxPending: 0 }, { from: 'last' }]) {
+      expect(await subscribe({ stream: 'AGENT_STATE', filter: 'agents.state.*', ...options }), JSON.stringify(options)).toBe('INVALID_ARGUMENT')
+    }
+    for (const event of [null, 1, undefined]) expect(await codeOf(events.publishMany([event as never]))).toBe('INVALID_ARGUMENT')
     expect(await subscribe({ stream: 'NOBODY' })).toBe('NOT_FOUND')
     const error = await events.publish('events.a', 1).catch((reason: unknown) => reason)
     expect(isCairnError(error, 'INVALID_ARGUMENT') && error.details).toEqual({ field: 'subject' })
+  })
+
+  it('waits for the rate of a consumer, however low it is', async () => {
+    const warnings: string[] = []
+    const note = ({ name }: Error): unknown => warnings.push(name)
+    process.on('warning', note)
+    let handled = 0
+    await cairn.events.publishMany([1, 2].map((payload) => ({ subject: 'events.slow.a', payload })))
+    const consumption = await cairn.events.consume({ stream: 'EVENTS', consumer: fresh(), filter: 'events.slow.*', ratePerSecond: 1e-9 }, () => void handled++)
+    await until('the first was handled', () => handled === 1)
+    await cairn.events.publish('events.elsewhere.a')
+    await consumption.stop()
+    expect(handled).toBe(1)
+    process.off('warning', note)
+    expect(warnings).toEqual([])
   })
 
   // proves S4-11.1-01

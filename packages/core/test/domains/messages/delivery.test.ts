@@ -218,6 +218,18 @@ describe.each(cairnTargets)('delivery of messages ($name)', (target) => {
     await refusal(cairn.messages.awaitReply('x'), 'INVALID_ARGUMENT')
   })
 
+  it('a request with an idempotency key that is made again is sent once, and gets the reply to the first', async () => {
+    const { cairn } = await world(root, 'a', 'b')
+    const ask = (timeoutMs: number) => cairn.messages.request({ from: 'a', to: 'b', payload: 'how many?', idempotencyKey: 'k' }, { timeoutMs })
+    await refusal(ask(20), 'TIMEOUT')
+    const again = ask(20_000)
+    await take(cairn, 'b', 1, {}, (message) => message.reply(42))
+    expect(await again).toMatchObject({ kind: 'response', payload: 42 })
+    expect(await ask(20_000)).toMatchObject({ payload: 42 })
+    expect((await cairn.messages.list({ kind: 'query' })).items).toHaveLength(1)
+    await refusal(cairn.messages.request({ from: 'a', to: 'b', payload: 'how long?', idempotencyKey: 'k' }), 'DUPLICATE_KEY')
+  })
+
   it('a request that cannot be sent is waited for no longer', async () => {
     const { cairn } = await world(root, 'a')
     const timers = (): number => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length
