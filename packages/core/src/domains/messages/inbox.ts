@@ -56,6 +56,9 @@ export async function* readInbox(room: MessageRoom, context: DomainContext, agen
         if (await stillGood(wanted, next)) yield heldMessage(wanted, next.row)
       }
     }
+  } catch (error) {
+    // Ended while the database could not be reached.
+    if (!wanted.signal.aborted || !isCairnError(error, 'CLOSED')) throw error
   } finally {
     await giveBack(room, buffer.map(({ row }) => row))
     end()
@@ -73,8 +76,13 @@ export async function receive(room: MessageRoom, context: DomainContext, agent: 
     const forget = room.waiters.onInbox(inboxIds, () => wakeUp.abort())
     try {
       const rows = await claim(wanted, inboxIds)
+      if (wanted.signal.aborted) {
+        // Whoever asked is gone: kept, they would lie until their lease is over.
+        await giveBack(room, rows)
+        return []
+      }
       const left = end - performance.now()
-      if (rows.length > 0 || left <= 0 || wanted.signal.aborted) return rows.map((row) => heldMessage(wanted, row))
+      if (rows.length > 0 || left <= 0) return rows.map((row) => heldMessage(wanted, row))
       await sleep(left, undefined, { signal: AbortSignal.any([wakeUp.signal, wanted.signal]) }).catch(() => undefined)
     } finally {
       forget()

@@ -164,6 +164,14 @@ describe.each(cairnTargets)('delivery of messages ($name)', (target) => {
     await refusal(cairn.messages.send({ queue: 'fifo' }), 'CHANNEL_INACTIVE')
   })
 
+  it('what is taken for a look that was given up goes back, as if it had not been taken', async () => {
+    const { cairn } = await world(root, 'b')
+    const { id } = await cairn.messages.send({ to: 'b', maxRetries: 0 })
+    expect(await cairn.messages.receive('b', { signal: AbortSignal.abort() })).toEqual([])
+    expect((await cairn.messages.get(id)).deliveries).toMatchObject([{ status: 'pending', attempts: 0 }])
+    expect(await drain(cairn, 'b')).toMatchObject([{ id, attempt: 1 }])
+  })
+
   it('what was taken ahead goes back when the loop is left, and is not counted as a delivery', async () => {
     const { cairn } = await world(root, 'b')
     await cairn.messages.sendMany(Array.from({ length: 10 }, (_, payload) => ({ to: 'b', payload })))

@@ -92,6 +92,28 @@ describe('messages between processes', () => {
     expect(consumers.filter(({ lines }) => numbers(lines, 'H').length > 0)).toHaveLength(3)
   })
 
+  it('an inbox that is ended while the database is away ends, and nothing is thrown', { timeout: 60_000 }, async () => {
+    const postgres = await startPostgres()
+    cleanups.push(() => postgres.dispose())
+    const root = await open((await servers.place({ postgresUrl: postgres.url })).options)
+    cleanups.push(() => root.close())
+    const { cairn } = await world(root, 'b')
+    const stop = new AbortController()
+    const seen: unknown[] = []
+    const read = (async () => {
+      for await (const message of cairn.messages.inbox('b', { signal: stop.signal })) {
+        await message.ack()
+        seen.push(message.payload)
+      }
+    })()
+    await cairn.messages.send({ to: 'b' })
+    await until('it reads', () => seen.length === 1)
+    await postgres.stop()
+    await until('it is away', () => cairn.messages.list().then(() => false, () => true))
+    stop.abort()
+    await read
+  })
+
   it('PostgreSQL restarted again and again during 2000 messages: each is stored once and handled, none twice in the end', { timeout: 240_000 }, async () => {
     const postgres = await startPostgres()
     cleanups.push(() => postgres.dispose())
