@@ -57,7 +57,8 @@ export function runConsumer(subscription: Subscription, stopping: AbortControlle
       await subscription.close()
     }
   })()
-  done.catch(() => undefined)
+  // Who does not wait for `done` would never know.
+  done.catch((error: unknown) => log.error({ err: error, consumer: options.consumer, stream: options.stream }, 'the consumer has ended'))
 
   const stop = async (): Promise<void> => {
     stopping.abort()
