@@ -1,3 +1,4 @@
+import type { Logger } from '../../observability/index.ts'
 import { whole } from './checks.ts'
 import type { ConsumeOptions, Consumption, EventDelivery } from './event-types.ts'
 import type { Subscription } from './subscription.ts'
@@ -11,7 +12,7 @@ export type EventHandler = (event: EventDelivery, signal: AbortSignal) => Promis
  * Runs a handler for each event: acknowledged when it resolves, delivered again with a growing delay when it throws. The signal
  * given to it is aborted when the consumption is asked to stop.
  */
-export function runConsumer(subscription: Subscription, stopping: AbortController, options: ConsumeOptions, handler: EventHandler): Consumption {
+export function runConsumer(subscription: Subscription, stopping: AbortController, options: ConsumeOptions, handler: EventHandler, log: Logger): Consumption {
   const concurrency = whole('concurrency', options.concurrency ?? 1, 1, MAX_CONCURRENCY)
   const batch = whole('batch', options.batch ?? concurrency, 1, MAX_CONCURRENCY)
   const retryDelayMs = whole('retryDelayMs', options.retryDelayMs ?? 1_000, 0, MAX_RETRY_DELAY_MS)
@@ -21,7 +22,11 @@ export function runConsumer(subscription: Subscription, stopping: AbortControlle
     try {
       await handler(event, stopping.signal)
     } catch (error) {
-      options.onError?.(error, event)
+      try {
+        options.onError?.(error, event)
+      } catch (thrown) {
+        log.error({ err: thrown, consumer: options.consumer }, 'onError threw; the consumer goes on')
+      }
       // Without an answer it comes again after its ack wait.
       await event.retry(Math.min(retryDelayMs * 2 ** (event.deliveries - 1), MAX_RETRY_DELAY_MS)).catch(() => undefined)
       return
@@ -52,7 +57,8 @@ export function runConsumer(subscription: Subscription, stopping: AbortControlle
       await subscription.close()
     }
   })()
-  done.catch(() => undefined)
+  // Who does not wait for `done` would never know.
+  done.catch((error: unknown) => log.error({ err: error, consumer: options.consumer, stream: options.stream }, 'the consumer has ended'))
 
   const stop = async (): Promise<void> => {
     stopping.abort()

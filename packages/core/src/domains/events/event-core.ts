@@ -37,6 +37,8 @@ export class EventCore {
   readonly feed: StateFeed | undefined
   readonly #closing = new AbortController()
   readonly #ready = new Map<string, Promise<void>>()
+  /** What is to be there whenever JetStream is, as keys of `#ready`. */
+  readonly #needed = new Set<string>()
   readonly #feedConsumers = new Map<string, { consumer: Promise<StateFeedConsumer>; users: number }>()
   #engine: JetStreamStreamEngine | undefined
   #connecting: Promise<JetStreamStreamEngine> | undefined
@@ -66,7 +68,8 @@ export class EventCore {
     if (this.options.connect === undefined) return
     this.#connected().then(
       async () => {
-        if (this.options.events.captureState === 'always') await this.ensure(EVENT_STREAMS[0] as EventStream, true)
+        if (this.options.events.captureState === 'always') this.#needed.add(keyOf(EVENT_STREAMS[0] as EventStream, true))
+        await this.#again()
       },
     ).catch((error: unknown) => {
       if (!this.#closing.signal.aborted) this.options.log.warn({ err: error }, 'JetStream is not ready for events')
@@ -103,12 +106,12 @@ export class EventCore {
    * `again`: it was found missing.
    */
   ensure(stream: EventStream, capture: boolean, again = false): Promise<void> {
-    const key = `${stream.name} ${capture}`
+    const key = keyOf(stream, capture)
     const known = again ? undefined : this.#ready.get(key)
     if (known !== undefined) return known
     const made = this.#ensure(stream, capture)
     this.#ready.set(key, made)
-    made.catch(() => this.#ready.delete(key))
+    made.then(() => this.#needed.add(key), () => this.#ready.delete(key))
     return made
   }
 
@@ -160,9 +163,8 @@ export class EventCore {
 
   /** The server is back, perhaps without its store: the streams that were there are looked for, and made again when they are gone. */
   async #again(): Promise<void> {
-    const ensured = [...this.#ready.keys()]
     this.#ready.clear()
-    for (const key of ensured) {
+    for (const key of this.#needed) {
       const [name, capture] = key.split(' ') as [string, string]
       const stream = EVENT_STREAMS.find((each) => each.name === name) as EventStream
       for (let wait = RECONNECT_MS; !this.#closing.signal.aborted && this.#engine?.connected === true; wait = Math.min(2 * wait, LONGEST_RECONNECT_MS)) {
@@ -170,7 +172,7 @@ export class EventCore {
           await this.ensure(stream, capture === 'true')
           break
         } catch (error) {
-          this.options.log.debug({ err: error, stream: name }, 'the stream is not ready after the connection was lost; it is tried again')
+          this.options.log[wait === RECONNECT_MS ? 'warn' : 'debug']({ err: error, stream: name }, 'the stream is not ready for events; it is tried again')
           await sleep(wait, undefined, { signal: this.#closing.signal }).catch(() => undefined)
         }
       }
@@ -197,4 +199,8 @@ export class EventCore {
     })()
     return this.#connecting
   }
+}
+
+function keyOf(stream: EventStream, capture: boolean): string {
+  return `${stream.name} ${capture}`
 }

@@ -88,7 +88,7 @@ export class EventsService {
     const signal = options.signal === undefined ? stopping.signal : AbortSignal.any([options.signal, stopping.signal])
     const subscription = this.#subscription({ ...options, signal })
     await subscription.open()
-    return runConsumer(subscription, stopping, options, handler)
+    return runConsumer(subscription, stopping, options, handler, this.#core.options.log)
   }
 
   /** Follows a stream without acknowledgement, from a place of one's own (monitoring, S4 §11.3). INVALID_CURSOR, INVALID_ARGUMENT, NOT_FOUND. */

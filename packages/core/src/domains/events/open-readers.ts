@@ -1,6 +1,6 @@
 import { CairnError } from '../../errors/index.ts'
 import { decodeKey } from '../../engines/kv/index.ts'
-import { type StreamConsumer, type StreamEngine, type StreamMessage, patternsOverlap } from '../../engines/stream/index.ts'
+import { type StreamConsumer, type StreamEngine, type StreamMessage, patternsOverlap, resolveConsumer } from '../../engines/stream/index.ts'
 import type { TenantIdentity } from '../../identity/index.ts'
 import type { EventCore } from './event-core.ts'
 import type { EventStream } from './event-streams.ts'
@@ -47,6 +47,8 @@ export async function openConsumer(core: EventCore, identity: TenantIdentity, st
   const name = durableName(tenant, consumer)
   const { published, agent } = wantedOf(stream, filter, tenant)
   const settings = { ackWaitMs, maxDeliver, maxPending, from }
+  // Changes of state have a reader of their own, without the checks of an engine.
+  resolveConsumer({ name, ...settings })
   const parts: StreamConsumer[] = []
   if (core.options.connect === undefined) {
     if (published !== undefined) parts.push(await core.outbox.consumer(stream.name, { ...settings, name, filter: published }))

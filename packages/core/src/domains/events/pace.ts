@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
+/** A timer for longer would end at once. */
+const LONGEST_SLEEP_MS = 2 ** 31 - 1
+
 /** At most so many a second, spread evenly; what was not used is there for a tenth of a second. */
 export class Pace {
   readonly #perMs: number
@@ -25,7 +28,7 @@ export class Pace {
         this.#tokens -= allowed
         return allowed
       }
-      await sleep((1 - this.#tokens) / this.#perMs, undefined, { signal }).catch(() => undefined)
+      await sleep(Math.min(LONGEST_SLEEP_MS, (1 - this.#tokens) / this.#perMs), undefined, { signal }).catch(() => undefined)
     }
   }
 

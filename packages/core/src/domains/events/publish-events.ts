@@ -21,6 +21,7 @@ export interface PreparedEvent extends OutboxMessage {
  * Errors: INVALID_ARGUMENT, NOT_FOUND (no stream takes the subject), SERIALIZATION_ERROR, PAYLOAD_TOO_LARGE.
  */
 export function prepareEvent(identity: TenantIdentity, event: NewEvent, mostBytes = MAX_PAYLOAD_BYTES): PreparedEvent {
+  if (typeof event !== 'object' || event === null) throw refused('events', 'each must be an object with a subject')
   const { subject, payload = null, id = uuidv7(), headers = {} } = event
   const wire = toWireSubject(subject, identity.tenant)
   const stream = streamOfSubject(subject)

@@ -46,7 +46,7 @@ export class AckBatch {
       const batch = this.#waiting.splice(0, MAX_BATCH)
       try {
         const accepted = await this.#send(batch)
-        for (const { deliveryId, done } of batch) done(accepted.has(deliveryId))
+        for (const { deliveryId, leaseNo, done } of batch) done(accepted.get(deliveryId) === leaseNo)
       } catch (error) {
         for (const { failed } of batch) failed(error)
       }
@@ -54,13 +54,14 @@ export class AckBatch {
     this.#running = undefined
   }
 
-  async #send(batch: readonly Waiting[]): Promise<Set<number>> {
+  /** The lease under which each delivery was acknowledged: two of its holders may be in one batch, and one of them is late. */
+  async #send(batch: readonly Waiting[]): Promise<Map<number, number>> {
     const end = performance.now() + RETRY_FOR_MS
     for (let waitMs = 20; ; waitMs = Math.min(2 * waitMs, 1_000)) {
       try {
         const accepted = await this.#accepted(ACKNOWLEDGE, 'messages_ack', batch)
         const rest = batch.filter(({ deliveryId }) => !accepted.has(deliveryId))
-        if (rest.length > 0) for (const id of await this.#accepted(ACKNOWLEDGED_BEFORE, 'messages_acked', rest)) accepted.add(id)
+        if (rest.length > 0) for (const [id, leaseNo] of await this.#accepted(ACKNOWLEDGED_BEFORE, 'messages_acked', rest)) accepted.set(id, leaseNo)
         return accepted
       } catch (error) {
         if (!isCairnError(error) || !error.retryable || performance.now() > end) throw error
@@ -69,9 +70,9 @@ export class AckBatch {
     }
   }
 
-  async #accepted(text: string, name: string, batch: readonly Waiting[]): Promise<Set<number>> {
+  async #accepted(text: string, name: string, batch: readonly Waiting[]): Promise<Map<number, number>> {
     const values = [this.#identity.tenant, batch.map(({ deliveryId }) => deliveryId), batch.map(({ leaseNo }) => leaseNo)]
-    const { rows } = await this.#sql.query<{ deliveryId: number }>(this.#identity, text, values, { name })
-    return new Set(rows.map(({ deliveryId }) => deliveryId))
+    const { rows } = await this.#sql.query<{ deliveryId: number; leaseNo: number }>(this.#identity, text, values, { name })
+    return new Map(rows.map(({ deliveryId, leaseNo }) => [deliveryId, leaseNo]))
   }
 }

@@ -19,9 +19,10 @@ export class MessageDeadLetters {
     const [after, id] = decodeCursor('message dead letters', options.cursor, 2) ?? [null, null]
     const { sql, identity, tenant } = this.#room
     const cursorId = id === null || id === undefined ? null : check(uuidText, id, 'cursor')
-    const cursorTime = after === null ? null : check(z.iso.datetime(), after, 'cursor')
-    const { rows } = await sql.query<AgentDeadLetter>(identity, LIST_DEAD_LETTERS, [tenant, cursorTime, cursorId, limit + 1])
-    return toPage('message dead letters', rows, limit, (letter) => [letter.createdAt.toISOString(), letter.id])
+    const cursorTime = after === null ? null : check(z.number().int(), after, 'cursor')
+    const { rows } = await sql.query<AgentDeadLetter & { micros: number }>(identity, LIST_DEAD_LETTERS, [tenant, cursorTime, cursorId, limit + 1])
+    const { items, nextCursor } = toPage('message dead letters', rows, limit, ({ micros, id: letter }) => [micros, letter])
+    return { items: items.map(({ micros: _, ...letter }) => letter), nextCursor }
   }
 
   /**

@@ -38,7 +38,7 @@ export function heldMessage(holder: Holder, row: ClaimedRow): InboxMessage {
   let settled: { how: string; done: Promise<unknown> } | undefined
 
   /** The first word counts; the same word again gives the same answer. */
-  function settle<T>(how: string, run: () => Promise<T>): Promise<T> {
+  async function settle<T>(how: string, run: () => Promise<T>): Promise<T> {
     if (settled !== undefined && settled.how !== how) {
       throw new CairnError('INVALID_TRANSITION', `Message ${row.id} was settled already: ${settled.how}. Say only one thing of each delivery.`, { details: { messageId: row.id, settled: settled.how } })
     }

@@ -37,10 +37,10 @@ ORDER BY n.created_at DESC, n.message_id DESC LIMIT $6`
 const DEAD_LETTER = `dead_letter_id AS id, message_id AS "messageId", agent_id AS "agentId", queue_id AS "queueId", channel_id AS "channelId", from_agent_id AS "from", message_kind AS kind, subject, payload,
   reason, attempts, created_at AS "createdAt", resolved_at AS "resolvedAt"`
 
-/** $1 tenant, $2 and $3 after which, $4 limit. */
-export const LIST_DEAD_LETTERS = `SELECT ${DEAD_LETTER} FROM messages.dead_letters
-WHERE tenant_id = $1 AND resolved_at IS NULL AND ($2::timestamptz IS NULL OR (date_trunc('milliseconds', created_at), dead_letter_id) > ($2, $3::uuid))
-ORDER BY date_trunc('milliseconds', created_at), dead_letter_id LIMIT $4`
+/** $1 tenant, $2 microseconds and $3 id after which, $4 limit. Not prepared, so that each page is a look into `dead_letters_open`. */
+export const LIST_DEAD_LETTERS = `SELECT ${DEAD_LETTER}, (extract(epoch FROM created_at) * 1000000)::bigint AS micros FROM messages.dead_letters
+WHERE tenant_id = $1 AND resolved_at IS NULL AND ($2::bigint IS NULL OR (created_at, dead_letter_id) > (timestamptz 'epoch' + $2 * interval '1 microsecond', $3::uuid))
+ORDER BY created_at, dead_letter_id LIMIT $4`
 
 /**
  * $1 tenant, $2 dead letter ids. Each gets a delivery of its own anew, with all its attempts, under a new message whose parent is

@@ -71,10 +71,10 @@ export const ACKNOWLEDGE = `WITH input AS (
 ), ${FREE_PLACES}, stored AS (
   INSERT INTO messages.receipts (${RECEIPT_COLUMNS}) SELECT ${receipt(`'acknowledged'`, 'NULL')} FROM done d
 )
-SELECT d.delivery_id AS "deliveryId" FROM done d`
+SELECT d.delivery_id AS "deliveryId", d.lease_no AS "leaseNo" FROM done d`
 
 /** $1 tenant, $2 delivery ids, $3 lease numbers. Those that were acknowledged under these leases. */
-export const ACKNOWLEDGED_BEFORE = `SELECT r.delivery_id AS "deliveryId" FROM messages.receipts r JOIN unnest($2::bigint[], $3::integer[]) AS i (delivery_id, lease_no)
+export const ACKNOWLEDGED_BEFORE = `SELECT r.delivery_id AS "deliveryId", r.lease_no AS "leaseNo" FROM messages.receipts r JOIN unnest($2::bigint[], $3::integer[]) AS i (delivery_id, lease_no)
   ON r.delivery_id = i.delivery_id AND r.lease_no = i.lease_no WHERE r.tenant_id = $1 AND r.status = 'acknowledged'`
 
 /** What ends in `done` (with outcome and error) is kept as a receipt and, when it was given up, as a dead letter. */
@@ -114,11 +114,14 @@ export const SWEEP_SPENT = `WITH over AS (
   DELETE FROM messages.deliveries d USING over o WHERE d.tenant_id = $1 AND d.delivery_id = o.delivery_id RETURNING d.*, 'dead' AS outcome, d.last_error AS error
 ), ${STORE_ENDED}`
 
-/** $1 tenant, $2 subscription. What waits for it is cancelled; what is handed out already may be done. */
-export const CANCEL_PENDING = `WITH over AS (
-  SELECT d.delivery_id FROM messages.deliveries d WHERE d.tenant_id = $1 AND d.subscription_id = $2 AND d.agent_id = $3 AND d.status = 'pending' FOR UPDATE
+/** $1 tenant, $2 subscription, $3 its agent. What waits for it is cancelled; what is handed out already may be done. By the two indexes of an inbox. */
+export const CANCEL_PENDING = `WITH ready AS (
+  SELECT d.delivery_id FROM messages.deliveries d WHERE d.tenant_id = $1 AND d.inbox_id = $3 AND NOT d.delayed AND d.subscription_id = $2 AND d.status = 'pending' FOR UPDATE
+), late AS (
+  SELECT d.delivery_id FROM messages.deliveries d WHERE d.tenant_id = $1 AND d.inbox_id = $3 AND d.delayed AND d.subscription_id = $2 AND d.status = 'pending' FOR UPDATE
 ), done AS (
-  DELETE FROM messages.deliveries d USING over o WHERE d.tenant_id = $1 AND d.delivery_id = o.delivery_id RETURNING d.*, 'cancelled' AS outcome, 'unsubscribed' AS error
+  DELETE FROM messages.deliveries d USING (SELECT * FROM ready UNION ALL SELECT * FROM late) AS o WHERE d.tenant_id = $1 AND d.delivery_id = o.delivery_id
+  RETURNING d.*, 'cancelled' AS outcome, 'unsubscribed' AS error
 ), ${STORE_ENDED}`
 
 /** $1 tenant, $2 delivery id, $3 lease number, $4 delay in ms, $5 error. */

@@ -56,6 +56,9 @@ export async function* readInbox(room: MessageRoom, context: DomainContext, agen
         if (await stillGood(wanted, next)) yield heldMessage(wanted, next.row)
       }
     }
+  } catch (error) {
+    // Ended while the database could not be reached.
+    if (!wanted.signal.aborted || !isCairnError(error, 'CLOSED')) throw error
   } finally {
     await giveBack(room, buffer.map(({ row }) => row))
     end()
@@ -73,8 +76,13 @@ export async function receive(room: MessageRoom, context: DomainContext, agent: 
     const forget = room.waiters.onInbox(inboxIds, () => wakeUp.abort())
     try {
       const rows = await claim(wanted, inboxIds)
+      if (wanted.signal.aborted) {
+        // Whoever asked is gone: kept, they would lie until their lease is over.
+        await giveBack(room, rows)
+        return []
+      }
       const left = end - performance.now()
-      if (rows.length > 0 || left <= 0 || wanted.signal.aborted) return rows.map((row) => heldMessage(wanted, row))
+      if (rows.length > 0 || left <= 0) return rows.map((row) => heldMessage(wanted, row))
       await sleep(left, undefined, { signal: AbortSignal.any([wakeUp.signal, wanted.signal]) }).catch(() => undefined)
     } finally {
       forget()
@@ -122,7 +130,12 @@ async function claim({ room, agentId, prefetch, leaseMs, channels, filters }: Wa
 async function finishOver(room: MessageRoom, rows: readonly ClaimedRow[]): Promise<void> {
   if (rows.length === 0) return
   const statuses = rows.map(({ expired }) => (expired ? 'expired' : 'dead'))
-  await room.sql.query(room.identity, FINISH, [room.tenant, rows.map((row) => row.deliveryId), rows.map((row) => row.leaseNo), statuses, rows.map(() => null)], { name: 'messages_finish' })
+  try {
+    await room.sql.query(room.identity, FINISH, [room.tenant, rows.map((row) => row.deliveryId), rows.map((row) => row.leaseNo), statuses, rows.map(() => null)], { name: 'messages_finish' })
+  } catch (error) {
+    // Somebody ends them when their lease is over; what was taken with them is handed out now.
+    room.log.debug({ err: error }, 'messages that are over could not be ended')
+  }
 }
 
 /** A message that waited in the buffer may have expired, or its lease may be nearly over. */

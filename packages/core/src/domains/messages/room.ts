@@ -25,11 +25,12 @@ export class MessageRoom {
   /** Inboxes that are being read: they end when the room closes. */
   readonly closing = new AbortController()
   readonly inboxes = new Set<Promise<unknown>>()
-  /** Agents are never deleted and keep their keys. */
-  readonly #agentIds = new LRUCache<string, string>({ max: 50_000 })
+  /** By tenant and key, of all tenants of the engine: a cache takes its room at once. Agents are never deleted and keep their keys. */
+  readonly #agentIds: LRUCache<string, string>
   #partitionsAt = -Infinity
 
-  constructor(context: DomainContext) {
+  constructor(context: DomainContext, agentIds: LRUCache<string, string>) {
+    this.#agentIds = agentIds
     this.sql = context.sql
     this.log = context.log
     this.identity = { role: 'application', tenant: context.identity.tenant, actor: { kind: 'service', id: 'messages' } }
@@ -52,14 +53,16 @@ export class MessageRoom {
    */
   async agentId(idOrKey: string, tx?: SqlSession): Promise<string> {
     if (isUuid(idOrKey)) return idOrKey.toLowerCase()
-    const known = this.#agentIds.get(idOrKey)
+    // No tenant has a space in its name.
+    const place = `${this.tenant} ${idOrKey}`
+    const known = this.#agentIds.get(place)
     if (known !== undefined) return known
     const values = [this.tenant, idOrKey]
     const { rows } = await (tx === undefined ? this.sql.query<{ id: string }>(this.identity, AGENT_ID, values, { name: 'messages_agent' }) : tx.query<{ id: string }>(AGENT_ID, values))
     const found = rows[0]?.id
     if (found === undefined) throw this.noAgent(idOrKey)
     // What a transaction sees may be rolled back.
-    if (tx === undefined) this.#agentIds.set(idOrKey, found)
+    if (tx === undefined) this.#agentIds.set(place, found)
     return found
   }
 
@@ -86,18 +89,23 @@ export class MessageRoom {
   }
 }
 
-const rooms = new WeakMap<SqlEngine, Map<string, MessageRoom>>()
+interface RoomsOfEngine {
+  readonly byTenant: Map<string, MessageRoom>
+  readonly agentIds: LRUCache<string, string>
+}
+
+const rooms = new WeakMap<SqlEngine, RoomsOfEngine>()
 
 export function roomOf(context: DomainContext): MessageRoom {
-  const ofEngine = rooms.get(context.sql) ?? new Map<string, MessageRoom>()
+  const ofEngine = rooms.get(context.sql) ?? { byTenant: new Map(), agentIds: new LRUCache({ max: 50_000 }) }
   rooms.set(context.sql, ofEngine)
-  let room = ofEngine.get(context.identity.tenant)
-  if (room === undefined) ofEngine.set(context.identity.tenant, (room = new MessageRoom(context)))
+  let room = ofEngine.byTenant.get(context.identity.tenant)
+  if (room === undefined) ofEngine.byTenant.set(context.identity.tenant, (room = new MessageRoom(context, ofEngine.agentIds)))
   return room
 }
 
 /** Ends every inbox on the engine: what was not handed out goes back. Part of closing. */
 export async function closeMessages(sql: SqlEngine): Promise<void> {
-  await Promise.all([...(rooms.get(sql)?.values() ?? [])].map((room) => room.close()))
+  await Promise.all([...(rooms.get(sql)?.byTenant.values() ?? [])].map((room) => room.close()))
   rooms.delete(sql)
 }

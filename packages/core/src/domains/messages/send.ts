@@ -25,10 +25,12 @@ interface DraftOptions extends SendOptions {
   /** Stands before the names of fields in errors. */
   readonly field?: string
   readonly replyTo?: 'request' | undefined
+  /** The correlation id was made up for this try: another try with the same key is the same message. */
+  readonly ownCorrelation?: boolean
 }
 
 /** Checked, with its agents resolved. */
-export async function draft(room: MessageRoom, context: DomainContext, input: SendInput, { field = '', replyTo, tx }: DraftOptions = {}): Promise<Draft> {
+export async function draft(room: MessageRoom, context: DomainContext, input: SendInput, { field = '', replyTo, ownCorrelation = false, tx }: DraftOptions = {}): Promise<Draft> {
   const given = check(sendInput, input, `${field}message`)
   const payload = given.payload === undefined ? {} : given.payload
   const headers = given.headers ?? {}
@@ -67,7 +69,8 @@ export async function draft(room: MessageRoom, context: DomainContext, input: Se
     throw new CairnError('INVALID_ARGUMENT', `${field}to: an agent cannot send a message to itself (${row.to}).`, { details: { field: `${field}to` } })
   }
   if (row.key === undefined) return { row, bytes }
-  const { id: _, ...content } = row
+  const { id: _, ...rest } = row
+  const content = ownCorrelation ? { ...rest, correlation: undefined } : rest
   return { row: { ...row, digest: createHash('sha256').update(canonicalJson(JSON.parse(JSON.stringify(content)))).digest('hex') }, bytes }
 }
 

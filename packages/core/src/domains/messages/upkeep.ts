@@ -66,7 +66,11 @@ export class MessageUpkeep {
     for (const { tenant } of rows) {
       if (signal.aborted) return
       const identity = { role: 'application', tenant, actor: { kind: 'system', id: 'message-upkeep' } } as const
-      await new MessagesService({ sql: this.#sql, identity, log: this.#log }).maintain()
+      try {
+        await new MessagesService({ sql: this.#sql, identity, log: this.#log }).maintain()
+      } catch (error) {
+        if (!signal.aborted) this.#log.warn({ err: error, tenant }, 'the messages of a tenant could not be kept up; they are tried again')
+      }
     }
   }
 }

@@ -19,6 +19,8 @@ export async function connectNats(options: JetStreamOptions, name: string): Prom
       timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       reconnect: true,
       maxReconnectAttempts: -1,
+      // Else the client gives up for good when a server refuses it twice, for instance while its accounts are set up anew.
+      ignoreAuthErrorAbort: true,
       reconnectTimeWait: RECONNECT_WAIT_MS,
       reconnectJitter: RECONNECT_WAIT_MS,
       pingInterval: PING_INTERVAL_MS,

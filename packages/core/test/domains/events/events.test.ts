@@ -1,4 +1,8 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { mergeConsumers } from '../../../src/domains/events/readers/index.ts'
+import { type StreamConsumer, type StreamDelivery, openSqlStreams } from '../../../src/engines/stream/index.ts'
 import { type Cairn, type EventDelivery, type TailedEvent, isCairnError } from '../../../src/index.ts'
 import { cairnTargets, openCairn, until } from '../../harness/cairns.ts'
 import { codeOf } from '../../engines/stream/stream-conformance.ts'
@@ -32,6 +36,82 @@ describe.each(cairnTargets)('events ($name)', (target) => {
     }
     expect(new Set(got.map(({ id }) => id)).size).toBe(200)
     expect(await takeEvents(cairn, { stream: 'EVENTS', consumer, filter: 'events.order.>' }, 1, 500)).toEqual([])
+  })
+
+  it('waits no longer for one of two places than it was asked to, asks both again, and hands out no more than was wanted', async () => {
+    const engine = openSqlStreams({ sql: cairn.engines.sql, identity: cairn.identity, trim: false })
+    await engine.ensureStream({ name: 'MERGED', subjects: ['merged.>'] })
+    const part = (side: string): Promise<StreamConsumer> => engine.consumer('MERGED', { name: `merged-${side}`, filter: `merged.${side}` })
+    const merged = mergeConsumers([await part('a'), await part('b')])
+    const soon = async (fetching: Promise<StreamDelivery[]>): Promise<unknown[]> => {
+      const late = AbortSignal.timeout(15_000)
+      const found = await Promise.race([fetching, new Promise<never>((_, failed) => late.addEventListener('abort', () => failed(new Error('it waits for the other place'))))])
+      await Promise.all(found.map((each) => each.ack()))
+      return found.map(({ payload }) => payload)
+    }
+    try {
+      await engine.publish('merged.a', 1)
+      // The other place is asked ahead, for a minute.
+      expect(await soon(merged.fetch(10, 60_000))).toEqual([1])
+      expect(await soon(merged.fetch(10, 200))).toEqual([])
+      for (let n = 0; n < 5; n++) await engine.publish('merged.b', n)
+      const found: unknown[][] = []
+      while (found.flat().length < 5) found.push(await soon(merged.fetch(2, 60_000)))
+      expect(found.every((each) => each.length > 0 && each.length <= 2)).toBe(true)
+      expect(found.flat()).toEqual([0, 1, 2, 3, 4])
+      // One place is asked for a short time, then both for long: the first is asked again when its time is over.
+      expect(await soon(merged.fetch(1, 300))).toEqual([])
+      await engine.publish('merged.a', 2)
+      expect(await soon(merged.fetch(1, 300))).toEqual([2])
+      const long = merged.fetch(1, 60_000)
+      await new Promise((resolve) => setTimeout(resolve, 600))
+      await engine.publish('merged.b', 5)
+      expect(await soon(long)).toEqual([5])
+    } finally {
+      await merged.close()
+      await engine.close()
+    }
+  })
+
+  it('follows two places for long without keeping what it has told', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const told: WeakRef<object>[] = []
+    // Changes of state lie elsewhere, and there are none.
+    const events = await cairn.events.follow({ stream: 'AGENT_STATE' })
+    await cairn.events.publishMany(Array.from({ length: 300 }, (_, n) => ({ subject: 'agents.heartbeat.someone', payload: { n } })))
+    for (let n = 0; n < 300; n++) told.push(new WeakRef((await events.next()).value.payload as object))
+    // What was read together is let go with what is read next.
+    await cairn.events.publish('agents.heartbeat.someone', {})
+    await events.next()
+    await new Promise((resolve) => setImmediate(resolve))
+    collect()
+    expect(told.filter((each) => each.deref() !== undefined).length).toBeLessThan(100)
+    await events.return(undefined)
+  })
+
+  it('goes on when the handler and what is told of its failure throw', async () => {
+    const consumer = fresh()
+    const handled: unknown[] = []
+    const unhandled: unknown[] = []
+    const note = (reason: unknown): unknown => unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    try {
+      await cairn.events.publishMany([1, 2, 3].map((payload) => ({ subject: 'events.throws.a', payload })))
+      const onError = (): void => {
+        throw new Error('thrown by onError')
+      }
+      await using _consumption = await cairn.events.consume({ stream: 'EVENTS', consumer, filter: 'events.throws.*', retryDelayMs: 60_000, concurrency: 5, onError }, ({ payload }) => {
+        handled.push(payload)
+        if (payload === 1) throw new Error('thrown by the handler')
+      })
+      await until('three were handled', async () => handled.length === 3)
+      await cairn.events.publish('events.throws.a', 4)
+      await until('the fourth was handled', async () => handled.includes(4))
+    } finally {
+      process.off('unhandledRejection', note)
+    }
+    expect(unhandled).toEqual([])
   })
 
   // proves S4-11.4-03
@@ -235,9 +315,29 @@ describe.each(cairnTargets)('events ($name)', (target) => {
       { consumer: 'a=b' }, { consumer: '' }, { consumer: 'a.b' }, { filter: 'a' }, { filter: 'events' }, { filter: 'tasks.>' }, { filter: 'events.>.a' }, { batch: 0 }, { maxPending: 0 },
       { ackWaitMs: 1 }, { ratePerSecond: -1 }, { from: 'last' },
     ]) expect(await subscribe(options), JSON.stringify(options)).toBe('INVALID_ARGUMENT')
+    // Changes of state are elsewhere.
+    for (const options of [{ ackWaitMs: Number.NaN }, { maxDeliver: 0 }, { maxPending: 0 }, { from: 'last' }]) {
+      expect(await subscribe({ stream: 'AGENT_STATE', filter: 'agents.state.*', ...options }), JSON.stringify(options)).toBe('INVALID_ARGUMENT')
+    }
+    for (const event of [null, 1, undefined]) expect(await codeOf(events.publishMany([event as never]))).toBe('INVALID_ARGUMENT')
     expect(await subscribe({ stream: 'NOBODY' })).toBe('NOT_FOUND')
     const error = await events.publish('events.a', 1).catch((reason: unknown) => reason)
     expect(isCairnError(error, 'INVALID_ARGUMENT') && error.details).toEqual({ field: 'subject' })
+  })
+
+  it('waits for the rate of a consumer, however low it is', async () => {
+    const warnings: string[] = []
+    const note = ({ name }: Error): unknown => warnings.push(name)
+    process.on('warning', note)
+    let handled = 0
+    await cairn.events.publishMany([1, 2].map((payload) => ({ subject: 'events.slow.a', payload })))
+    const consumption = await cairn.events.consume({ stream: 'EVENTS', consumer: fresh(), filter: 'events.slow.*', ratePerSecond: 1e-9 }, () => void handled++)
+    await until('the first was handled', () => handled === 1)
+    await cairn.events.publish('events.elsewhere.a')
+    await consumption.stop()
+    expect(handled).toBe(1)
+    process.off('warning', note)
+    expect(warnings).toEqual([])
   })
 
   // proves S4-11.1-01

@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { connect } from '@nats-io/transport-node'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -102,6 +104,38 @@ describe('the relay', () => {
     await cairn.events.publish('events.wiped.a', 2)
     await until('the second arrived', () => seen.length === 2, 30_000)
     expect(seen).toEqual([1, 2])
+  })
+
+  it('makes the streams that it needs as soon as it can, also when the connection is lost before it could', { timeout: 90_000 }, async () => {
+    const nats = await startNats()
+    cleanups.push(() => nats.dispose())
+    const options = await place(nats.url)
+    const { prefix } = options.nats as { prefix: string }
+    const foreign = async (url: string, make: boolean): Promise<void> => {
+      const connection = await connect({ servers: url })
+      const jsm = await jetstreamManager(connection)
+      if (make) await jsm.streams.add({ name: 'FOREIGN', subjects: [`${prefix}.agents.>`] })
+      else await jsm.streams.delete('FOREIGN')
+      await connection.close()
+    }
+    // Somebody else has its subjects.
+    await foreign(nats.url, true)
+    const cairn = await opened({ ...options, events: { captureState: 'always' } })
+    const stream = async () => (await cairn.events.status()).streams.find(({ name }) => name === 'AGENT_STATE')
+    await until('it is connected', async () => (await cairn.events.status()).connected)
+    await foreign(nats.url, false)
+    await until('the stream was made', async () => (await stream())?.exists === true, 20_000)
+    // The server comes back without its streams, and somebody else has the subjects again.
+    await nats.stop()
+    await rm(join(nats.root, 'jetstream'), { recursive: true })
+    const elsewhere = await startNats({ storeDir: nats.root })
+    await foreign(elsewhere.url, true)
+    await elsewhere.stop()
+    await nats.restart()
+    await until('it is connected again', async () => (await cairn.events.status()).connected, 20_000)
+    await nats.restart()
+    await foreign(nats.url, false)
+    await until('the stream was made again', async () => (await stream())?.exists === true, 20_000)
   })
 
   it('takes an open() that cannot reach JetStream for nothing: publishing needs SQL only', { timeout: 60_000 }, async () => {

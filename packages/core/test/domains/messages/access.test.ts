@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OWNER } from '../../../src/identity/index.ts'
 import { SILENT_LOGGER } from '../../../src/observability/index.ts'
 import { MessagesService } from '../../../src/domains/messages/index.ts'
-import { CLAIM, DUE_INBOXES, SELECT_REPLIES, SWEEP_EXPIRED } from '../../../src/domains/messages/inbox-queries.ts'
+import { CANCEL_PENDING, CLAIM, DUE_INBOXES, SELECT_REPLIES, SWEEP_EXPIRED } from '../../../src/domains/messages/inbox-queries.ts'
 import { LIST_DEAD_LETTERS, SELECT_MESSAGE } from '../../../src/domains/messages/history-queries.ts'
 import { type Cairn, type MessageListOptions, type MessageRecord, type SendInput, isCairnError } from '../../../src/index.ts'
 import { cairnTargets, openCairn } from '../../harness/cairns.ts'
@@ -84,6 +84,29 @@ describe.each(cairnTargets)('messages among many ($name)', (target) => {
     expect(replies.wholeTables).toEqual([])
     expect(replies.read).toBeLessThanOrEqual(MESSAGES / 1000 + 10)
     for (const [text, values] of [[LIST_DEAD_LETTERS, [null, null, 51]], [SELECT_MESSAGE, [id]]] as const) expect((await cost(text, values)).read).toBeLessThanOrEqual(10)
+    expect((await cost(CANCEL_PENDING, ['00000000-0000-4000-8000-000000000000', ids.shy])).read).toBeLessThanOrEqual(10)
+  })
+
+  it('a page of dead letters reads about as much as it shows, and none is shown twice or passed over where many have one time', async () => {
+    const { cairn: own } = await world(root, 'dead')
+    const { tenant } = own.identity
+    await sql(
+      `INSERT INTO messages.dead_letters (tenant_id, delivery_id, message_id, message_kind, message_type, payload, priority, max_retries, reason, attempts, message_created_at, created_at)
+      SELECT $1, 20000000 + i, gen_random_uuid(), 'command', 'x', to_jsonb(i), 5, 3, 'no', 1, now(), now() + (i / 7) * interval '7 microseconds' FROM generate_series(1, 3000) i`,
+      [tenant],
+    )
+    await sql('ANALYZE messages.dead_letters')
+    const costs: PlanCost[] = []
+    const { deadLetters } = new MessagesService({ sql: measuring(root.engines.sql, costs), identity: own.identity, log: SILENT_LOGGER })
+    const seen: unknown[] = []
+    for (let cursor: string | null | undefined; cursor !== null; ) {
+      const page = await deadLetters.list({ limit: 200, ...(cursor === undefined ? {} : { cursor }) })
+      seen.push(...page.items.map(({ payload }) => payload))
+      cursor = page.nextCursor
+    }
+    expect(new Set(seen).size).toBe(3000)
+    expect(seen).toHaveLength(3000)
+    for (const { read } of costs) expect(read).toBeLessThanOrEqual(300)
   })
 
   // proves S4-9.3-08

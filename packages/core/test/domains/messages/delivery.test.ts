@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { MessagesService } from '../../../src/domains/messages/index.ts'
 import type { Cairn, InboxMessage } from '../../../src/index.ts'
+import { SILENT_LOGGER } from '../../../src/observability/index.ts'
 import { cairnTargets, openCairn, until } from '../../harness/cairns.ts'
 import { drain, refusal, take, world } from './messages-world.ts'
 
@@ -33,7 +35,18 @@ describe.each(cairnTargets)('delivery of messages ($name)', (target) => {
     const [message] = (await take(cairn, 'b', 1, {}, async () => undefined)) as [InboxMessage]
     await Promise.all([message.ack(), message.ack()])
     await message.ack()
-    await expect(async () => message.nack()).rejects.toMatchObject({ code: 'INVALID_TRANSITION' })
+    await refusal(message.nack(), 'INVALID_TRANSITION')
+    await refusal(message.nack({ delayMs: -1 }), 'INVALID_TRANSITION')
+  })
+
+  it('of two consumers who acknowledge one delivery at the same time, only the holder is believed', async () => {
+    const { cairn } = await world(root, 'b')
+    await cairn.messages.send({ to: 'b' })
+    const [late] = (await take(cairn, 'b', 1, { leaseMs: 100 }, async () => undefined)) as [InboxMessage]
+    const [holder] = (await take(cairn, 'b', 1, {}, async () => undefined)) as [InboxMessage]
+    const [refused, accepted] = await Promise.allSettled([late.ack(), holder.ack()])
+    expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'DELIVERY_LOST' } })
+    expect(accepted.status).toBe('fulfilled')
   })
 
   it('an extended lease holds, and nobody else gets the message meanwhile', async () => {
@@ -151,6 +164,14 @@ describe.each(cairnTargets)('delivery of messages ($name)', (target) => {
     await refusal(cairn.messages.send({ queue: 'fifo' }), 'CHANNEL_INACTIVE')
   })
 
+  it('what is taken for a look that was given up goes back, as if it had not been taken', async () => {
+    const { cairn } = await world(root, 'b')
+    const { id } = await cairn.messages.send({ to: 'b', maxRetries: 0 })
+    expect(await cairn.messages.receive('b', { signal: AbortSignal.abort() })).toEqual([])
+    expect((await cairn.messages.get(id)).deliveries).toMatchObject([{ status: 'pending', attempts: 0 }])
+    expect(await drain(cairn, 'b')).toMatchObject([{ id, attempt: 1 }])
+  })
+
   it('what was taken ahead goes back when the loop is left, and is not counted as a delivery', async () => {
     const { cairn } = await world(root, 'b')
     await cairn.messages.sendMany(Array.from({ length: 10 }, (_, payload) => ({ to: 'b', payload })))
@@ -203,6 +224,34 @@ describe.each(cairnTargets)('delivery of messages ($name)', (target) => {
     expect(await cairn.messages.awaitReply(correlationId)).toMatchObject({ payload: 'late', kind: 'error', from: ids.answerer, to: ids.asker })
     await refusal(cairn.messages.request({ to: 'answerer' }), 'INVALID_ARGUMENT')
     await refusal(cairn.messages.awaitReply('x'), 'INVALID_ARGUMENT')
+  })
+
+  it('a request with an idempotency key that is made again is sent once, and gets the reply to the first', async () => {
+    const { cairn } = await world(root, 'a', 'b')
+    const ask = (timeoutMs: number) => cairn.messages.request({ from: 'a', to: 'b', payload: 'how many?', idempotencyKey: 'k' }, { timeoutMs })
+    await refusal(ask(20), 'TIMEOUT')
+    const again = ask(20_000)
+    await take(cairn, 'b', 1, {}, (message) => message.reply(42))
+    expect(await again).toMatchObject({ kind: 'response', payload: 42 })
+    expect(await ask(20_000)).toMatchObject({ payload: 42 })
+    expect((await cairn.messages.list({ kind: 'query' })).items).toHaveLength(1)
+    await refusal(cairn.messages.request({ from: 'a', to: 'b', payload: 'how long?', idempotencyKey: 'k' }), 'DUPLICATE_KEY')
+  })
+
+  it('a request that cannot be sent is waited for no longer', async () => {
+    const { cairn } = await world(root, 'a')
+    const timers = (): number => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length
+    const before = timers()
+    const unknown = '00000000-0000-4000-8000-000000000000'
+    await Promise.all(Array.from({ length: 50 }, () => refusal(cairn.messages.request({ from: 'a', to: unknown }), 'AGENT_NOT_FOUND')))
+    expect(timers() - before).toBeLessThan(25)
+  })
+
+  it('a tenant more costs next to nothing', async () => {
+    const bytes = (): number => process.memoryUsage().heapUsed
+    const before = bytes()
+    const held = Array.from({ length: 200 }, (_, n) => new MessagesService({ sql: root.engines.sql, identity: { ...root.identity, tenant: `many-${n}` }, log: SILENT_LOGGER }))
+    expect((bytes() - before) / held.length).toBeLessThan(200_000)
   })
 
   it('a reply to a plain message comes to the inbox of its sender, with its correlation', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { checkSubject } from '../../../src/engines/stream/index.ts'
 import { cairnTargets, openCairn } from '../../harness/cairns.ts'
 import { world } from './messages-world.ts'
 
@@ -18,6 +19,13 @@ describe.each(cairnTargets)('messages as events ($name)', (target) => {
     const all = await cairn.messages.send({ toType: '*', kind: 'command' })
     const notice = await cairn.messages.send({ to: 'b' })
     const { tenant } = cairn.identity
+    await cairn.messages.send({ toType: 'data:x', kind: 'command' })
+    const odd = ['日'.repeat(100), 'a\u200db', 'a.b\u0001'].map((toType) => cairn.messages.send({ toType, kind: 'command' }))
+    await Promise.all(odd)
+    const subjects = (await kept()).slice(3).map(({ subject }) => subject)
+    expect(subjects).toContain(`messages.broadcast.${tenant}.data:x`)
+    for (const subject of subjects) expect(() => checkSubject(subject)).not.toThrow()
+    await sql.query({ role: 'maintenance' }, `DELETE FROM tx.outbox WHERE subject LIKE 'messages.broadcast.%' AND subject NOT LIKE '%.all'`)
     expect(await kept()).toEqual([
       { subject: `messages.direct.${tenant}.${ids.b}`, id: direct.id },
       { subject: `messages.broadcast.${tenant}.all`, id: all.id },

@@ -2,8 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
 import { open } from '../../../src/index.ts'
+import { type Logger, SILENT_LOGGER } from '../../../src/observability/index.ts'
 import { type CairnPlace, cairnTargets, until } from '../../harness/cairns.ts'
 import { startPostgres } from '../../harness/postgres-server.ts'
 import { take, world } from './messages-world.ts'
@@ -52,6 +54,29 @@ describe('messages between processes', () => {
     expect((await cairn.messages.list()).items).toHaveLength(10)
   })
 
+  it('what was taken together with what has expired is handed out, also when the connection dies while that is ended', { timeout: 60_000 }, async () => {
+    const place = await servers.place()
+    cleanups.push(() => place.dispose())
+    const root = await open(place.options)
+    cleanups.push(() => root.close())
+    const { cairn } = await world(root, 'w')
+    await cairn.messages.queues.create({ name: 'jobs' })
+    await cairn.messages.send({ queue: 'jobs', ttlMs: 1, payload: 'late' })
+    await cairn.messages.send({ queue: 'jobs', payload: 'good' })
+    // Ending a message of a queue with a limit takes a place off its count, which is locked.
+    const admin = new pg.Client({ connectionString: place.options.postgres as string })
+    await admin.connect()
+    cleanups.push(() => admin.end())
+    await admin.query('BEGIN')
+    await admin.query('SELECT FROM messages.queues FOR UPDATE')
+    const taken = take(cairn, 'w', 1, { queues: ['jobs'], leaseMs: 3_600_000 }, async () => undefined)
+    await until('it is being ended', async () => (await admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).rows.length > 0)
+    await admin.query('COMMIT')
+    const [message] = await taken
+    expect(message).toMatchObject({ payload: 'good', attempt: 1 })
+    await message?.ack()
+  })
+
   it('three consumers in processes of their own: each message is handled once', { timeout: 90_000 }, async () => {
     const place = await servers.place()
     cleanups.push(() => place.dispose())
@@ -66,6 +91,30 @@ describe('messages between processes', () => {
     await until('the last lines came', () => consumers.flatMap(({ lines }) => numbers(lines, 'A')).length === 300)
     expect(handled.sort((x, y) => x - y)).toEqual(Array.from({ length: 300 }, (_, n) => n))
     expect(consumers.filter(({ lines }) => numbers(lines, 'H').length > 0)).toHaveLength(3)
+  })
+
+  it('an inbox that is ended while the database is away ends, and nothing is thrown', { timeout: 60_000 }, async () => {
+    const postgres = await startPostgres()
+    cleanups.push(() => postgres.dispose())
+    const warnings: string[] = []
+    const logger: Logger = { ...SILENT_LOGGER, warn: (_, message) => void warnings.push(message) }
+    const root = await open({ ...(await servers.place({ postgresUrl: postgres.url })).options, logger })
+    cleanups.push(() => root.close())
+    const { cairn } = await world(root, 'b')
+    const stop = new AbortController()
+    const seen: unknown[] = []
+    const read = (async () => {
+      for await (const message of cairn.messages.inbox('b', { signal: stop.signal })) {
+        await message.ack()
+        seen.push(message.payload)
+      }
+    })()
+    await cairn.messages.send({ to: 'b' })
+    await until('it reads', () => seen.length === 1)
+    await postgres.stop()
+    await until('it tries again', () => warnings.some((each) => each.startsWith('the inbox could not be read')))
+    stop.abort()
+    await read
   })
 
   it('PostgreSQL restarted again and again during 2000 messages: each is stored once and handled, none twice in the end', { timeout: 240_000 }, async () => {

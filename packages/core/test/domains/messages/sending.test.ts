@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Cairn } from '../../../src/index.ts'
 import { MessageUpkeep } from '../../../src/domains/messages/index.ts'
+import { OWNER } from '../../../src/identity/index.ts'
 import { SILENT_LOGGER } from '../../../src/observability/index.ts'
 import { cairnTargets, openCairn, until } from '../../harness/cairns.ts'
 import { drain, refusal, take, world } from './messages-world.ts'
@@ -167,6 +168,26 @@ describe.each(cairnTargets)('sending messages ($name)', (target) => {
       await until('both have expired', async () => (await statusOf(0)) === 'expired' && (await statusOf(1)) === 'expired')
     } finally {
       await upkeep.stop()
+    }
+  })
+
+  it('upkeep goes on with the other tenants when that of one fails', async () => {
+    const tenants = await Promise.all([1, 2, 3, 4].map(() => world(root, 'a', 'b')))
+    const { sql } = root.engines
+    const sent = await Promise.all(tenants.map(({ cairn }) => cairn.messages.send({ to: 'b', ttlMs: 1 })))
+    const broken = tenants[1]?.cairn.identity.tenant as string
+    await sql.query(OWNER, `CREATE FUNCTION messages.refuse_receipt() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$`)
+    await sql.query(OWNER, `CREATE TRIGGER refuse_receipt BEFORE INSERT ON messages.receipts FOR EACH ROW WHEN (NEW.tenant_id = '${broken}') EXECUTE FUNCTION messages.refuse_receipt()`)
+    const upkeep = new MessageUpkeep(sql, SILENT_LOGGER, {}, 50)
+    await sql.query({ role: 'maintenance' }, `UPDATE tx.leaders SET lease_until = clock_timestamp() WHERE duty = 'message-upkeep'`)
+    upkeep.start()
+    try {
+      const statusOf = async (index: number): Promise<string | undefined> => (await tenants[index]?.cairn.messages.get(sent[index]?.id ?? ''))?.deliveries[0]?.status
+      await until('the others have expired', async () => (await Promise.all([0, 2, 3].map(statusOf))).every((status) => status === 'expired'))
+      expect(await statusOf(1)).toBe('pending')
+    } finally {
+      await upkeep.stop()
+      await sql.query(OWNER, 'DROP FUNCTION messages.refuse_receipt() CASCADE')
     }
   })
 

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -33,6 +36,54 @@ streamConformance('JetStream', async () => {
 describe('JetStream streams only', () => {
   it('say which server does not answer, without the password', async () => {
     expect(await codeOf(openJetStreamStreams({ servers: ['nats://user:secret@127.0.0.1:1'], connectTimeoutMs: 1_000 }))).toBe('CONNECTION_FAILED')
+  })
+
+  it('are made by several at once that wish for different things, and all get what they need', async () => {
+    const prefix = uniqueName('t')
+    const engines = await Promise.all(Array.from({ length: 4 }, () => openJetStreamStreams({ servers: [natsTarget().url], prefix })))
+    try {
+      for (let round = 0; round < 5; round++) {
+        const also = `copies${prefix}${round}.>`
+        await Promise.all(engines.map((engine, index) => engine.ensureStream({ name: `s${round}`, subjects: [`s${round}.>`], storage: 'memory', ...(index % 2 === 0 ? {} : { alsoSubjects: [also] }) })))
+        expect((await engines[0]?.status(`s${round}`))?.subjects).toContain(also)
+      }
+    } finally {
+      const connection = await connect({ servers: natsTarget().url })
+      const jsm = await jetstreamManager(connection)
+      for (let round = 0; round < 5; round++) await jsm.streams.delete(`${prefix}s${round}`)
+      await connection.close()
+      await Promise.all(engines.map((engine) => engine.close()))
+    }
+  })
+
+  it('say that there is no room when the account has none, and come back when the server had refused their password for a while', { timeout: 60_000 }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'cairn-accounts-'))
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    const file = join(folder, 'nats.conf')
+    const accounts = (password: string): Promise<void> => writeFile(file, `accounts { A { jetstream { max_mem: 1M, max_file: 1M }, users [{ user: u, password: ${password} }] } }`)
+    await accounts('right')
+    const server = await startNats({ flags: ['-c', file] })
+    onTestFinished(() => server.dispose())
+    const engine = await openJetStreamStreams({ servers: [server.url.replace('//', '//u:right@')], requestTimeoutMs: 2_000 })
+    onTestFinished(() => engine.close())
+    await engine.ensureStream({ name: 'full', subjects: ['full.>'], storage: 'memory' })
+    const codes: string[] = ['no error']
+    for (let n = 0; n < 20 && codes.at(-1) === 'no error'; n++) codes.push(await codeOf(engine.publish('full.a', 'x'.repeat(100_000))))
+    expect(codes.at(-1)).toBe('STORAGE_FULL')
+    await accounts('wrong')
+    await server.restart()
+    let refused = 0
+    // It has been refused more often than the client bears by itself.
+    await until('it was refused', async () => {
+      refused += Number(!engine.connected)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      return refused > 20
+    })
+    await accounts('right')
+    await server.restart()
+    await until('it is connected again', () => engine.connected)
+    await engine.ensureStream({ name: 'full', subjects: ['full.>'], storage: 'memory' })
+    expect(await codeOf(engine.publish('full.a', 1))).toBe('no error')
   })
 
   it('lose no acknowledged message when the server is killed, and store a repeated one once', { timeout: 60_000 }, async () => {

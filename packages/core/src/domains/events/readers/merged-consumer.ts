@@ -1,4 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { StreamConsumer, StreamDelivery } from '../../../engines/stream/index.ts'
+
+/** Until there is news: what was asked answers in any case. */
+const LONGEST_SLEEP_MS = 2 ** 31 - 1
 
 /**
  * One consumer over several: changes of state lie elsewhere than published events. Each part is asked ahead; what arrives after
@@ -11,34 +15,35 @@ export function mergeConsumers(parts: readonly StreamConsumer[]): StreamConsumer
 
 class MergedConsumer implements Pick<StreamConsumer, 'fetch' | 'close' | 'deadLetters'> {
   readonly #parts: readonly StreamConsumer[]
-  readonly #asked = new Map<StreamConsumer, Promise<{ part: StreamConsumer; deliveries: StreamDelivery[] }>>()
+  readonly #asked = new Set<StreamConsumer>()
+  #arrived: StreamDelivery[] = []
+  #failure: { readonly error: unknown } | undefined
+  #news = new AbortController()
 
   constructor(parts: readonly StreamConsumer[]) {
     this.#parts = parts
   }
 
   async fetch(limit: number, waitMs: number): Promise<StreamDelivery[]> {
-    for (const part of this.#parts) {
-      if (this.#asked.has(part)) continue
-      const asked = part.fetch(limit, waitMs).then((deliveries) => ({ part, deliveries }))
-      asked.catch(() => undefined)
-      this.#asked.set(part, asked)
-    }
+    const until = performance.now() + waitMs
+    const asked = new Set<StreamConsumer>()
     for (;;) {
-      const first = await this.#first()
-      // Empty: the part has waited; the others may still bring something.
-      if (first.length > 0 || this.#asked.size === 0) return first
-    }
-  }
-
-  async #first(): Promise<StreamDelivery[]> {
-    try {
-      const { part, deliveries } = await Promise.race(this.#asked.values())
-      this.#asked.delete(part)
-      return deliveries
-    } catch (error) {
-      this.#asked.clear()
-      throw error
+      if (this.#failure !== undefined) {
+        const { error } = this.#failure
+        this.#failure = undefined
+        throw error
+      }
+      if (this.#arrived.length > 0) return this.#arrived.splice(0, limit)
+      const left = Math.max(0, Math.ceil(until - performance.now()))
+      for (const part of this.#parts) {
+        // With no time left each is asked once, for what is at hand; one that was asked ahead for longer brings it to a later call.
+        if (this.#asked.has(part) || (left === 0 && asked.has(part))) continue
+        asked.add(part)
+        this.#ask(part, limit, left)
+      }
+      const own = [...asked].some((part) => this.#asked.has(part))
+      if (left === 0 && !own) return []
+      await sleep(left === 0 ? LONGEST_SLEEP_MS : left, undefined, { signal: this.#news.signal }).catch(() => undefined)
     }
   }
 
@@ -49,5 +54,25 @@ class MergedConsumer implements Pick<StreamConsumer, 'fetch' | 'close' | 'deadLe
 
   async close(): Promise<void> {
     await Promise.all(this.#parts.map((part) => part.close()))
+  }
+
+  #ask(part: StreamConsumer, limit: number, waitMs: number): void {
+    this.#asked.add(part)
+    const answered = (): void => {
+      this.#asked.delete(part)
+      const before = this.#news
+      this.#news = new AbortController()
+      before.abort()
+    }
+    part.fetch(limit, waitMs).then(
+      (deliveries) => {
+        this.#arrived.push(...deliveries)
+        answered()
+      },
+      (error: unknown) => {
+        this.#failure = { error }
+        answered()
+      },
+    )
   }
 }

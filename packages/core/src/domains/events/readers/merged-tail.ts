@@ -6,27 +6,51 @@ export interface TailPart {
   readonly start: string
 }
 
+interface Answer {
+  readonly index: number
+  /** Undefined at the end of the part. */
+  readonly event?: TailedEvent
+  readonly failure?: { readonly error: unknown }
+}
+
 const BETWEEN = '~'
 
-/** Several tails as one. Its cursor holds the cursors of all parts, in their order. */
+/**
+ * Several tails as one. Its cursor holds the cursors of all parts, in their order. No `Promise.race`: a part that is silent for days
+ * would keep what every race with it ended with.
+ */
 export async function* mergeTails(parts: readonly TailPart[]): AsyncGenerator<TailedEvent> {
   const iterators = parts.map(({ events }) => events[Symbol.asyncIterator]())
   const cursors = parts.map(({ start }) => start)
-  const next = async (index: number): Promise<{ index: number; result: IteratorResult<TailedEvent> }> => ({ index, result: await (iterators[index] as AsyncIterator<TailedEvent>).next() })
-  const waiting = new Map(iterators.map((_, index) => [index, next(index)]))
+  const answers: Answer[] = []
+  let news = (): void => undefined
+  const told = (answer: Answer): void => {
+    answers.push(answer)
+    news()
+  }
+  const ask = (index: number): void => {
+    const next = (iterators[index] as AsyncIterator<TailedEvent>).next()
+    next.then(({ done, value }) => told(done === true ? { index } : { index, event: value }), (error: unknown) => told({ index, failure: { error } }))
+  }
+  iterators.forEach((_, index) => ask(index))
   try {
-    while (waiting.size > 0) {
-      const { index, result } = await Promise.race(waiting.values())
-      if (result.done === true) {
-        waiting.delete(index)
+    for (let open = parts.length; open > 0; ) {
+      const answer = answers.shift()
+      if (answer === undefined) {
+        await new Promise<void>((resolve) => (news = resolve))
         continue
       }
-      cursors[index] = result.value.cursor
-      yield { ...result.value, cursor: cursors.join(BETWEEN) }
-      waiting.set(index, next(index))
+      const { index, event, failure } = answer
+      if (failure !== undefined) throw failure.error
+      if (event === undefined) {
+        open--
+        continue
+      }
+      cursors[index] = event.cursor
+      yield { ...event, cursor: cursors.join(BETWEEN) }
+      ask(index)
     }
   } finally {
-    for (const waited of waiting.values()) waited.catch(() => undefined)
     for (const iterator of iterators) void iterator.return?.()
   }
 }

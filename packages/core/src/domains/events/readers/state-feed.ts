@@ -32,6 +32,7 @@ export class StateFeed {
 
   stop(): void {
     this.#stopWatching?.()
+    this.#stopWatching = undefined
     this.#core.holdChanges = undefined
     this.#wake()
   }

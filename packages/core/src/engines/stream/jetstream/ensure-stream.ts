@@ -5,6 +5,8 @@ import { MOVE_AND_SCALE, NO_SUITABLE_PEERS, REPLICAS_NOT_SUPPORTED, STREAM_NOT_F
 const NANOS = 1_000_000
 /** A message id is remembered this long. */
 const DUPLICATE_WINDOW_MS = 5 * 60_000
+/** Another made it in the meantime, with other settings. */
+const NAME_IN_USE = 10_058
 /** Errors of the server that has too little left to set aside. */
 const NO_STORAGE = 10_047
 const NO_MEMORY = 10_028
@@ -50,6 +52,7 @@ export async function ensureWireStream(jsm: JetStreamManager, stream: WireStream
       changeable.subjects = [...(changeable.subjects ?? []), ...existing.config.subjects.filter((subject) => stream.keepSubjects(subject) && changeable.subjects?.includes(subject) !== true)]
       return differs(existing.config, changeable) ? await jsm.streams.update(stream.name, changeable) : existing
     } catch (error) {
+      if (existing === undefined && isApiError(error, NAME_IN_USE)) return ensureWireStream(jsm, stream, server)
       if (replicas > 1 && isApiError(error, REPLICAS_NOT_SUPPORTED, NO_SUITABLE_PEERS)) {
         replicas--
         continue

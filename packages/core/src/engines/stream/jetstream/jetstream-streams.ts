@@ -19,10 +19,12 @@ const HEADER_ROOM = 2_048
 const DEFAULT_REPLICAS = 3
 const DEAD_LETTERS_KEPT_MS = 30 * 86_400_000
 const MESSAGE_NOT_FOUND = 10_043
+/** A limit of the account or of the server is reached: there is room when something leaves, or somebody raises it. */
+const NO_ROOM: ReadonlySet<number> = new Set([10_002, 10_023, 10_028, 10_047])
 
 interface PubAck {
   readonly seq?: number
-  readonly error?: { readonly description?: string }
+  readonly error?: { readonly code?: number; readonly err_code?: number; readonly description?: string }
 }
 
 /** What a consumer needs of its engine. */
@@ -251,8 +253,9 @@ class JetStreamStreams implements JetStreamStreamEngine {
     const ack = JSON.parse(message.string()) as PubAck
     if (ack.error === undefined && ack.seq !== undefined) return ack.seq
     const refusal = ack.error?.description ?? 'no reason given'
-    if (/maximum (bytes|messages) exceeded|insufficient (storage )?resources/.test(refusal)) throw new CairnError('STORAGE_FULL', `NATS refused a message to ${subject}: ${refusal}.`)
+    if (NO_ROOM.has(ack.error?.err_code ?? 0) || /maximum (bytes|messages) exceeded|insufficient (storage )?resources/.test(refusal)) throw new CairnError('STORAGE_FULL', `NATS refused a message to ${subject}: ${refusal}.`)
     if (refusal.includes('message size exceeds')) throw new CairnError('PAYLOAD_TOO_LARGE', `NATS refused a message to ${subject}: ${refusal}.`)
+    if ((ack.error?.code ?? 0) >= 500) throw new CairnError('CONNECTION_FAILED', `NATS: JetStream does not take a message to ${subject} at this moment: ${refusal}. Nothing was stored.`)
     throw new CairnError('UNKNOWN', `NATS refused a message to ${subject}: ${refusal}.`)
   }
 
