@@ -1,7 +1,10 @@
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import fc from 'fast-check'
+import pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
+import { NAMED_BUCKETS } from '../../src/engines/kv/index.ts'
+import { openJetStream } from '../../src/engines/kv/jetstream/index.ts'
 import type { PgliteEngine } from '../../src/engines/sql/index.ts'
 import { MAINTENANCE } from '../../src/identity/index.ts'
 import { type Cairn, type CairnOptions, isCairnError, open } from '../../src/index.ts'
@@ -376,6 +379,38 @@ describe.each(cairnTargets)('health and layout of state ($name)', (target) => {
 
 describe('two processes on the same servers', () => {
   const servers = cairnTargets[1] as (typeof cairnTargets)[number]
+
+  it('do not go on with what was read from SQL while the hot tier came back', async () => {
+    const nats = await startNats()
+    cleanups.push(() => nats.dispose())
+    const place = await placeOf(servers, { natsUrl: nats.url })
+    const cairn = await opened(place)
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    const { revision } = await cairn.state.set(id, 'x', 'old', { ack: 'durable' })
+    let reported = false
+    const watched = await cairn.engines.kv.bucket('AGENT_STATE')
+    await watched.watch({ onChange: () => (reported = true), onGap: () => undefined })
+    await nats.stop()
+    await until('the hot tier is known to be down', () => !cairn.state.stats().hotAvailable)
+    const { postgres, nats: options } = place.options as { postgres: string; nats: { servers: string[]; prefix: string } }
+    const client = new pg.Client({ connectionString: postgres })
+    await client.connect()
+    await client.query('BEGIN')
+    // Looking for what SQL alone has is the last thing before the hot tier is used again: it waits here.
+    await client.query('LOCK TABLE agents.state_backlog')
+    await nats.restart()
+    await until('it looks', async () => (await client.query("SELECT FROM pg_locks WHERE NOT granted AND relation = 'agents.state_backlog'::regclass")).rowCount === 1)
+    const kv = await openJetStream({ servers: options.servers, prefix: options.prefix })
+    const text = JSON.stringify('theirs')
+    await (await kv.bucket('AGENT_STATE', NAMED_BUCKETS.AGENT_STATE)).put(['default', id, 'x'], encodeEnvelope({ text, checksum: checksumOf(text), writtenAt: Date.now(), writer: 'another' }))
+    await kv.close()
+    await until('the write of the other is reported', () => reported)
+    expect(await cairn.state.get(id, 'x')).toMatchObject({ value: 'old', revision })
+    await client.query('COMMIT')
+    await client.end()
+    await until('the hot tier is back', () => cairn.state.stats().hotAvailable)
+    expect((await cairn.state.get(id, 'x'))?.value).toBe('theirs')
+  })
 
   it('see each other\'s writes, and never an older value after a newer one', async () => {
     const place = await placeOf(servers)
