@@ -139,6 +139,13 @@ export class StateCore {
 
   /** Readers of the change feed other than the flush: what comes after the number it returns stays in the feed (LMDB). */
   holdChanges: (() => number) | undefined
+  readonly #held = new Set<() => number>()
+
+  /** As `holdChanges`, for one who reads the feed for a while: until the returned function is called. */
+  holdFeed(position: () => number): () => void {
+    this.#held.add(position)
+    return () => this.#held.delete(position)
+  }
 
   /** Opens the hot tier, replays what former processes left, and starts the upkeep. */
   async start(): Promise<void> {
@@ -338,7 +345,10 @@ export class StateCore {
           this.#underWay.delete(hold)
         }
       }
-      if (!this.#kv.capabilities.shared) await this.hot.bucket.acknowledgeChanges(Math.min(this.#watermark(this.flusher.oldestDirtyRevision()), this.holdChanges?.() ?? Number.POSITIVE_INFINITY))
+      if (!this.#kv.capabilities.shared) {
+        const held = [...this.#held].map((position) => position())
+        await this.hot.bucket.acknowledgeChanges(Math.min(this.#watermark(this.flusher.oldestDirtyRevision()), this.holdChanges?.() ?? Number.POSITIVE_INFINITY, ...held))
+      }
     } catch (error) {
       if (!this.#closed) this.log.debug({ err: error }, 'state upkeep failed and will be tried again')
     }

@@ -42,6 +42,41 @@ describe.each(cairnTargets)('checkpoints ($name)', (target) => {
     expect(await cairn.checkpoints.restore(point.id)).toEqual({ agentId: agent, written: 0, deleted: 0, unchanged: 3 })
   })
 
+  it('hold for each key what it had at their moment, though the change feed is trimmed all the time', async () => {
+    const { cairn: busy, dispose: end } = await openCairn(target, { state: { heartbeatMs: 3, flushWindowMs: 1 } })
+    try {
+      const agent = (await busy.agents.register({ name: 'busy', type: 'analyst' })).id
+      const keys = Array.from({ length: 3_000 }, (_, n) => `k${n}`)
+      const history = new Map<string, { revision: number; value: number }[]>()
+      const write = async (key: string, value: number): Promise<void> => {
+        const { revision } = await busy.state.set(agent, key, value)
+        const known = history.get(key) ?? []
+        history.set(key, [...known, { revision, value }])
+      }
+      await Promise.all(keys.map((key) => write(key, 0)))
+      await busy.state.flush()
+      let writing = true
+      const writer = (async () => {
+        for (let n = 1; writing; n++) await write(keys[(n * 7919) % keys.length] as string, n)
+      })()
+      const points = []
+      for (let n = 0; n < 2; n++) {
+        // What left the hot tier is read from SQL, page by page.
+        await busy.lifecycle.expire(agent)
+        points.push(await busy.checkpoints.create(agent))
+      }
+      writing = false
+      await writer
+      for (const { id, kvRevision } of points) {
+        const { state } = await busy.checkpoints.get(id)
+        const wrong = keys.filter((key) => state[key] !== history.get(key)?.findLast(({ revision }) => revision <= (kvRevision ?? 0))?.value)
+        expect(wrong).toEqual([])
+      }
+    } finally {
+      await end()
+    }
+  })
+
   it('are consistent under constant writes', async () => {
     const agent = await newAgent()
     await cairn.state.setMany(agent, Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`still ${n}`, n])))
