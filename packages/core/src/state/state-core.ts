@@ -100,7 +100,7 @@ export class StateCore {
     this.log = log
     this.memory = new MemoryTier(options.cacheBytes)
     this.hot = new HotTier(kv, sql, options)
-    this.directory = new AgentDirectory(sql)
+    this.directory = new AgentDirectory(sql, options.heartbeatMs)
     this.lag = new LagMonitor(options.lagWarnMs)
     this.backlog = new Backlog(this)
     this.conflicts = new ConflictCore({
@@ -190,6 +190,12 @@ export class StateCore {
     }
     await this.#stopWatching?.().catch(() => undefined)
     this.hot.available = false
+  }
+
+  /** An agent was changed in this process: its key or its type may be another. */
+  agentChanged(agentId: string): void {
+    this.directory.forgetKeys(agentId)
+    this.conflicts.policies.forgetType(agentId)
   }
 
   watch(watcher: { onChange(change: KvChange): void; onGap(): void }): () => void {
