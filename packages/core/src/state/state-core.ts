@@ -88,6 +88,8 @@ export class StateCore {
   #reopening: Promise<void> | undefined
   /** How often the hot tier was found away. */
   #losses = 0
+  /** The newest revision that was reported: reports come in order. */
+  #reported = 0
   /** Of the bucket whose life this process has taken note of. */
   #epoch = ''
   #closed = false
@@ -260,6 +262,10 @@ export class StateCore {
 
   readonly #watcher = {
     onChange: (change: KvChange): void => {
+      const anew = change.revision < this.#reported
+      this.#reported = change.revision
+      // Another process has made the bucket anew, before this one missed it.
+      if (anew) this.hot.onFailure?.()
       this.hot.seen(change.revision)
       this.memory.changed(addressId(addressOf(change.key)), change.revision)
       for (const watcher of this.#watchers) watcher.onChange(change)
@@ -302,6 +308,7 @@ export class StateCore {
           await this.hot.open()
           const epoch = this.#epoch
           if (this.hot.epoch !== epoch) {
+            this.#reported = 0
             await this.#stopWatching?.().catch(() => undefined)
             this.#stopWatching = await this.hot.bucket.watch(this.#watcher)
             if (this.unsure) this.#loss.report(`this process had more unflushed writes than memory may hold, or writes without an answer, after revision ${this.#uncertainSince}`, { epoch, since: this.#uncertainSince })
@@ -311,6 +318,8 @@ export class StateCore {
             await this.#loss.carryOver()
             this.#loss.reset(epoch)
             this.#epoch = this.hot.epoch
+            // What was put into it before its loss was noticed here, nobody knows to be unflushed.
+            this.uncertain(0)
           }
           await this.backlog.replay()
           if (losses !== this.#losses) continue

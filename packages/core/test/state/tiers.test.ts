@@ -453,6 +453,30 @@ describe('two processes on the same servers', () => {
     expect(await sqlValue(cairn, id, 'x')).toEqual({ version: next.revision, value: 'new' })
   })
 
+  it('both notice when the bucket was lost and made again by one of them', async () => {
+    const place = await placeOf(servers)
+    const a = await opened(place)
+    const b = await opened(place)
+    const { id } = await a.agents.register({ name: 'a', type: 'analyst' })
+    let last = 0
+    for (let n = 0; n < 50; n++) last = (await a.state.set(id, 'x', n, { ack: 'durable' })).revision
+    await a.state.set(id, 'y', 'old', { ack: 'durable' })
+    expect((await b.state.get(id, 'x'))?.value).toBe(49)
+    expect((await b.state.get(id, 'y'))?.value).toBe('old')
+    const { nats } = place.options as { nats: { servers: string[]; prefix: string } }
+    const connection = await connect({ servers: nats.servers })
+    await (await jetstreamManager(connection)).streams.delete(`KV_${nats.prefix}AGENT_STATE`)
+    await connection.close()
+    await until('one of them has made it anew', async () => (await codeOf(a.state.set(id, 'z', 1))) === 'no error')
+    // At once, before it may have heard: what is acknowledged is there.
+    let revision = 0
+    await until('the other writes', async () => b.state.set(id, 'x', 'of b', { ack: 'durable' }).then((result) => (revision = result.revision) > 0, () => false))
+    expect(revision).toBeGreaterThan(last)
+    await until('it is the value of all', async () => (await a.state.get(id, 'x'))?.value === 'of b' && (await b.state.get(id, 'x'))?.value === 'of b' && (await sqlValue(a, id, 'x'))?.value === 'of b')
+    await a.state.set(id, 'y', 'new', { ack: 'durable' })
+    await until('the other reads it', async () => (await b.state.get(id, 'y'))?.value === 'new', 2_000)
+  })
+
   it('replay the unflushed writes of one that stopped', async () => {
     const place = await placeOf(servers)
     const a = await open({ ...place.options, state: { flushWindowMs: 60_000, flushThreshold: 1_000_000, heartbeatMs: 60_000 } })
