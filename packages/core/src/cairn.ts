@@ -95,7 +95,7 @@ export class Cairn implements AsyncDisposable {
     this.identity = Object.freeze(identity)
     const context: DomainContext = { sql: engines.sql, identity: this.identity, log: engines.options.logger }
     this.cache = new CacheService(engines.cache, this.identity)
-    this.agents = endCachedAgents(new AgentsService(context), this.cache)
+    this.agents = endCachedAgents(new AgentsService(context), this.cache, (agentId) => engines.core.agentChanged(agentId))
     this.agentRepository = new AgentRepository(context, this.agents, this.cache)
     this.conversations = new ConversationsService(context)
     this.histories = new HistoriesService(context)

@@ -4,16 +4,29 @@ import type { SqlEngine } from '../engines/sql/index.ts'
 import type { TenantIdentity } from '../identity/index.ts'
 import { KNOWN_AGENTS } from './state-queries.ts'
 
-/** Agents that are known to exist, so that a state write needs no look-up. An agent is never deleted, only retired. */
+/**
+ * Agents that are known to exist, so that a state write needs no look-up. An agent is never deleted, only retired, but its key may
+ * become another agent's: a change made in this process counts at once, one made elsewhere within `keyTtlMs`.
+ */
 export class AgentDirectory {
   readonly #sql: SqlEngine
   /** `<tenant>\0<id or key>` → agent id. */
   readonly #known = new LRUCache<string, string>({ max: 100_000 })
   /** Look-ups under way: who asks for the same agent meanwhile waits for one answer. */
   readonly #asked = new Map<string, Promise<string>>()
+  readonly #keyTtlMs: number
+  #generation = 0
 
-  constructor(sql: SqlEngine) {
+  constructor(sql: SqlEngine, keyTtlMs: number) {
     this.#sql = sql
+    this.#keyTtlMs = keyTtlMs
+  }
+
+  /** The agent may have another key now. Walks over all that are known. */
+  forgetKeys(agentId: string): void {
+    this.#generation++
+    for (const [name, id] of this.#known) if (id === agentId && !name.endsWith(agentId)) this.#known.delete(name)
+    this.#asked.clear()
   }
 
   /** The agent's id when it is known already; no I/O. */
@@ -38,12 +51,15 @@ export class AgentDirectory {
         return this.#ask(identity, idOrKey)
       }
     }
-    const asking = this.#ask(identity, idOrKey).finally(() => this.#asked.delete(id))
+    const asking = this.#ask(identity, idOrKey).finally(() => {
+      if (this.#asked.get(id) === asking) this.#asked.delete(id)
+    })
     this.#asked.set(id, asking)
     return asking
   }
 
   async #ask(identity: TenantIdentity, idOrKey: string): Promise<string> {
+    const generation = this.#generation
     const { rows } = await this.#sql.query<{ id: string; key: string }>(identity, KNOWN_AGENTS, [identity.tenant, idOrKey.replaceAll('\u0000', '')], { name: 'known_agents' })
     const agent = rows.find((row) => row.id === idOrKey) ?? rows[0]
     if (agent === undefined) {
@@ -51,7 +67,8 @@ export class AgentDirectory {
         details: { agentId: idOrKey, tenant: identity.tenant },
       })
     }
-    this.#known.set(`${identity.tenant}\u0000${idOrKey}`, agent.id)
+    if (idOrKey === agent.id) this.#known.set(`${identity.tenant}\u0000${idOrKey}`, agent.id)
+    else if (generation === this.#generation) this.#known.set(`${identity.tenant}\u0000${idOrKey}`, agent.id, { ttl: this.#keyTtlMs })
     return agent.id
   }
 }

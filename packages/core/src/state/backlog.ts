@@ -35,7 +35,7 @@ interface BacklogRow extends StateAddress {
  */
 export class Backlog {
   readonly #core: StateCore
-  /** Rows that this process cannot resolve; they wait for one that can. */
+  /** Rows that this process cannot resolve, or that the hot tier refuses; they wait for one that can. */
   readonly #leftOut = new Set<string>()
   #replaying: Promise<number> | undefined
 
@@ -45,7 +45,7 @@ export class Backlog {
 
   /** Commits straight to SQL; returns the revision. */
   async write(identity: TenantIdentity, address: StateAddress, write: DirectWrite): Promise<number> {
-    const values = [address.tenant, address.agentId, address.key, write.text, write.checksum, write.writtenAt, write.expiresAt ?? null, write.envelope]
+    const values = [address.tenant, address.agentId, address.key, write.text, write.checksum, write.writtenAt, write.expiresAt ?? null, write.envelope, this.#newest()]
     const { rows } = await this.#core.sql.query<{ version: number }>(identity, WRITE_DIRECT, values, { name: 'write_direct' })
     const version = rows[0]?.version
     if (version === undefined) throw new CairnError('PERMISSION_DENIED', `state ${JSON.stringify(address.key)}: the row belongs to another tenant.`)
@@ -54,9 +54,14 @@ export class Backlog {
 
   /** As `write`, if the row is still at `expected` (0: there is none); undefined when it is not. `incoming` is resolved again later. */
   async writeResolved(identity: TenantIdentity, address: StateAddress, stored: StoredState, expected: number, incoming: string): Promise<number | undefined> {
-    const values = [address.tenant, address.agentId, address.key, stored.text, stored.checksum, stored.writtenAt, stored.expiresAt ?? null, incoming, expected, stored.clock ?? '{}']
+    const values = [address.tenant, address.agentId, address.key, stored.text, stored.checksum, stored.writtenAt, stored.expiresAt ?? null, incoming, expected, stored.clock ?? '{}', this.#newest()]
     const { rows } = await this.#core.sql.query<{ version: number }>(identity, WRITE_RESOLVED, values, { name: 'write_resolved' })
     return rows[0]?.version
+  }
+
+  /** What has not been flushed, here or elsewhere, must not come after a write that is made now. */
+  #newest(): number {
+    return this.#core.hot.revisionOf(this.#core.hot.lastSeen)
   }
 
   /** What was left out may be resolved now: a merge function was defined. */
@@ -113,16 +118,16 @@ export class Backlog {
   async #replayRow(session: SqlSession, row: BacklogRow): Promise<StoredState | undefined> {
     const { hot, log } = this.#core
     const resolvable = decodeIncoming(row.envelope)
-    if (resolvable === undefined) {
-      const revision = row.deleted ? await hot.bucket.delete(keyOf(row), { operationId: row.id }) : await hot.bucket.put(keyOf(row), row.envelope, { operationId: row.id })
-      return hot.toStored({ key: keyOf(row), value: row.envelope, revision, deleted: row.deleted }, row)
-    }
     try {
+      if (resolvable === undefined) {
+        const revision = row.deleted ? await hot.bucket.delete(keyOf(row), { operationId: row.id }) : await hot.bucket.put(keyOf(row), row.envelope, { operationId: row.id })
+        return hot.toStored({ key: keyOf(row), value: row.envelope, revision, deleted: row.deleted }, row)
+      }
       return await replayIncoming(this.#core, session, { tenant: row.tenant, agentId: row.agentId, key: row.key }, resolvable.incoming, resolvable.policy)
     } catch (error) {
       if (!isCairnError(error) || error.retryable) throw error
       this.#leftOut.add(row.id)
-      log.error({ err: error, agentId: row.agentId, key: row.key }, 'a write that only SQL has cannot be resolved by this process; it stays in the backlog')
+      log.error({ err: error, agentId: row.agentId, key: row.key }, 'a write that only SQL has cannot be put into the hot tier by this process; it stays in the backlog')
       return undefined
     }
   }

@@ -17,6 +17,8 @@ export interface DirtyState {
 }
 
 interface Waiting extends DirtyState {
+  /** Its place in the order in which keys became dirty. */
+  readonly place: number
   waiters: { resolve(): void; reject(error: unknown): void; readonly deadline: number }[]
 }
 
@@ -51,6 +53,7 @@ export class Flusher {
   /** Batches on their way: what is in them, and the smallest bucket revision. */
   readonly #inBatch = new Map<number, { readonly batch: readonly Waiting[]; readonly oldest: number }>()
   #nextBatch = 0
+  #nextPlace = 0
   #timer: NodeJS.Timeout | undefined
   #scheduled = false
   #patience: NodeJS.Timeout | undefined
@@ -72,9 +75,15 @@ export class Flusher {
     return this.#dirty.size
   }
 
-  /** Newest dirty revision of a key, which is newer than SQL's. */
+  /** Newest revision of a key that is dirty or on its way to SQL, which may be newer than SQL's. */
   dirtyState(id: string): StoredState | undefined {
-    return this.#dirty.get(id)?.stored
+    const dirty = this.#dirty.get(id)
+    if (dirty !== undefined) return dirty.stored
+    let newest: StoredState | undefined
+    for (const { batch } of this.#inBatch.values()) {
+      for (const { address, stored } of batch) if (addressId(address) === id && stored.revision > (newest?.revision ?? 0)) newest = stored
+    }
+    return newest
   }
 
   /** Age of the oldest acknowledged and unflushed write, in milliseconds; one that is on its way to SQL is not there yet. */
@@ -110,7 +119,7 @@ export class Flusher {
     if (known === undefined || known.stored.revision < dirty.stored.revision) {
       // The older acknowledgement counts for the lag: that is how long this key has been behind.
       const acknowledgedAt = known?.acknowledgedAt ?? dirty.acknowledgedAt
-      this.#dirty.set(id, { ...dirty, acknowledgedAt, waiters: known?.waiters ?? [] })
+      this.#dirty.set(id, { ...dirty, place: known?.place ?? this.#nextPlace++, acknowledgedAt, waiters: known?.waiters ?? [] })
     }
     this.#schedule()
   }
@@ -118,6 +127,7 @@ export class Flusher {
   /** Resolves when SQL has committed this revision of the key or a newer one. */
   committed(dirty: DirtyState): Promise<void> {
     this.add(dirty)
+    if (this.#closed) return Promise.reject(closedMeanwhile(dirty.address))
     const waiting = this.#dirty.get(addressId(dirty.address))
     if (waiting === undefined) {
       return Promise.reject(new CairnError('TIMEOUT', `${describeAddress(dirty.address)}: too many writes wait for SQL. This one is stored in the hot tier and will be flushed.`))
@@ -130,20 +140,30 @@ export class Flusher {
     })
   }
 
-  /** Flushes what is dirty now; rejects when SQL does not take it. */
+  /** Flushes what is dirty now, and not what becomes dirty meanwhile; rejects when SQL does not take it. */
   async flushNow(): Promise<void> {
-    while (this.#dirty.size > 0 || this.#running.size > 0) {
+    const end = this.#nextPlace
+    while (this.#lacks(end)) {
       if (this.#dirty.size > 0 && this.#running.size < this.#lanes) this.#start()
       await Promise.race(this.#running)
       if (this.#paused) throw new CairnError('CONNECTION_FAILED', `The flush to SQL failed: ${this.lastError ?? 'unknown'}. ${this.#dirty.size} keys wait in the hot tier.`)
     }
   }
 
+  /** Lets what is on its way end. Who waits for SQL then is told that it is closed; the keys are in the hot tier. */
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
     clearInterval(this.#patience)
     await Promise.all(this.#running)
+    for (const dirty of this.#dirty.values()) for (const waiter of dirty.waiters.splice(0)) waiter.reject(closedMeanwhile(dirty.address))
+  }
+
+  /** Something with a place before `end` is dirty or on its way. */
+  #lacks(end: number): boolean {
+    for (const { batch } of this.#inBatch.values()) for (const { place } of batch) if (place < end) return true
+    for (const { place } of this.#dirty.values()) if (place < end) return true
+    return false
   }
 
   /** One timer for all who wait for SQL: a timer each would cost a good part of the durable write rate. */
@@ -194,6 +214,7 @@ export class Flusher {
 
   #arm(delayMs: number): void {
     clearTimeout(this.#timer)
+    if (this.#closed) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#paused = false
@@ -304,7 +325,7 @@ export class Flusher {
       const id = addressId(dirty.address)
       const newer = this.#dirty.get(id)
       if (newer === undefined) this.#dirty.set(id, dirty)
-      else this.#dirty.set(id, { ...newer, acknowledgedAt: dirty.acknowledgedAt ?? newer.acknowledgedAt, waiters: [...dirty.waiters, ...newer.waiters] })
+      else this.#dirty.set(id, { ...newer, place: dirty.place, acknowledgedAt: dirty.acknowledgedAt ?? newer.acknowledgedAt, waiters: [...dirty.waiters, ...newer.waiters] })
     }
     this.lastError = error instanceof Error ? error.message : String(error)
     this.#backoffMs = Math.min(RETRY_MOST_MS, Math.max(RETRY_FIRST_MS, this.#backoffMs * 2))
@@ -312,6 +333,10 @@ export class Flusher {
     this.#deps.log.warn({ err: error, dirtyKeys: this.#dirty.size, retryInMs: this.#backoffMs }, 'flush to SQL failed; the keys stay dirty')
     this.#arm(this.#backoffMs)
   }
+}
+
+function closedMeanwhile(address: StateAddress): CairnError {
+  return new CairnError('CLOSED', `${describeAddress(address)}: Cairn was closed before SQL had committed it. The write is stored in the hot tier and goes to SQL at the next start.`)
 }
 
 function byRow(a: Waiting, b: Waiting): number {

@@ -71,13 +71,21 @@ export class HotTier {
   }
 
   async put(address: StateAddress, envelope: string, options: KvWriteOptions): Promise<number> {
-    const kvRevision = await this.#guard(address, () => this.bucket.put(keyOf(address), envelope, options))
-    this.seen(kvRevision)
-    return kvRevision
+    const before = this.lastSeen
+    return this.#stored(address, await this.#guard(address, () => this.bucket.put(keyOf(address), envelope, options)), before, options)
   }
 
   async delete(address: StateAddress, options: KvWriteOptions): Promise<number> {
-    const kvRevision = await this.#guard(address, () => this.bucket.delete(keyOf(address), options))
+    const before = this.lastSeen
+    return this.#stored(address, await this.#guard(address, () => this.bucket.delete(keyOf(address), options)), before, options)
+  }
+
+  /** A bucket numbers upwards: a write that is numbered lower than what was seen before it went into a bucket that was made anew. */
+  #stored(address: StateAddress, kvRevision: number, before: number, options: KvWriteOptions): number {
+    if (kvRevision <= before && options.operationId === undefined) {
+      this.onFailure?.()
+      throw new CairnError('OUTCOME_UNKNOWN', `${describeAddress(address)}: the bucket of the hot tier was lost and made again by another process while this was written. Write it again.`, { details: { key: address.key, agentId: address.agentId } })
+    }
     this.seen(kvRevision)
     return kvRevision
   }

@@ -4,7 +4,7 @@ import { MAINTENANCE } from '../identity/index.ts'
 import { type HotTier, addressOf, keyOf } from './hot-tier.ts'
 import { type StateAddress, addressId } from './state-entry.ts'
 import type { StateCore } from './state-core.ts'
-import { DROP_DELETIONS, EXPIRED_STATE, OLD_DELETIONS, SELECT_VERSIONS } from './state-queries.ts'
+import { DROP_DELETIONS, EXPIRED_STATE, HOT_DELETIONS, MARK_PURGED, OLD_DELETIONS, SELECT_VERSIONS } from './state-queries.ts'
 
 /** A deleted row stays this long in SQL, so that a late flush of an older revision cannot bring the key back. */
 const KEEP_DELETIONS_MS = 24 * 3_600_000
@@ -105,32 +105,57 @@ export class Janitor {
 
   async #purgeDeletions(): Promise<void> {
     const { hot, sql, options } = this.#owner
-    const { rows } = await sql.query<StateAddress & { version: number; kvRevision: number | null; kvEpoch: string | null }>(MAINTENANCE, OLD_DELETIONS, [options.idlePurgeMs, BATCH], { pool: 'background' })
-    for (const row of rows) {
-      if (row.kvRevision !== null && row.kvEpoch === hot.epoch) await hot.bucket.purge(keyOf(row), row.kvRevision)
+    for (let more = true; more; ) {
+      const { rows } = await sql.query<StateAddress & { version: number; kvRevision: number; kvEpoch: string | null }>(MAINTENANCE, HOT_DELETIONS, [options.idlePurgeMs, BATCH], { pool: 'background' })
+      for (const row of rows) if (row.kvEpoch === hot.epoch) await hot.bucket.purge(keyOf(row), row.kvRevision)
+      if (rows.length > 0) await sql.query(MAINTENANCE, MARK_PURGED, versionColumns(rows), { pool: 'background' })
+      more = rows.length === BATCH
     }
-    const { rows: old } = await sql.query<StateAddress & { version: number }>(MAINTENANCE, OLD_DELETIONS, [Math.max(KEEP_DELETIONS_MS, options.idlePurgeMs), BATCH], { pool: 'background' })
-    if (old.length === 0) return
-    await sql.query(MAINTENANCE, DROP_DELETIONS, [old.map((row) => row.agentId), old.map((row) => row.key), old.map((row) => row.version)], { pool: 'background' })
+    for (let more = true; more; ) {
+      const { rows } = await sql.query<Deletion>(MAINTENANCE, OLD_DELETIONS, [Math.max(KEEP_DELETIONS_MS, options.idlePurgeMs), BATCH], { pool: 'background' })
+      if (rows.length > 0) await sql.query(MAINTENANCE, DROP_DELETIONS, versionColumns(rows), { pool: 'background' })
+      more = rows.length === BATCH
+    }
   }
 
   /** An expired entry is deleted as a caller would, if it is still the one that expired; the deletion then flows to SQL. */
   async #endExpired(): Promise<void> {
-    const { hot, sql, flusher } = this.#owner
-    const { rows } = await sql.query<StateAddress & { version: number }>(MAINTENANCE, EXPIRED_STATE, [BATCH], { pool: 'background' })
+    const { sql, flusher } = this.#owner
+    let left = 0
+    for (let more = true; more; ) {
+      const { rows } = await sql.query<StateAddress & { version: number }>(MAINTENANCE, EXPIRED_STATE, [BATCH, left], { pool: 'background' })
+      left += rows.length - (await this.#deleteExpired(rows))
+      more = rows.length === BATCH
+      // Only then are they no longer among the expired.
+      if (more) await flusher.flushNow()
+    }
+  }
+
+  /** How many of these were deleted. */
+  async #deleteExpired(rows: readonly (StateAddress & { readonly version: number })[]): Promise<number> {
+    const { hot, flusher } = this.#owner
+    let deleted = 0
     for (const row of rows) {
       const address = { tenant: row.tenant, agentId: row.agentId, key: row.key }
       const entry = await hot.bucket.get(keyOf(address))
-      if (entry !== undefined && !entry.deleted && revisionIn(hot, entry, address) !== row.version) continue
+      if (entry !== undefined && !entry.deleted && revisionOrNever(hot, entry, address) !== row.version) continue
       try {
         const kvRevision = entry?.deleted === true ? entry.revision : await hot.bucket.delete(keyOf(address), { expectedRevision: entry?.revision ?? 0 })
         flusher.add({ address, stored: hot.deletion(kvRevision), acknowledgedAt: performance.now() })
+        deleted++
       } catch (error) {
         // Somebody wrote the key again: it is not expired any more.
         if (!isCairnError(error, 'VERSION_CONFLICT')) throw error
       }
     }
+    return deleted
   }
+}
+
+type Deletion = Pick<StateAddress, 'agentId' | 'key'> & { readonly version: number }
+
+function versionColumns(rows: readonly Deletion[]): unknown[] {
+  return [rows.map(({ agentId }) => agentId), rows.map(({ key }) => key), rows.map(({ version }) => version)]
 }
 
 function addressColumns(addresses: readonly StateAddress[]): unknown[] {
@@ -141,14 +166,10 @@ function writtenAt(entry: KvEntry): number {
   return Number(/^\{"ts":(\d+)/.exec(entry.value)?.[1] ?? Number.POSITIVE_INFINITY)
 }
 
-function revisionIn(hot: HotTier, entry: KvEntry, address: StateAddress): number {
-  return hot.toStored(entry, address).revision
-}
-
 /** A damaged entry must not stop the others from being looked at, nor leave before it was repaired. */
 function revisionOrNever(hot: HotTier, entry: KvEntry, address: StateAddress): number {
   try {
-    return revisionIn(hot, entry, address)
+    return hot.toStored(entry, address).revision
   } catch {
     return Number.POSITIVE_INFINITY
   }

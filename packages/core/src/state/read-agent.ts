@@ -28,13 +28,16 @@ const GIVE_UP_MS = 15_000
 export async function* readAgent(core: StateCore, tenant: string, agentId: string): AsyncGenerator<Page, number> {
   if (!core.hot.available) return yield* readSql(core, tenant, agentId)
   const log = new ChangeLog(core, tenant, agentId)
+  let start = 0
+  const release = core.holdFeed(() => start)
   try {
-    const start = (await core.hot.bucket.status()).lastRevision
+    start = (await core.hot.bucket.status()).lastRevision
     yield* readTiers(core, tenant, agentId)
     const { revision, entries } = await followFeed(core, tenant, agentId, log, start)
     if (entries.length > 0) yield entries
     return revision
   } finally {
+    release()
     log.stop()
   }
 }

@@ -1,5 +1,5 @@
 import { v4 as uuidv4 } from 'uuid'
-import { isCairnError } from '../errors/index.ts'
+import { CairnError, isCairnError } from '../errors/index.ts'
 import { type KvChange, type KvEngine, NAMED_BUCKETS } from '../engines/kv/index.ts'
 import type { SqlEngine } from '../engines/sql/index.ts'
 import type { Logger } from '../observability/index.ts'
@@ -19,6 +19,8 @@ import type { StateOptions } from './state-options.ts'
 import { WriterRegistry } from './writer-registry.ts'
 
 const REOPEN_EVERY_MS = 500
+/** Closing waits so long for writes that are on their way to the hot tier. */
+const CLOSE_PATIENCE_MS = 10_000
 
 export interface WriteToken {
   readonly since: number
@@ -84,6 +86,10 @@ export class StateCore {
   #stopConnection: (() => void) | undefined
   #heartbeat: NodeJS.Timeout | undefined
   #reopening: Promise<void> | undefined
+  /** How often the hot tier was found away. */
+  #losses = 0
+  /** The newest revision that was reported: reports come in order. */
+  #reported = 0
   /** Of the bucket whose life this process has taken note of. */
   #epoch = ''
   #closed = false
@@ -96,7 +102,7 @@ export class StateCore {
     this.log = log
     this.memory = new MemoryTier(options.cacheBytes)
     this.hot = new HotTier(kv, sql, options)
-    this.directory = new AgentDirectory(sql)
+    this.directory = new AgentDirectory(sql, options.heartbeatMs)
     this.lag = new LagMonitor(options.lagWarnMs)
     this.backlog = new Backlog(this)
     this.conflicts = new ConflictCore({
@@ -135,6 +141,13 @@ export class StateCore {
 
   /** Readers of the change feed other than the flush: what comes after the number it returns stays in the feed (LMDB). */
   holdChanges: (() => number) | undefined
+  readonly #held = new Set<() => number>()
+
+  /** As `holdChanges`, for one who reads the feed for a while: until the returned function is called. */
+  holdFeed(position: () => number): () => void {
+    this.#held.add(position)
+    return () => this.#held.delete(position)
+  }
 
   /** Opens the hot tier, replays what former processes left, and starts the upkeep. */
   async start(): Promise<void> {
@@ -166,16 +179,25 @@ export class StateCore {
     await this.lifecycle.stop()
     await this.janitor.stop()
     await this.conflicts.policies.stop()
+    await this.#reopening
+    // What is acknowledged from here on would be in the hot tier alone, with nobody to look for it there.
+    for (const end = performance.now() + CLOSE_PATIENCE_MS; this.#underWay.size > 0 && performance.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 2))
     try {
       await this.flusher.flushNow()
       await this.flusher.close()
-      if (this.#uncertainSince === Number.POSITIVE_INFINITY) await this.writers.leave()
+      if (this.#uncertainSince === Number.POSITIVE_INFINITY && this.#underWay.size === 0) await this.writers.leave()
     } catch (error) {
       await this.flusher.close()
       this.log.warn({ err: error, dirtyKeys: this.flusher.dirtyCount }, 'closed with unflushed keys; they are in the hot tier and will be flushed at the next start')
     }
     await this.#stopWatching?.().catch(() => undefined)
     this.hot.available = false
+  }
+
+  /** An agent was changed in this process: its key or its type may be another. */
+  agentChanged(agentId: string): void {
+    this.directory.forgetKeys(agentId)
+    this.conflicts.policies.forgetType(agentId)
   }
 
   watch(watcher: { onChange(change: KvChange): void; onGap(): void }): () => void {
@@ -190,8 +212,9 @@ export class StateCore {
     return { bucket: this.hot.bucket.name, entries, bytes, ttlMs: NAMED_BUCKETS.AGENT_STATE.ttlMs }
   }
 
-  /** A write begins. Until `endWrite`, the watermark stays below whatever revision it will get. */
+  /** A write begins. Until `endWrite`, the watermark stays below whatever revision it will get. CLOSED. */
   beginWrite(): WriteToken {
+    if (this.#closed) throw new CairnError('CLOSED', 'Cairn has been closed. Open a new one.')
     const token = { since: this.hot.lastSeen }
     this.#underWay.add(token)
     return token
@@ -239,6 +262,10 @@ export class StateCore {
 
   readonly #watcher = {
     onChange: (change: KvChange): void => {
+      const anew = change.revision < this.#reported
+      this.#reported = change.revision
+      // Another process has made the bucket anew, before this one missed it.
+      if (anew) this.hot.onFailure?.()
       this.hot.seen(change.revision)
       this.memory.changed(addressId(addressOf(change.key)), change.revision)
       for (const watcher of this.#watchers) watcher.onChange(change)
@@ -256,6 +283,7 @@ export class StateCore {
   }
 
   #lost(): void {
+    this.#losses++
     if (!this.hot.available) return
     this.hot.available = false
     this.#loss.remember()
@@ -266,12 +294,21 @@ export class StateCore {
   /** Back: the bucket may be another one, and the backlog goes first. */
   #reopen(): void {
     if (this.#reopening !== undefined) return
-    this.#reopening = (async () => {
+    this.#reopening = this.#openAgain()
+  }
+
+  /** Ends when the hot tier is in use again, or the connection is lost: its return is told of. */
+  async #openAgain(): Promise<void> {
+    try {
+      // In any case after the caller has noted that this runs.
+      await Promise.resolve()
       while (!this.#closed && this.#kv.connected) {
+        const losses = this.#losses
         try {
           await this.hot.open()
           const epoch = this.#epoch
           if (this.hot.epoch !== epoch) {
+            this.#reported = 0
             await this.#stopWatching?.().catch(() => undefined)
             this.#stopWatching = await this.hot.bucket.watch(this.#watcher)
             if (this.unsure) this.#loss.report(`this process had more unflushed writes than memory may hold, or writes without an answer, after revision ${this.#uncertainSince}`, { epoch, since: this.#uncertainSince })
@@ -281,10 +318,14 @@ export class StateCore {
             await this.#loss.carryOver()
             this.#loss.reset(epoch)
             this.#epoch = this.hot.epoch
+            // What was put into it before its loss was noticed here, nobody knows to be unflushed.
+            this.uncertain(0)
           }
-          this.memory.gap()
           await this.backlog.replay()
+          if (losses !== this.#losses) continue
           this.hot.available = true
+          // What was read from SQL until now may be older than what the hot tier holds.
+          this.#watcher.onGap()
           this.log.info({}, 'the hot tier is back')
           return
         } catch (error) {
@@ -292,9 +333,10 @@ export class StateCore {
           await new Promise((resolve) => setTimeout(resolve, REOPEN_EVERY_MS))
         }
       }
-    })().finally(() => {
+    } finally {
+      // Here, and not when the promise is looked at: a loss in between would find it still set, and nobody would open it again.
       this.#reopening = undefined
-    })
+    }
   }
 
   async #beat(): Promise<void> {
@@ -318,7 +360,10 @@ export class StateCore {
           this.#underWay.delete(hold)
         }
       }
-      if (!this.#kv.capabilities.shared) await this.hot.bucket.acknowledgeChanges(Math.min(this.#watermark(this.flusher.oldestDirtyRevision()), this.holdChanges?.() ?? Number.POSITIVE_INFINITY))
+      if (!this.#kv.capabilities.shared) {
+        const held = [...this.#held].map((position) => position())
+        await this.hot.bucket.acknowledgeChanges(Math.min(this.#watermark(this.flusher.oldestDirtyRevision()), this.holdChanges?.() ?? Number.POSITIVE_INFINITY, ...held))
+      }
     } catch (error) {
       if (!this.#closed) this.log.debug({ err: error }, 'state upkeep failed and will be tried again')
     }

@@ -31,7 +31,7 @@ WITH moved AS (
   INSERT INTO agents.state AS s
     (tenant_id, agent_id, state_key, state_value, version, kv_revision, kv_epoch, checksum, created_at, updated_at, expires_at, deleted_at${clocks ? ', clock' : ''})
   SELECT t, a, k, coalesce(v, 'null')::jsonb, r, kr, $10, c,
-         least(to_timestamp(w / 1000.0), now()), to_timestamp(w / 1000.0), to_timestamp(e / 1000.0),
+         least(to_timestamp(w / 1000.0), now(), to_timestamp((e - 1) / 1000.0)), to_timestamp(w / 1000.0), to_timestamp(e / 1000.0),
          CASE WHEN v IS NULL THEN now() END${clocks ? `, coalesce(cl, '{}')::jsonb` : ''}
   FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[]${clocks ? ', $13::text[]' : ''})
     AS input(t, a, k, v, r, kr, c, w, e${clocks ? ', cl' : ''})
@@ -68,14 +68,15 @@ export const KNOWN_AGENTS = 'SELECT agent_id AS id, agent_key AS key FROM agents
 
 /**
  * Straight to SQL while the hot tier is down: $1 tenant, $2 agent, $3 key, $4 value text or null, $5 checksum,
- * $6 written ms, $7 expires ms, $8 envelope. The backlog row puts the write into the hot tier when it is back.
+ * $6 written ms, $7 expires ms, $8 envelope, $9 the newest revision this process knows: what is not flushed yet is not newer
+ * than the write. The backlog row puts the write into the hot tier when it is back.
  */
 export const WRITE_DIRECT = `
 WITH row AS (
   INSERT INTO agents.state AS s (tenant_id, agent_id, state_key, state_value, version, checksum, created_at, updated_at, expires_at, deleted_at)
-  VALUES ($1, $2, $3, coalesce($4, 'null')::jsonb, 1, $5, least(to_timestamp($6::bigint / 1000.0), now()), to_timestamp($6::bigint / 1000.0), to_timestamp($7::bigint / 1000.0), CASE WHEN $4::text IS NULL THEN now() END)
+  VALUES ($1, $2, $3, coalesce($4, 'null')::jsonb, $9::bigint + 1, $5, least(to_timestamp($6::bigint / 1000.0), now(), to_timestamp(($7::bigint - 1) / 1000.0)), to_timestamp($6::bigint / 1000.0), to_timestamp($7::bigint / 1000.0), CASE WHEN $4::text IS NULL THEN now() END)
   ON CONFLICT (agent_id, state_key) DO UPDATE SET
-    state_value = excluded.state_value, version = s.version + 1, kv_revision = NULL, kv_epoch = NULL, clock = excluded.clock, checksum = excluded.checksum,
+    state_value = excluded.state_value, version = greatest(s.version + 1, excluded.version), created_at = least(s.created_at, excluded.created_at), kv_revision = NULL, kv_epoch = NULL, clock = excluded.clock, checksum = excluded.checksum,
     updated_at = excluded.updated_at, expires_at = excluded.expires_at, deleted_at = excluded.deleted_at
   WHERE s.tenant_id = excluded.tenant_id
   RETURNING version),
@@ -85,16 +86,16 @@ SELECT version FROM row`
 
 /**
  * As WRITE_DIRECT, for a value made from the row as it was: no row comes back when that is not at $9 (0 = there is none) any more.
- * $10 clock; $8 is the write to be resolved again.
+ * $10 clock; $8 is the write to be resolved again; $11 the newest revision this process knows.
  */
 export const WRITE_RESOLVED = `
 WITH row AS (
   INSERT INTO agents.state AS s (tenant_id, agent_id, state_key, state_value, version, checksum, created_at, updated_at, expires_at, deleted_at, clock)
-  SELECT $1::text, $2::uuid, $3::text, coalesce($4::text, 'null')::jsonb, 1, $5::text, least(to_timestamp($6::bigint / 1000.0), now()), to_timestamp($6::bigint / 1000.0), to_timestamp($7::bigint / 1000.0),
+  SELECT $1::text, $2::uuid, $3::text, coalesce($4::text, 'null')::jsonb, $11::bigint + 1, $5::text, least(to_timestamp($6::bigint / 1000.0), now(), to_timestamp(($7::bigint - 1) / 1000.0)), to_timestamp($6::bigint / 1000.0), to_timestamp($7::bigint / 1000.0),
          CASE WHEN $4::text IS NULL THEN now() END, $10::jsonb
   WHERE $9::bigint = 0 OR EXISTS (SELECT FROM agents.state o WHERE o.tenant_id = $1::text AND o.agent_id = $2::uuid AND o.state_key = $3::text)
   ON CONFLICT (agent_id, state_key) DO UPDATE SET
-    state_value = excluded.state_value, version = s.version + 1, kv_revision = NULL, kv_epoch = NULL, clock = excluded.clock, checksum = excluded.checksum,
+    state_value = excluded.state_value, version = greatest(s.version + 1, excluded.version), created_at = least(s.created_at, excluded.created_at), kv_revision = NULL, kv_epoch = NULL, clock = excluded.clock, checksum = excluded.checksum,
     updated_at = excluded.updated_at, expires_at = excluded.expires_at, deleted_at = excluded.deleted_at
   WHERE s.tenant_id = excluded.tenant_id AND s.version = $9::bigint
   RETURNING version),
@@ -125,12 +126,18 @@ export const DROP_WRITERS = 'DELETE FROM agents.state_writers WHERE writer_id = 
 /** $1 tenants, $2 agents, $3 keys: versions that SQL holds. */
 export const SELECT_VERSIONS = `SELECT s.tenant_id AS tenant, s.agent_id AS "agentId", s.state_key AS key, s.version
 FROM unnest($1::text[], $2::uuid[], $3::text[]) AS input(t, a, k) JOIN agents.state s ON s.agent_id = input.a AND s.state_key = input.k AND s.tenant_id = input.t`
+/** $1 deleted for ms, $2 limit: of these, the ones that may still be in the hot tier. */
+export const HOT_DELETIONS = `SELECT tenant_id AS tenant, agent_id AS "agentId", state_key AS key, version, kv_revision AS "kvRevision", kv_epoch AS "kvEpoch"
+FROM agents.state WHERE deleted_at IS NOT NULL AND deleted_at < now() - make_interval(secs => $1::float8 / 1000) AND kv_revision IS NOT NULL ORDER BY deleted_at LIMIT $2`
+/** $1 agents, $2 keys, $3 versions: these left the hot tier. */
+export const MARK_PURGED = `UPDATE agents.state s SET kv_revision = NULL FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS input(a, k, r)
+WHERE s.agent_id = input.a AND s.state_key = input.k AND s.version = input.r AND s.deleted_at IS NOT NULL`
 /** $1 deleted for ms, $2 limit. */
-export const OLD_DELETIONS = `SELECT tenant_id AS tenant, agent_id AS "agentId", state_key AS key, version, kv_revision AS "kvRevision", kv_epoch AS "kvEpoch"
+export const OLD_DELETIONS = `SELECT agent_id AS "agentId", state_key AS key, version
 FROM agents.state WHERE deleted_at IS NOT NULL AND deleted_at < now() - make_interval(secs => $1::float8 / 1000) ORDER BY deleted_at LIMIT $2`
 /** $1 agents, $2 keys, $3 versions. */
 export const DROP_DELETIONS = `DELETE FROM agents.state s USING unnest($1::uuid[], $2::text[], $3::bigint[]) AS input(a, k, r)
 WHERE s.agent_id = input.a AND s.state_key = input.k AND s.version = input.r AND s.deleted_at IS NOT NULL`
-/** $1 limit. */
+/** $1 limit, $2 how many are left out. */
 export const EXPIRED_STATE = `SELECT tenant_id AS tenant, agent_id AS "agentId", state_key AS key, version
-FROM agents.state WHERE expires_at IS NOT NULL AND expires_at < now() AND deleted_at IS NULL ORDER BY expires_at LIMIT $1`
+FROM agents.state WHERE expires_at IS NOT NULL AND expires_at < now() AND deleted_at IS NULL ORDER BY expires_at, agent_id, state_key LIMIT $1 OFFSET $2`

@@ -60,8 +60,8 @@ export class WritePath {
       text === null
         ? ''
         : encodeEnvelope({ text, checksum, writtenAt, writer: this.#core.writerId, ...(request.expiresAt === undefined ? {} : { expiresAt: request.expiresAt }) })
-    this.#core.memory.begin(id)
     const token = this.#core.beginWrite()
+    this.#core.memory.begin(id)
     let stored: StoredState | undefined
     try {
       const kvRevision = await this.#toHot(request, envelope)

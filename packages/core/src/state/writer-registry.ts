@@ -33,6 +33,7 @@ export class WriterRegistry {
   readonly #deps: WriterRegistryDeps
   readonly #lastSeen = new Map<string, number>()
   #recovering: Promise<number> | undefined
+  #left = false
 
   constructor(deps: WriterRegistryDeps) {
     this.#deps = deps
@@ -48,10 +49,11 @@ export class WriterRegistry {
     const { sql, hot, writerId } = this.#deps
     const { rowCount } = await sql.query(MAINTENANCE, HEARTBEAT_WRITER, [writerId, hot.epoch, this.#deps.watermark()], { pool: 'background', name: 'heartbeat_writer' })
     // Another process took this one for dead and dropped its row (a frozen process that woke up).
-    if (rowCount === 0) await this.register()
+    if (rowCount === 0 && !this.#left) await this.register()
   }
 
   async leave(): Promise<void> {
+    this.#left = true
     await this.#deps.sql.query(MAINTENANCE, DROP_WRITER, [this.#deps.writerId], { pool: 'background' })
   }
 

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MAINTENANCE } from '../../src/identity/index.ts'
 import { type Cairn, isCairnError } from '../../src/index.ts'
-import { cairnTargets, openCairn } from '../harness/cairns.ts'
+import { SILENT_LOGGER } from '../../src/observability/index.ts'
+import { readAgent } from '../../src/state/read-agent.ts'
+import { StateCore } from '../../src/state/state-core.ts'
+import { STATE_DEFAULTS } from '../../src/state/state-options.ts'
+import { cairnTargets, openCairn, until } from '../harness/cairns.ts'
 
 async function codeOf(run: Promise<unknown>): Promise<string> {
   return run.then(() => 'no error', (error: unknown) => (isCairnError(error) ? error.code : String(error)))
@@ -40,6 +44,43 @@ describe.each(cairnTargets)('checkpoints ($name)', (target) => {
     expect(await stateOf(agent)).toEqual(then)
     expect((await cairn.checkpoints.get(point.id)).state).toEqual(then)
     expect(await cairn.checkpoints.restore(point.id)).toEqual({ agentId: agent, written: 0, deleted: 0, unchanged: 3 })
+  })
+
+  it('miss no write of the time they are made in, though the change feed is trimmed meanwhile', async () => {
+    const { cairn: writer, dispose: end } = await openCairn(target, { state: { heartbeatMs: 60_000 } })
+    const { sql, kv } = writer.engines
+    const reader = new StateCore(sql, kv, { ...STATE_DEFAULTS, heartbeatMs: 5 }, SILENT_LOGGER)
+    try {
+      const agent = (await writer.agents.register({ name: 'busy', type: 'analyst' })).id
+      await writer.state.setMany(agent, Object.fromEntries(Array.from({ length: 1_500 }, (_, n) => [`k${n}`, 0])))
+      // From here on they are in SQL alone, and are read from there page by page.
+      await writer.lifecycle.expire(agent)
+      await reader.start()
+      const read = new Map<string, string | null>()
+      const reading = readAgent(reader, 'default', agent)
+      const first = await reading.next()
+      for (const [key, { text }] of first.done === true ? [] : first.value) read.set(key, text)
+      const [key = ''] = read.keys()
+      const { revision } = await writer.state.set(agent, key, 1, { ack: 'durable' })
+      const beats = new Set<string>()
+      await until('the feed has been trimmed, if it may be', async () => {
+        const { rows } = await sql.query<{ at: string }>(MAINTENANCE, 'SELECT heartbeat_at::text AS at FROM agents.state_writers WHERE writer_id = $1', [reader.writerId])
+        return beats.add(rows[0]?.at ?? '').size > 4
+      })
+      for (;;) {
+        const { value, done } = await reading.next()
+        if (done === true) {
+          expect(value).toBeGreaterThanOrEqual(revision)
+          break
+        }
+        for (const [name, { text }] of value) read.set(name, text)
+      }
+      expect(read.size).toBe(1_500)
+      expect(read.get(key)).toBe('1')
+    } finally {
+      await reader.close()
+      await end()
+    }
   })
 
   it('are consistent under constant writes', async () => {

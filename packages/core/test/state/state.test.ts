@@ -55,6 +55,22 @@ describe.each(cairnTargets)('state ($name)', (target) => {
   })
 
   // proves S4-9.2-03, S4-9.2-05
+  it('finds by a key the agent that has it now, and by its type the policies that hold now', async () => {
+    const first = await cairn.agents.register({ name: 'first of its name', key: 'passed on', type: 'analyst' })
+    await cairn.state.set('passed on', 'x', 'of the first')
+    await cairn.agents.update(first.id, { key: 'had another', name: 'renamed' })
+    expect(await codeOf(cairn.state.get('passed on', 'x'))).toBe('AGENT_NOT_FOUND')
+    const second = await cairn.agents.register({ name: 'second of its name', key: 'passed on', type: 'analyst' })
+    await cairn.state.set('passed on', 'x', 'of the second')
+    expect((await cairn.state.get(first.id, 'x'))?.value).toBe('of the first')
+    expect((await cairn.state.get(second.id, 'x'))?.value).toBe('of the second')
+    const policy = await cairn.state.policies.set({ agentType: 'specialist', prefix: 'count/', strategy: 'crdt', crdtType: 'counter' })
+    expect(await codeOf(cairn.state.crdt(first.id, 'count/a').increment(1))).toBe('INVALID_ARGUMENT')
+    await cairn.agents.update(first.id, { type: 'specialist' })
+    expect((await cairn.state.crdt(first.id, 'count/a').increment(1)).outcome).toBe('merged')
+    await cairn.state.policies.remove(policy.id)
+  })
+
   it('takes keys of any text up to 255 characters and refuses the rest by name', async () => {
     const keys = ['conversation/last', 'a.b:c*>', ' ', 'ключ', '😀'.repeat(255), '=2F', '%', '~', '\\', '\n\t', "quote'\"", 'x'.repeat(255), '__proto__']
     for (const key of keys) {

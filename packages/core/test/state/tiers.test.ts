@@ -1,11 +1,14 @@
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import fc from 'fast-check'
+import pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
+import { NAMED_BUCKETS } from '../../src/engines/kv/index.ts'
+import { openJetStream } from '../../src/engines/kv/jetstream/index.ts'
 import type { PgliteEngine } from '../../src/engines/sql/index.ts'
 import { MAINTENANCE } from '../../src/identity/index.ts'
 import { type Cairn, type CairnOptions, isCairnError, open } from '../../src/index.ts'
-import { checksumOf } from '../../src/state/envelope.ts'
+import { checksumOf, encodeEnvelope } from '../../src/state/envelope.ts'
 import { FLUSH_STATE } from '../../src/state/state-queries.ts'
 import { type CairnPlace, cairnTargets, until } from '../harness/cairns.ts'
 import { startNats } from '../harness/nats-server.ts'
@@ -173,6 +176,146 @@ describe.each(cairnTargets)('tiers of state ($name)', (target) => {
     expect((await sqlValue(cairn, id, 'x'))?.value).toBe('after')
   })
 
+  it('flush what was acknowledged before the call, however busy the writers are', async () => {
+    const place = await placeOf(target)
+    const cairn = await opened(place)
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    let writing = true
+    const writers = Array.from({ length: 64 }, async (_, writer) => {
+      for (let n = 0; writing; n++) {
+        await cairn.state.set(id, `busy ${writer} ${n % 200}`, n)
+        if (n % 20 === 0) await new Promise((resolve) => setImmediate(resolve))
+      }
+    })
+    let flushed = false
+    try {
+      await cairn.state.set(id, 'mine', 1)
+      const flush = cairn.state.flush().then(() => (flushed = true))
+      await until('the flush is through while the others go on', () => flushed, 5_000)
+      await flush
+      expect((await sqlValue(cairn, id, 'mine'))?.value).toBe(1)
+    } finally {
+      writing = false
+      await Promise.all(writers)
+    }
+  })
+
+  it('show a durable write that went straight to SQL, though an older one of its key is not flushed', async () => {
+    const nats = target.name === 'servers' ? await startNats() : undefined
+    if (nats !== undefined) cleanups.push(() => nats.dispose())
+    const place = await placeOf(target, nats === undefined ? {} : { natsUrl: nats.url })
+    const slow = { state: { flushWindowMs: 60_000, flushThreshold: 1_000_000 } }
+    let cairn = await opened(place, slow)
+    const other = nats === undefined ? undefined : await opened(place, slow)
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    await cairn.state.set(id, 'x', 'in SQL', { ack: 'durable' })
+    for (let n = 0; n < 20; n++) await cairn.state.set(id, 'x', `hot ${n}`)
+    const { revision: hot } = await cairn.state.set(id, 'x', 'hot alone')
+    await other?.state.set(id, 'theirs', 'hot alone')
+    if (other !== undefined) await until('their write is known here', async () => (await cairn.state.get(id, 'theirs')) !== undefined)
+    if (nats === undefined) await cairn.engines.kv.close()
+    else await nats.kill9()
+    await until('the hot tier is known to be down', async () => (await codeOf(cairn.state.set(id, 'y', 1))) === 'HOT_TIER_UNAVAILABLE')
+    const direct = await cairn.state.set(id, 'x', 'direct', { ack: 'durable' })
+    expect(await cairn.state.get(id, 'x')).toMatchObject({ value: 'direct', revision: direct.revision })
+    expect(direct.revision).toBeGreaterThan(hot)
+    await cairn.state.flush()
+    expect(await sqlValue(cairn, id, 'x')).toEqual({ version: direct.revision, value: 'direct' })
+    if (other !== undefined) {
+      await cairn.state.set(id, 'theirs', 'direct', { ack: 'durable' })
+      await other.state.flush()
+      expect((await cairn.state.get(id, 'theirs'))?.value).toBe('direct')
+      expect((await sqlValue(cairn, id, 'theirs'))?.value).toBe('direct')
+    }
+    if (nats === undefined) {
+      await cairn.close()
+      cairn = await opened(place)
+    } else await nats.restart()
+    await until('the hot tier is back', () => cairn.state.stats().hotAvailable, 20_000)
+    expect((await cairn.state.get(id, 'x'))?.value).toBe('direct')
+    const after = await cairn.state.set(id, 'x', 'after', { ack: 'durable' })
+    expect(after.revision).toBeGreaterThan(direct.revision)
+    expect((await sqlValue(cairn, id, 'x'))?.value).toBe('after')
+  })
+
+  it('answer every write that waits for SQL when they are closed without it', async () => {
+    const place = await placeOf(target)
+    const cairn = await opened(place)
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    await cairn.state.set(id, 'before', 1, { ack: 'durable' })
+    await cairn.engines.sql.close()
+    const waiting = codeOf(cairn.state.set(id, 'x', 1, { ack: 'durable' }))
+    await until('the flush has failed', () => cairn.state.stats().lastFlushError !== null)
+    await cairn.close()
+    expect(await Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 2_000, 'no answer'))])).toMatch(/CLOSED|TIMEOUT/)
+    const again = await opened(place, { state: { deadAfterMs: 300, heartbeatMs: 100 } })
+    expect((await again.state.get(id, 'x'))?.value).toBe(1)
+    await until('the next start has brought it to SQL', async () => (await sqlValue(again, id, 'x'))?.value === 1)
+  })
+
+  it('bring to SQL whatever they acknowledged while they were closed, and then refuse', async () => {
+    const place = await placeOf(target)
+    const cairn = await open({ ...place.options })
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    const acknowledged: string[] = []
+    const refusals = new Set<string>()
+    let closed = false
+    const writers = Array.from({ length: 4 }, async (_, writer) => {
+      for (let n = 0; !closed; n++) {
+        const key = `${writer} ${n}`
+        const code = await codeOf(cairn.state.set(id, key, n))
+        if (code === 'no error') acknowledged.push(key)
+        else refusals.add(code)
+        if (n % 10 === 0 || code !== 'no error') await new Promise((resolve) => setImmediate(resolve))
+      }
+    })
+    await until('they write', () => acknowledged.length > 100)
+    await cairn.close()
+    closed = true
+    await Promise.all(writers)
+    expect([...refusals]).toEqual(['CLOSED'])
+    const again = await opened(place, { state: { flushWindowMs: 60_000, flushThreshold: 1_000_000 } })
+    const { rows } = await again.engines.sql.query<{ key: string }>(MAINTENANCE, 'SELECT state_key AS key FROM agents.state WHERE agent_id = $1', [id])
+    const stored = new Set(rows.map(({ key }) => key))
+    expect(acknowledged.filter((key) => !stored.has(key))).toEqual([])
+  })
+
+  it('end all that has expired and forget all that was deleted long ago, a damaged entry or not', async () => {
+    const place = await placeOf(target)
+    const cairn = await opened(place, { state: { idlePurgeMs: 3_600_000 } })
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    const many = Array.from({ length: 1_200 }, (_, n) => `k${n}`)
+    await Promise.all(many.map((key) => cairn.state.set(id, key, 1, { ttlMs: 1, ack: 'durable' })))
+    await cairn.state.set(id, 'idle', 1, { ack: 'durable' })
+    const bucket = await cairn.engines.kv.bucket('AGENT_STATE')
+    await bucket.put(['default', id, 'k0'], 'damage')
+    await cairn.close()
+    const again = await opened(place, { state: { idlePurgeMs: 1 } })
+    const hot = await again.engines.kv.bucket('AGENT_STATE')
+    await until('all but the damaged one are deleted in SQL', async () => (await again.engines.sql.query<{ n: number }>(MAINTENANCE, 'SELECT count(*) AS n FROM agents.state WHERE agent_id = $1 AND deleted_at IS NOT NULL', [id])).rows[0]?.n === 1_199, 3_000)
+    await until('what is idle has left the hot tier', async () => (await hot.get(['default', id, 'idle'])) === undefined, 5_000)
+    await until('the deletions have left the hot tier', async () => (await hot.status()).entries === 1, 5_000)
+    await again.engines.sql.query(MAINTENANCE, `UPDATE agents.state SET deleted_at = now() - interval '25 hours' WHERE agent_id = $1 AND deleted_at IS NOT NULL`, [id])
+    await until('the deletions are forgotten', async () => (await again.engines.sql.query<{ n: number }>(MAINTENANCE, 'SELECT count(*) AS n FROM agents.state WHERE agent_id = $1', [id])).rows[0]?.n === 2, 3_000)
+  })
+
+  it('go on when a write that SQL alone has is refused by the hot tier', async () => {
+    const place = await placeOf(target)
+    const cairn = await open({ ...place.options })
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    // As when the server comes back with a lower limit than it had.
+    for (const [key, value] of [['large', 'x'.repeat(3_000_000)], ['small', 'y']]) {
+      await cairn.engines.sql.query(MAINTENANCE, `INSERT INTO agents.state_backlog (tenant_id, agent_id, state_key, envelope, is_delete) VALUES ('default', $1, $2, $3, false)`, [
+        id, key, encodeEnvelope({ text: JSON.stringify(value), checksum: checksumOf(JSON.stringify(value)), writtenAt: Date.now(), writer: 'w' }),
+      ])
+    }
+    await cairn.close()
+    const again = await opened(place)
+    expect((await again.state.get(id, 'small'))?.value).toBe('y')
+    const { rows } = await again.engines.sql.query<{ key: string }>(MAINTENANCE, 'SELECT state_key AS key FROM agents.state_backlog')
+    expect(rows).toEqual([{ key: 'large' }])
+  })
+
   it('keep revisions growing when the bucket was lost and made again', async () => {
     const nats = target.name === 'servers' ? await startNats() : undefined
     if (nats !== undefined) cleanups.push(() => nats.dispose())
@@ -237,6 +380,38 @@ describe.each(cairnTargets)('health and layout of state ($name)', (target) => {
 describe('two processes on the same servers', () => {
   const servers = cairnTargets[1] as (typeof cairnTargets)[number]
 
+  it('do not go on with what was read from SQL while the hot tier came back', async () => {
+    const nats = await startNats()
+    cleanups.push(() => nats.dispose())
+    const place = await placeOf(servers, { natsUrl: nats.url })
+    const cairn = await opened(place)
+    const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    const { revision } = await cairn.state.set(id, 'x', 'old', { ack: 'durable' })
+    let reported = false
+    const watched = await cairn.engines.kv.bucket('AGENT_STATE')
+    await watched.watch({ onChange: () => (reported = true), onGap: () => undefined })
+    await nats.stop()
+    await until('the hot tier is known to be down', () => !cairn.state.stats().hotAvailable)
+    const { postgres, nats: options } = place.options as { postgres: string; nats: { servers: string[]; prefix: string } }
+    const client = new pg.Client({ connectionString: postgres })
+    await client.connect()
+    await client.query('BEGIN')
+    // Looking for what SQL alone has is the last thing before the hot tier is used again: it waits here.
+    await client.query('LOCK TABLE agents.state_backlog')
+    await nats.restart()
+    await until('it looks', async () => (await client.query("SELECT FROM pg_locks WHERE NOT granted AND relation = 'agents.state_backlog'::regclass")).rowCount === 1)
+    const kv = await openJetStream({ servers: options.servers, prefix: options.prefix })
+    const text = JSON.stringify('theirs')
+    await (await kv.bucket('AGENT_STATE', NAMED_BUCKETS.AGENT_STATE)).put(['default', id, 'x'], encodeEnvelope({ text, checksum: checksumOf(text), writtenAt: Date.now(), writer: 'another' }))
+    await kv.close()
+    await until('the write of the other is reported', () => reported)
+    expect(await cairn.state.get(id, 'x')).toMatchObject({ value: 'old', revision })
+    await client.query('COMMIT')
+    await client.end()
+    await until('the hot tier is back', () => cairn.state.stats().hotAvailable)
+    expect((await cairn.state.get(id, 'x'))?.value).toBe('theirs')
+  })
+
   it('see each other\'s writes, and never an older value after a newer one', async () => {
     const place = await placeOf(servers)
     const a = await opened(place)
@@ -276,6 +451,30 @@ describe('two processes on the same servers', () => {
     const next = await cairn.state.set(id, 'x', 'new', { ack: 'durable' })
     expect(next.revision).toBeGreaterThan(last)
     expect(await sqlValue(cairn, id, 'x')).toEqual({ version: next.revision, value: 'new' })
+  })
+
+  it('both notice when the bucket was lost and made again by one of them', async () => {
+    const place = await placeOf(servers)
+    const a = await opened(place)
+    const b = await opened(place)
+    const { id } = await a.agents.register({ name: 'a', type: 'analyst' })
+    let last = 0
+    for (let n = 0; n < 50; n++) last = (await a.state.set(id, 'x', n, { ack: 'durable' })).revision
+    await a.state.set(id, 'y', 'old', { ack: 'durable' })
+    expect((await b.state.get(id, 'x'))?.value).toBe(49)
+    expect((await b.state.get(id, 'y'))?.value).toBe('old')
+    const { nats } = place.options as { nats: { servers: string[]; prefix: string } }
+    const connection = await connect({ servers: nats.servers })
+    await (await jetstreamManager(connection)).streams.delete(`KV_${nats.prefix}AGENT_STATE`)
+    await connection.close()
+    await until('one of them has made it anew', async () => (await codeOf(a.state.set(id, 'z', 1))) === 'no error')
+    // At once, before it may have heard: what is acknowledged is there.
+    let revision = 0
+    await until('the other writes', async () => b.state.set(id, 'x', 'of b', { ack: 'durable' }).then((result) => (revision = result.revision) > 0, () => false))
+    expect(revision).toBeGreaterThan(last)
+    await until('it is the value of all', async () => (await a.state.get(id, 'x'))?.value === 'of b' && (await b.state.get(id, 'x'))?.value === 'of b' && (await sqlValue(a, id, 'x'))?.value === 'of b')
+    await a.state.set(id, 'y', 'new', { ack: 'durable' })
+    await until('the other reads it', async () => (await b.state.get(id, 'y'))?.value === 'new', 2_000)
   })
 
   it('replay the unflushed writes of one that stopped', async () => {

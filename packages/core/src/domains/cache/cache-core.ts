@@ -31,6 +31,8 @@ interface Loading {
   readonly run: Promise<Found | undefined>
   readonly tenant: string
   readonly tags: readonly string[]
+  /** False: it looks in the tiers alone. */
+  readonly loads: boolean
 }
 
 /** A load that took longer may have outlived the mark of an invalidation: its result is not shared. */
@@ -89,7 +91,7 @@ export class CacheCore {
       if (!isTooMuch(error) && !(error instanceof TierAway)) throw error
       // Others must not go on with the value before this one.
       await this.invalidate(tenant, [key], [])
-      this.#fillAlone(this.#memory.begin(id), { text, at: Date.now(), ttlMs, staleMs, tags: {} })
+      this.#fillAlone(this.#memory.begin(id), { text, at: Date.now(), ttlMs, staleMs, tags: noMarks(lookup.tags) })
     } finally {
       this.#memory.end(token)
     }
@@ -130,14 +132,14 @@ export class CacheCore {
 
   #once(lookup: Lookup, id: string, refresh: boolean): Promise<Found | undefined> {
     const loading = this.#loading.get(id)
-    if (loading !== undefined) {
+    if (loading !== undefined && (loading.loads || lookup.load === undefined)) {
       if (!refresh) this.counters.coalesced++
       return loading.run
     }
     const run = this.#resolve(lookup, id, refresh).finally(() => {
       if (this.#loading.get(id)?.run === run) this.#loading.delete(id)
     })
-    this.#loading.set(id, { run, tenant: lookup.tenant, tags: lookup.tags })
+    this.#loading.set(id, { run, tenant: lookup.tenant, tags: lookup.tags, loads: lookup.load !== undefined })
     return run
   }
 
@@ -240,8 +242,7 @@ export class CacheCore {
     // What was heard while the tier went away is not held against this load, which begins only now.
     const own = this.#memory.begin(id)
     try {
-      const marks = Object.fromEntries([ALL_TAG, ...lookup.tags].map((tag) => [tag, 0]))
-      const value = await this.#run(lookup, marks)
+      const value = await this.#run(lookup, noMarks(lookup.tags))
       this.#fillAlone(own, value)
       return { value, source: 'db', stale: false }
     } finally {
@@ -334,3 +335,8 @@ export class CacheCore {
 }
 
 class StaleFill extends Error {}
+
+/** Any mark that is set from now on ends what has these. */
+function noMarks(tags: readonly string[]): Readonly<Record<string, number>> {
+  return Object.fromEntries([ALL_TAG, ...tags].map((tag) => [tag, 0]))
+}

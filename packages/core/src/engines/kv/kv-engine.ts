@@ -57,7 +57,7 @@ export interface KvBucket {
   purge(key: KvKey, revision: number): Promise<void>
   /** As `purge`, of all keys under `prefix`, in one request; cost: what lies under the prefix. The prefix has a segment at least. */
   purgeUnder(prefix: KvKey, revision: number): Promise<void>
-  /** Latest entries under `prefix`, deletions left out. */
+  /** Latest entries under `prefix`, deletions left out. None is missed that is there all the while; one that is written meanwhile may come twice, the newer last. */
   list(prefix: KvKey): AsyncIterable<KvEntry>
   /**
    * Live changes of this and of other processes, from now until the returned function is called. With `pattern` only of keys

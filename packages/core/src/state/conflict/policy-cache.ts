@@ -23,7 +23,7 @@ export class PolicyCache {
   readonly #sql: SqlEngine
   readonly #log: Logger
   readonly #refreshMs: number
-  readonly #types = new LRUCache<string, string>({ max: 100_000 })
+  readonly #types: LRUCache<string, string>
   #tenants = new Map<string, TenantPolicies>()
   #version = ''
   #timer: NodeJS.Timeout | undefined
@@ -33,6 +33,12 @@ export class PolicyCache {
     this.#sql = sql
     this.#log = log
     this.#refreshMs = refreshMs
+    this.#types = new LRUCache({ max: 100_000, ttl: refreshMs })
+  }
+
+  /** The agent may be of another type now. */
+  forgetType(agentId: string): void {
+    this.#types.delete(agentId)
   }
 
   async start(): Promise<void> {
@@ -68,7 +74,7 @@ export class PolicyCache {
     return this.#typeOf(address).then((found) => match(policies.ofType.get(found), address.key) ?? match(policies.ofAll, address.key))
   }
 
-  /** The type of an agent never changes. */
+  /** The type of an agent hardly ever changes: what another process made of it counts as late as its policies do. */
   async #typeOf(address: StateAddress): Promise<string> {
     const { rows } = await this.#sql.query<{ type: string }>(MAINTENANCE, AGENT_TYPE, [address.tenant, address.agentId])
     const type = rows[0]?.type ?? ''

@@ -48,7 +48,7 @@ async function put(space: SpaceContext, lineage: Lineage, parentId: string, inpu
   if (!space.hot) return stored(base)
   const { cache, journal } = space.core
   const before = cache.get(space.cacheKey(lineage), input.id)
-  if (before !== undefined && sameContent(before.content, content)) return
+  // It was there when this process last saw it; SQL knows whether it still is, and with which metadata.
   if (before !== undefined) {
     await journal.flushed(space.tenant, lineage.id)
     return stored(base)
@@ -177,6 +177,28 @@ function checkMetadata(text: string): void {
     throw new CairnError('INVALID_ARGUMENT', `metadata: it is not JSON: ${(error as Error).message}`, { cause: error, details: { field: 'metadata' } })
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid('metadata', 'it must be the JSON of an object.')
+  if (text.length >= 2 * MOST_DEPTH && !isShallow(text)) throw invalid('metadata', `it is more than ${MOST_DEPTH} levels deep.`)
+  if (HUGE_EXPONENT.test(text) && hasInfinity(value)) throw invalid('metadata', 'it has a number that no database takes.')
+}
+
+/** PostgreSQL's own JSON parser runs out of stack on deeper ones; what it refuses, the hot tier must not acknowledge. */
+const MOST_DEPTH = 500
+const HUGE_EXPONENT = /\de\+?\d{3}/i
+
+/** Texts are passed over as a whole. */
+function isShallow(text: string): boolean {
+  let depth = 0
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/gs)) {
+    if (token === '[' || token === '{') depth++
+    else if (token === ']' || token === '}') depth--
+    if (depth > MOST_DEPTH) return false
+  }
+  return true
+}
+
+function hasInfinity(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY
+  return Object.values(value).some((each) => hasInfinity(each))
 }
 
 /** jsonb takes neither U+0000 nor lone surrogates. */

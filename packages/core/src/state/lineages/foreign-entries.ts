@@ -123,9 +123,10 @@ export class ForeignEntries {
         if (outcomes[index]?.stored === false && op.kind === 'put') this.#deps.log.debug({ lineage: op.lineage.id, checkpoint: op.id }, 'SQL had this checkpoint of a stopped process, or its thread was pruned')
       }
     } catch (error) {
-      if (!isCairnError(error, 'CONSISTENCY_VIOLATION')) throw error
+      // What SQL refuses for good must not keep all the other entries from it.
+      if (!isCairnError(error) || error.retryable || error.code === 'CLOSED') throw error
       foreign.damaged = true
-      this.#deps.log.error({ err: error, key }, 'a damaged entry of the lineage journal was left where it is')
+      this.#deps.log.error({ err: error, key }, 'an entry of the lineage journal that is damaged, or that SQL refuses, was left where it is')
     }
   }
 

@@ -99,12 +99,13 @@ export class SessionStorage<T = unknown> implements DataStorage<T> {
     const limit = pageLimit(options)
     const after = decodeCursor('session', options.cursor, 1)?.[0] as string | undefined
     const found = await this.#bucket.run(async (bucket) => {
-      const items: StoredItem<T>[] = []
+      // By key: one that is stored meanwhile may come twice.
+      const items = new Map<string, StoredItem<T>>()
       for await (const entry of bucket.list([this.#tenant])) {
         const item = this.#live(entry)
-        if (item !== undefined && matches(item, options) && (after === undefined || compareKeys(item.key, after) > 0)) items.push(item)
+        if (item !== undefined && matches(item, options) && (after === undefined || compareKeys(item.key, after) > 0)) items.set(item.key, item)
       }
-      return items
+      return [...items.values()]
     })
     const items = found.sort((a, b) => compareKeys(a.key, b.key)).slice(0, limit)
     return { items, nextCursor: found.length > limit ? encodeCursor('session', [(items.at(-1) as StoredItem).key]) : null }

@@ -63,6 +63,23 @@ describe.each(cairnTargets)('the cache ($name)', (target) => {
     expect(await cairn.cache.get('herd', () => ++loads)).toBe(2)
   })
 
+  it('runs a loader although somebody without one asks for the same key at that moment', async () => {
+    const without = cairn.cache.get('with or without')
+    const withLoader = cairn.cache.get('with or without', () => 42)
+    expect(await Promise.all([without, withLoader])).toEqual([undefined, 42])
+    expect(await cairn.cache.get('with or without')).toBe(42)
+  })
+
+  it('ends by its tags what is too large for the KV tier', async () => {
+    const large = 'x'.repeat(9 * 1024 * 1024)
+    for (const what of [{ tags: ['big'] }, { all: true }, { keys: ['large'] }]) {
+      await cairn.cache.set('large', large, { tags: ['big'] })
+      expect((await cairn.cache.get<string>('large'))?.length).toBe(large.length)
+      await cairn.cache.invalidate(what)
+      expect(await cairn.cache.get('large')).toBeUndefined()
+    }
+  })
+
   it('does not let a load that began before an invalidation fill the cache, by key, tag or as a whole', async () => {
     for (const what of [{ keys: ['race'] }, { tags: ['things'] }, { all: true }]) {
       const began = gate()

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { open } from '../../../src/index.ts'
+import { uuidv7 } from '../../../src/ids/index.ts'
 import { type CairnPlace, type CairnTarget, cairnTargets, until } from '../../harness/cairns.ts'
 import { checkpointAt, everything, grow, idOf, shown } from './lineage-world.ts'
 import { NODE_FLAGS } from '../../harness/node-flags.ts'
@@ -24,6 +25,49 @@ async function writeAndKill(place: CairnPlace, steps: number): Promise<Map<strin
 }
 
 describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (target) => {
+  it('are stored anew after their thread was deleted, and with other metadata', async () => {
+    const place = await target.place()
+    try {
+      await using cairn = await open(place.options)
+      const space = cairn.lineages.space({ namespace: 'again', ack: 'hot' })
+      const first = checkpointAt('t', 0)
+      await space.append(first)
+      expect((await space.get({ thread: 't' }))?.id).toBe(first.id)
+      expect(await space.deleteThread('t')).toBe(true)
+      await space.append(first)
+      expect((await space.get({ thread: 't', id: first.id }))?.id).toBe(first.id)
+      await space.append({ ...first, metadata: '{"step": "another"}' })
+      expect(JSON.parse((await space.get({ thread: 't', id: first.id }))?.metadata ?? '')).toEqual({ step: 'another' })
+    } finally {
+      await place.dispose()
+    }
+  })
+
+  it('are refused when SQL could never take them, and one that is there already holds up no other', { timeout: 60_000 }, async () => {
+    const place = await target.place()
+    try {
+      const deep = `{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`
+      {
+        await using cairn = await open(place.options)
+        const space = cairn.lineages.space({ namespace: 'poison', ack: 'hot' })
+        await space.append(checkpointAt('good', 0))
+        for (const metadata of [deep, '{"score": 1e999999}']) {
+          await expect(space.append({ ...checkpointAt('bad', 0), metadata })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+        }
+        expect(await space.get({ thread: 'bad' })).toBeUndefined()
+        const bucket = await cairn.engines.kv.bucket('LINEAGE_JOURNAL')
+        const op = { kind: 'put', id: '1', parentId: '', frameId: uuidv7(), fenced: false, metadata: deep }
+        await bucket.put([uuidv7(), 'default', uuidv7(), '0'], JSON.stringify({ lineage: { id: uuidv7(), namespace: 'poison', thread: 'old', path: '' }, op, bytes: ['AAAA'] }))
+      }
+      await using cairn = await open(place.options)
+      const space = cairn.lineages.space({ namespace: 'poison', ack: 'hot' })
+      await space.append(checkpointAt('good', 1))
+      expect((await space.get({ thread: 'good' }))?.id).toBe(idOf(1))
+    } finally {
+      await place.dispose()
+    }
+  })
+
   it('are there, in order and unharmed, after the process was killed', { timeout: 120_000 }, async () => {
     // A process that opens an embedded database takes its time, so it is killed once there.
     for (const steps of target.name === 'embedded' ? [60] : [5, 60, 150]) {

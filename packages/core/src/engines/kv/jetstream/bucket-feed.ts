@@ -9,6 +9,8 @@ const LIST_BATCH = 500
 const EXPIRES_MS = 5_000
 /** The server forgets a consumer nobody asks after this long. */
 const IDLE_NANOS = 10_000 * 1_000_000
+/** Who lists may take so long over one batch: what it lists goes to somebody slow, perhaps. */
+const LIST_IDLE_NANOS = 300_000 * 1_000_000
 
 /** Reads a bucket in order through short-lived pull consumers, which keep nothing on the server. */
 export class BucketFeed {
@@ -20,20 +22,37 @@ export class BucketFeed {
     this.#names = names
   }
 
+  /**
+   * The server gives the entries there were, and after them what was written since. An entry that was written anew before its
+   * turn is among the latter: they are read as well, up to where the stream was when the first were through.
+   */
   async *list(prefix: KvKey): AsyncIterable<KvEntry> {
     checkPrefix(prefix)
     const filter = `${this.#names.subjects}${prefix.map((segment) => `${segment}.`).join('')}>`
-    const { name, num_pending } = await this.#consumer({ deliver_policy: DeliverPolicy.LastPerSubject, filter_subject: filter })
+    const { name, num_pending } = await this.#consumer({ deliver_policy: DeliverPolicy.LastPerSubject, filter_subject: filter, inactive_threshold: LIST_IDLE_NANOS })
     try {
       // Once for all batches: the server counts what is pending whenever it is asked about a consumer.
       const consumer = num_pending === 0 ? undefined : await this.#open(name)
+      let end: number | undefined
       for (let left = num_pending; consumer !== undefined && left > 0; ) {
-        const messages = await this.#fetch(consumer, Math.min(left, LIST_BATCH))
-        if (messages.length === 0) return
-        left -= messages.length
+        const wanted = Math.min(left, LIST_BATCH)
+        const messages = await this.#fetch(consumer, wanted, end)
+        const last = messages.at(-1)
+        if (last === undefined) {
+          // Entries were taken out meanwhile; or the server has forgotten the consumer: then this throws.
+          await this.#jsm.consumers.info(this.#names.stream, name)
+          return
+        }
         for (const message of messages) {
           const entry = this.#entry(message)
           if (entry !== undefined && !entry.deleted) yield entry
+        }
+        const { pending } = last.info
+        if (messages.length < wanted && pending === 0) return
+        left -= messages.length
+        if (end !== undefined || left <= 0) {
+          end ??= pending === 0 ? 0 : ((await this.#jsm.streams.getMessage(this.#names.stream, { last_by_subj: filter }))?.seq ?? 0)
+          left = last.seq >= end ? 0 : pending
         }
       }
     } finally {
@@ -72,9 +91,13 @@ export class BucketFeed {
     return this.#jsm.jetstream().consumers.get(this.#names.stream, name)
   }
 
-  async #fetch(consumer: Consumer, count: number): Promise<JsMsg[]> {
+  /** So many, or fewer when they do not come or `end` is reached: the server may count more than there are. */
+  async #fetch(consumer: Consumer, count: number, end = Number.POSITIVE_INFINITY): Promise<JsMsg[]> {
     const messages: JsMsg[] = []
-    for await (const message of await consumer.fetch({ max_messages: count, expires: EXPIRES_MS })) messages.push(message)
+    for await (const message of await consumer.fetch({ max_messages: count, expires: EXPIRES_MS })) {
+      messages.push(message)
+      if (message.seq >= end) break
+    }
     return messages
   }
 

@@ -31,6 +31,19 @@ export function valuesSpec(suite: KvSuite): void {
       expect(await bucket.get(key('a'))).toMatchObject({ value: 'two', revision: again, deleted: false })
     })
 
+    test('a list misses no key that is there all the while, however many are written meanwhile', async () => {
+      const bucket = await suite.fresh()
+      const texts = Array.from({ length: 1_200 }, (_, n) => `k${String(n).padStart(4, '0')}`)
+      await Promise.all(texts.map((text) => bucket.put(key(text), 'v')))
+      const seen = new Set<string>()
+      for await (const { key: found } of bucket.list(['acme', AGENT])) {
+        seen.add(found[2] as string)
+        // Some of those that were listed, and after them some of those that were not.
+        if (seen.size === 1) for (const text of [...texts.slice(0, 50), ...texts.slice(-50)]) await bucket.put(key(text), 'w')
+      }
+      expect(texts.filter((text) => !seen.has(text))).toEqual([])
+    })
+
     test('any text up to 255 characters is a key of its own', async () => {
       const bucket = await suite.fresh()
       for (const text of HARD_TEXTS) await bucket.put(key(text), `value of ${text}`)
