@@ -192,7 +192,7 @@ export class SagaWork {
   }
 
   async finish(step: StepDefinition, result: string, revision: number | null = null): Promise<void> {
-    await this.lease.write(FINISH_STEP, [step.number, result, revision])
+    await this.lease.record(FINISH_STEP, [step.number, result, revision])
     this.results[step.name] = JSON.parse(result)
   }
 

@@ -85,9 +85,9 @@ export const FINISH_STEP_UNLOCKED = finishStep(IF_HELD)
 export const RECORD_IMAGES = recordImages(WHILE_HELD)
 export const RECORD_IMAGES_UNLOCKED = recordImages(IF_HELD)
 
-/** $4 step. */
+/** $4 step. No row when it is compensated already: the answer to the commit that did it was lost. */
 export const BEGIN_COMPENSATION = `${WHILE_HELD} UPDATE tx.saga_steps SET status = 'compensating', compensation_attempts = compensation_attempts + 1
-WHERE ${STEP_HELD} AND step_no = $4 RETURNING compensation_attempts AS attempts, uncertain`
+WHERE ${STEP_HELD} AND step_no = $4 AND status <> 'compensated' RETURNING compensation_attempts AS attempts, uncertain`
 /** $4 step. */
 export const FINISH_COMPENSATION = `${WHILE_HELD} UPDATE tx.saga_steps SET status = 'compensated', error_code = NULL, error = NULL, finished_at = clock_timestamp() WHERE ${STEP_HELD} AND step_no = $4`
 /** $4 step, $5 revision that was found, $6 revision that restored it: an earlier step that wrote the former finds the latter. */
