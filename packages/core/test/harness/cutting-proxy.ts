@@ -6,6 +6,8 @@ export interface CuttingProxy {
   cutAfter(text: string): void
   /** Cuts the connection instead of passing on the next `times` messages that hold `text`. */
   cutBefore(text: string, times?: number): void
+  /** Cuts the connection instead of passing on the next answer that holds all of these. */
+  cutAnswer(...texts: string[]): void
   /** How many connections were cut. */
   readonly cuts: number
   close(): void
@@ -15,6 +17,7 @@ export interface CuttingProxy {
 export async function cuttingProxy(url: URL): Promise<CuttingProxy> {
   let after: string | undefined
   let before: string | undefined
+  let answer: string[] | undefined
   let left = 0
   let cuts = 0
   const sockets = new Set<Socket>()
@@ -34,7 +37,11 @@ export async function cuttingProxy(url: URL): Promise<CuttingProxy> {
       if (after !== undefined && data.includes(after)) [after, cutting] = [undefined, true]
       upstream.write(data)
     })
-    upstream.on('data', (data) => (cutting ? cut() : client.write(data)))
+    upstream.on('data', (data) => {
+      if (answer?.every((text) => data.includes(text)) === true) [answer, cutting] = [undefined, true]
+      if (cutting) cut()
+      else client.write(data)
+    })
     for (const [socket, other] of [[client, upstream], [upstream, client]] as const) socket.on('close', () => other.destroy()).on('error', () => {})
   }).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
@@ -42,6 +49,7 @@ export async function cuttingProxy(url: URL): Promise<CuttingProxy> {
     port: (server.address() as { port: number }).port,
     cutAfter: (text) => void (after = text),
     cutBefore: (text, times = 1) => void ([before, left] = [text, times]),
+    cutAnswer: (...texts) => void (answer = texts),
     get cuts() {
       return cuts
     },

@@ -27,7 +27,7 @@ describe('a saga whose connection dies', () => {
     const name = uniqueId('saga')
     cairn.sagas.define(name, steps, options)
     const { id } = await cairn.sagas.start(name)
-    return cairn.sagas.wait(id, { timeoutMs: 20_000 })
+    return cairn.sagas.wait(id, { timeoutMs: 10_000 })
   }
   const fails = { name: 'fails', retries: 0, run: () => Promise.reject(new CairnError('INVALID_ARGUMENT', 'no more')) }
 
@@ -66,6 +66,23 @@ describe('a saga whose connection dies', () => {
       },
     ])
     expect({ status: saga.status, ran }).toEqual({ status: 'completed', ran: ['run'] })
+  })
+
+  it.each(['saga_pattern', 'eventual_consistency'] as const)('goes on after a step in SQL whose commit was not answered, also without retries (%s)', async (strategy) => {
+    let runs = 0
+    const saga = await ended([{ name: 'charge', retries: 0, transaction: () => proxy.cutAfter('COMMIT') ?? runs++ }], { strategy })
+    expect({ status: saga.status, runs }).toEqual({ status: 'completed', runs: 1 })
+  })
+
+  it('takes at once what it claimed without getting the answer', async () => {
+    cairn.sagas.run({ leaseMs: 60_000, pollMs: 100 })
+    const cuts = proxy.cuts
+    const name = uniqueId('saga')
+    cairn.sagas.define(name, [{ name: 'one', run: () => 1 }])
+    proxy.cutAnswer('compensatingForMs', name)
+    const { id } = await cairn.sagas.start(name, name)
+    expect(await cairn.sagas.wait(id, { timeoutMs: 10_000 })).toMatchObject({ status: 'completed', takeovers: 2 })
+    expect(proxy.cuts).toBe(cuts + 1)
   })
 
   it('does not ask an operator because the end of a compensation was not recorded at once', async () => {
