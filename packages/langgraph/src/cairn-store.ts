@@ -65,7 +65,7 @@ export class CairnStore extends BaseStore {
   readonly #documents: Documents
   readonly #options: CairnStoreOptions
   #timer: NodeJS.Timeout | undefined
-  #pass: Promise<void> = Promise.resolve()
+  #pass: Promise<void> | undefined
 
   constructor(cairn: Cairn, options: CairnStoreOptions = {}) {
     super()
@@ -111,7 +111,7 @@ export class CairnStore extends BaseStore {
   override start(): void {
     if (this.#options.index === undefined || this.#timer !== undefined) return
     this.#timer = setInterval(() => {
-      this.#pass = this.#pass.then(() => this.reembed().then(() => undefined, (error: Error) => this.#options.onError?.(error)))
+      this.#pass ??= this.#embedPass().finally(() => (this.#pass = undefined))
     }, this.#options.reembedEveryMs ?? 60_000)
     this.#timer.unref()
   }
@@ -130,6 +130,19 @@ export class CairnStore extends BaseStore {
       const { documents, more } = await this.#documents.reembed()
       items += documents
       if (!more || documents === 0) return items
+    }
+  }
+
+  /** Never rejects. */
+  async #embedPass(): Promise<void> {
+    try {
+      await this.reembed()
+    } catch (error) {
+      try {
+        this.#options.onError?.(error as Error)
+      } catch {
+        // Nobody is left to be told that the callback is broken; the next pass is made all the same.
+      }
     }
   }
 

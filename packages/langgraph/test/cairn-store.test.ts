@@ -143,6 +143,38 @@ describe.each(cairnTargets)('CairnStore ($name)', (target) => {
     await store.stop()
   })
 
+  it('goes on with its passes when the callback for their errors throws, and begins no pass before the last one ended', async () => {
+    const embeddings = new WordEmbeddings()
+    let told = 0
+    const store = make({
+      index: { dims: 24, embeddings },
+      reembedEveryMs: 5,
+      onError: () => {
+        told += 1
+        throw new Error('the callback is broken')
+      },
+    })
+    embeddings.down = true
+    await store.put(['m'], 'k', { text: 'pizza' })
+    store.start()
+    await until('it was told twice', () => told > 1)
+    embeddings.down = false
+    await until('the item has a vector', async () => (await store.search(['m'], { query: 'pizza' }))[0]?.score !== undefined)
+    await store.stop()
+    // A pass that takes long is the last one once the store is told to stop.
+    let passes = 0
+    let release = (): void => undefined
+    store.reembed = () => ((passes += 1), new Promise((resolve) => (release = () => resolve(0))))
+    store.start()
+    await until('a pass runs', () => passes === 1)
+    const waited = performance.now() + 60
+    await until('several were due', () => performance.now() > waited)
+    const stopped = store.stop()
+    release()
+    await stopped
+    expect(passes).toBe(1)
+  })
+
   it('forgets items when their time is over, and later if they are read', async () => {
     const namespace = uniqueName('ns')
     const store = make({ namespace, ttl: { defaultMs: 60_000, refreshOnRead: true } })

@@ -6,6 +6,8 @@ import type { BreakerState } from './types.ts'
 
 /** What this process remembers of a breaker is good for this long: other processes learn of an opening at the latest then. */
 const REMEMBERED_MS = 250
+/** More is not kept of what a service says. */
+const MAX_REASON = 500
 
 interface Answer {
   readonly state: BreakerState
@@ -74,7 +76,7 @@ export class BreakerGate {
   }
 
   async failed({ service, probe }: Permit, reason: string): Promise<void> {
-    await this.#tell(service, RECORD_FAILURE, [probe, reason])
+    await this.#tell(service, RECORD_FAILURE, [probe, reason.slice(0, MAX_REASON).replaceAll('\0', '').toWellFormed()])
   }
 
   /** The call says nothing about the service: the caller gave it up, or it was not made. */

@@ -1,9 +1,9 @@
-import { type BulkheadPolicy, BulkheadRejectedError, bulkhead } from 'cockatiel'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import { withRetry } from '../../resilience/index.ts'
 import type { DomainContext } from '../domain-context.ts'
-import { BreakerGate } from './breaker-gate.ts'
+import { BreakerGate, type Permit } from './breaker-gate.ts'
 import { Breakers, checkService } from './breakers.ts'
+import { inTurn } from './bulkheads.ts'
 import type { CallContext, CallOptions } from './types.ts'
 
 /**
@@ -13,9 +13,10 @@ import type { CallContext, CallOptions } from './types.ts'
 export class ResilienceService {
   readonly breakers: Breakers
   readonly #gate: BreakerGate
-  readonly #bulkheads = new Map<string, BulkheadPolicy>()
+  readonly #context: DomainContext
 
   constructor(context: DomainContext) {
+    this.#context = context
     this.#gate = new BreakerGate(context)
     this.breakers = new Breakers(context, this.#gate)
   }
@@ -55,31 +56,36 @@ export class ResilienceService {
       if (permit !== undefined) await this.#gate.succeeded(permit)
       return result
     } catch (error) {
-      if (permit === undefined) throw error
-      if (isCairnError(error, 'BULKHEAD_FULL') || !isFailure(error)) await this.#gate.cancelled(permit)
-      else await this.#gate.failed(permit, error instanceof Error ? error.message : String(error))
+      if (permit !== undefined) await this.#tell(permit, error, isFailure)
       throw error
     }
   }
 
-  async #inTurn<T>(service: string, { maxConcurrent, maxQueued = 0, signal }: CallOptions, work: () => Promise<T>): Promise<T> {
-    if (maxConcurrent === undefined) return work()
-    const name = `${maxConcurrent}/${maxQueued}/${service}`
-    const policy = this.#bulkheads.get(name) ?? bulkhead(maxConcurrent, maxQueued)
-    this.#bulkheads.set(name, policy)
+  async #tell(permit: Permit, error: unknown, isFailure: (error: unknown) => boolean): Promise<void> {
+    let against = false
     try {
-      return await policy.execute(work, signal)
-    } catch (error) {
-      if (!(error instanceof BulkheadRejectedError)) throw error
-      throw new CairnError('BULKHEAD_FULL', `The service ${JSON.stringify(service)} was not called: ${maxConcurrent} calls run and ${maxQueued} wait in this process already.`, { cause: error, details: { service, maxConcurrent, maxQueued } })
+      against = !isCairnError(error, 'BULKHEAD_FULL') && isFailure(error)
+    } finally {
+      // Also when the caller's own judgement throws: the place of a probe must not stay taken.
+      if (against) await this.#gate.failed(permit, error instanceof Error ? error.message : String(error))
+      else await this.#gate.cancelled(permit)
     }
+  }
+
+  #inTurn<T>(service: string, { maxConcurrent, maxQueued = 0, signal }: CallOptions, work: () => Promise<T>): Promise<T> {
+    const { sql, identity } = this.#context
+    return maxConcurrent === undefined ? work() : inTurn({ sql, tenant: identity.tenant, service }, { maxConcurrent, maxQueued, signal }, work)
   }
 }
 
 async function withinTime<T>(service: string, work: (context: CallContext) => T | Promise<T>, attempt: number, { timeoutMs, signal }: CallOptions): Promise<T> {
   if (timeoutMs === undefined && signal === undefined) return work({ signal: new AbortController().signal, attempt })
+  signal?.throwIfAborted()
+  // Not AbortSignal.any: with a listener of the work's, what it makes lives as long as the caller's signal does.
   const end = new AbortController()
-  const limited = signal === undefined ? end.signal : AbortSignal.any([signal, end.signal])
+  const limited = end.signal
+  const onAbort = (): void => end.abort(signal?.reason)
+  signal?.addEventListener('abort', onAbort)
   let timer: NodeJS.Timeout | undefined
   const ended = new Promise<never>((_, reject) => {
     limited.addEventListener('abort', () => reject(limited.reason as Error), { once: true })
@@ -88,11 +94,11 @@ async function withinTime<T>(service: string, work: (context: CallContext) => T 
     }
   })
   try {
-    limited.throwIfAborted()
     // A function that does not heed the signal is left to itself.
     return await Promise.race([Promise.resolve(work({ signal: limited, attempt })), ended])
   } finally {
     clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
     ended.catch(() => undefined)
   }
 }

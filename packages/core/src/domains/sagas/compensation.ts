@@ -4,7 +4,7 @@ import { isSqlKind, isStateKind, type StepDefinition } from './definition.ts'
 import { isHandover } from './lease.ts'
 import type { StepRow } from './rows.ts'
 import type { Attempt, SagaWork } from './saga-work.ts'
-import { BEGIN_COMPENSATION, FAIL_COMPENSATION, FINISH_COMPENSATION, FINISH_STATE_COMPENSATION, MARK_ENDED, MARK_MANUAL, NOTE_COMPENSATION_ERROR } from './sagas-queries.ts'
+import { BEGIN_COMPENSATION, FAIL_COMPENSATION, FINISH_COMPENSATION, FINISH_STATE_COMPENSATION, LOOK_FENCE, MARK_ENDED, MARK_MANUAL, NOTE_COMPENSATION_ERROR } from './sagas-queries.ts'
 import { restoreRows } from './sql-steps.ts'
 import { inTransaction } from './sql-work.ts'
 import { restoreState, type StateImage, type StateWrite } from './state-steps.ts'
@@ -49,8 +49,13 @@ async function undoStep(work: SagaWork, step: StepDefinition, began: number): Pr
   for (let tries = 1; ; tries++) {
     work.lease.stopping.throwIfAborted()
     const left = compensationTimeoutMs - (performance.now() - began)
-    const begun = await work.lease.write<{ attempts: number; uncertain: boolean }>(BEGIN_COMPENSATION, [step.number])
-    const attempt = { number: begun.rows[0]?.attempts ?? 1, uncertain: !wasDone }
+    const begun = await work.lease.note<{ attempts: number }>(BEGIN_COMPENSATION, [step.number])
+    const attempts = begun.rows[0]?.attempts
+    if (attempts === undefined) {
+      await work.lease.write(LOOK_FENCE)
+      return undefined
+    }
+    const attempt = { number: attempts, uncertain: !wasDone }
     if (left <= 0) return new CairnError('TIMEOUT', `The compensation as a whole did not end within ${compensationTimeoutMs} ms.`)
     if (attempt.number > compensation.retries + 1) return new CairnError('OUTCOME_UNKNOWN', `It was begun ${attempt.number - 1} times and each time cut off or refused.`)
     try {
@@ -59,6 +64,9 @@ async function undoStep(work: SagaWork, step: StepDefinition, began: number): Pr
     } catch (error) {
       if (isHandover(error)) throw error
       if (work.lease.signal.aborted) throw work.lease.signal.reason
+      // A commit whose answer was lost is no failure, and must not be made a second time.
+      await work.load()
+      if (work.row(step).status === 'compensated') return undefined
       if (!isRetryable(error) || attempt.number > compensation.retries) return error
       const { code, message } = describeError(error)
       await work.lease.write(NOTE_COMPENSATION_ERROR, [step.number, code, message])
@@ -80,7 +88,7 @@ async function undo(work: SagaWork, step: StepDefinition, attempt: Attempt, time
   }
   if (step.kind === 'code') {
     await withinLimit(what, timeoutMs, lease.signal, async (signal) => (step.step as CodeStep<never>).compensate?.(work.context(step, attempt, signal)))
-    await lease.write(FINISH_COMPENSATION, [step.number])
+    await lease.record(FINISH_COMPENSATION, [step.number])
     return
   }
   await work.load()
@@ -89,5 +97,5 @@ async function undo(work: SagaWork, step: StepDefinition, attempt: Attempt, time
   const revision = await withinLimit(what, timeoutMs, lease.signal, () =>
     restoreState(work.state, after as StateWrite, image, kvRevision ?? undefined, `${work.stepKey(step)}:undo:${kvRevision ?? 'unknown'}`),
   )
-  await lease.write(FINISH_STATE_COMPENSATION, [step.number, image.revision, revision])
+  await lease.record(FINISH_STATE_COMPENSATION, [step.number, image.revision, revision])
 }

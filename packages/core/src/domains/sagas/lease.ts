@@ -1,7 +1,11 @@
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import type { SqlEngine, SqlResult, SqlSession } from '../../engines/sql/index.ts'
 import type { TenantIdentity } from '../../identity/index.ts'
+import { withRetry } from '../../resilience/index.ts'
 import { FENCE, LOOK_FENCE, RELEASE_LEASE, RENEW_LEASE } from './sagas-queries.ts'
+
+/** Half a minute of waits at most; a lease that runs out meanwhile ends them. */
+const RECORD_TRIES = 12
 
 /**
  * The hold of this process on one saga: renewed on the clock of the database, and checked by every statement that
@@ -60,9 +64,22 @@ export class SagaLease {
     return result
   }
 
+  /**
+   * As `write`, for what has happened already and must be known: sent again while the database does not answer, which does no
+   * harm as it says the same. An error that remains leaves open whether it was recorded: `details.uncertain`.
+   */
+  async record(text: string, values: readonly unknown[]): Promise<void> {
+    try {
+      await withRetry(() => this.write(text, values), { attempts: RECORD_TRIES, signal: this.signal })
+    } catch (error) {
+      if (!isCairnError(error) || isHandover(error)) throw error
+      throw new CairnError(error.code, error.message, { cause: error, details: { ...error.details, uncertain: true } })
+    }
+  }
+
   /** A fenced statement that may rightly change nothing. */
-  async note(text: string, values: readonly unknown[]): Promise<void> {
-    await this.#sql.query(this.identity, text, [this.identity.tenant, this.sagaId, this.fence, ...values])
+  note<Row>(text: string, values: readonly unknown[]): Promise<SqlResult<Row>> {
+    return this.#sql.query<Row>(this.identity, text, [this.identity.tenant, this.sagaId, this.fence, ...values])
   }
 
   /** Keeps others from taking the saga over until the transaction ends; `look` only checks. */

@@ -35,6 +35,8 @@ export class SagaRunner {
   #loop: Promise<void> | undefined
   #wake: (() => void) | undefined
   #woken = false
+  /** A claim got no answer: it may hold sagas that this process does not know of. */
+  #unanswered = false
   #sweptAt = Number.NEGATIVE_INFINITY
 
   constructor(sql: SqlEngine, core: StateCore, log: Logger) {
@@ -89,7 +91,10 @@ export class SagaRunner {
   async #claim(limit: number): Promise<number> {
     const { leaseMs } = this.settings
     const claimedAt = performance.now()
-    const { rows } = await this.#sql.query<ClaimedSaga>(MAINTENANCE, CLAIM_SAGAS, [this.#owner, leaseMs, this.definitions.hashes, limit], { name: 'cairn_saga_claim' })
+    const known = this.#unanswered ? [...this.#active.keys()].map(({ identity, sagaId }) => `${identity.tenant} ${sagaId}`) : null
+    this.#unanswered = true
+    const { rows } = await this.#sql.query<ClaimedSaga>(MAINTENANCE, CLAIM_SAGAS, [this.#owner, leaseMs, this.definitions.hashes, limit, known], { name: 'cairn_saga_claim' })
+    this.#unanswered = false
     for (const claim of rows) {
       const identity: TenantIdentity = { role: 'application', tenant: claim.tenant, actor: { kind: claim.actorKind, id: claim.actorId } }
       const lease = new SagaLease(this.#sql, { identity, sagaId: claim.id, fence: claim.fence, leaseMs, claimedAt })

@@ -142,6 +142,11 @@ export class SagaWork {
         if (this.lease.signal.aborted) throw this.lease.signal.reason
         const { code, message } = describeError(error)
         if (await ready()) return
+        if (isUncertain(error)) {
+          // The commit, or the record, may have been made and only its answer lost.
+          await this.load()
+          if (steps.every((step) => this.isFinished(step))) return
+        }
         await this.lease.note(FAIL_STEPS, [numbers, code, message, isUncertain(error)])
         if (!isRetryable(error) || (!endless && attempt.number > retries)) throw new StepFailure(isCairnError(error) ? this.#blamed(error, first) : first, error)
         await backoff(tries, this.lease.stopping)
@@ -192,7 +197,7 @@ export class SagaWork {
   }
 
   async finish(step: StepDefinition, result: string, revision: number | null = null): Promise<void> {
-    await this.lease.write(FINISH_STEP, [step.number, result, revision])
+    await this.lease.record(FINISH_STEP, [step.number, result, revision])
     this.results[step.name] = JSON.parse(result)
   }
 

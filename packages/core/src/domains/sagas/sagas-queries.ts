@@ -29,12 +29,15 @@ export const SELECT_STEPS = `SELECT step_no AS number, step_name AS name, kind, 
   kv_revision AS "kvRevision", result, error_code AS "errorCode", error, started_at AS "startedAt", finished_at AS "finishedAt"
 FROM tx.saga_steps WHERE tenant_id = $1 AND saga_id = $2 ORDER BY step_no`
 
-/** As maintenance, for all tenants. $1 owner, $2 lease in ms, $3 definition hashes, $4 limit. */
+/**
+ * As maintenance, for all tenants. $1 owner, $2 lease in ms, $3 definition hashes, $4 limit, $5 NULL, or after a claim without an answer
+ * the sagas (`tenant id`) that the owner knows it holds: what else it holds is claimed anew.
+ */
 export const CLAIM_SAGAS = `UPDATE tx.sagas s SET lease_owner = $1, lease_until = clock_timestamp() + $2 * interval '1 millisecond', fence = s.fence + 1
 FROM (
   SELECT tenant_id, saga_id FROM tx.sagas
   WHERE status IN ('pending', 'running', 'compensating') AND definition_hash = ANY ($3::text[])
-    AND (lease_until IS NULL OR lease_until <= clock_timestamp()) AND wake_at <= clock_timestamp()
+    AND (lease_until IS NULL OR lease_until <= clock_timestamp() OR (lease_owner = $1 AND tenant_id || ' ' || saga_id <> ALL ($5::text[]))) AND wake_at <= clock_timestamp()
   ORDER BY created_at LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED
 ) c WHERE s.tenant_id = c.tenant_id AND s.saga_id = c.saga_id
 RETURNING s.tenant_id AS tenant, s.saga_id AS id, s.definition_hash AS hash, s.fence, s.correlation_id AS "correlationId", s.status, s.input,
@@ -85,9 +88,9 @@ export const FINISH_STEP_UNLOCKED = finishStep(IF_HELD)
 export const RECORD_IMAGES = recordImages(WHILE_HELD)
 export const RECORD_IMAGES_UNLOCKED = recordImages(IF_HELD)
 
-/** $4 step. */
+/** $4 step. No row when it is compensated already: the answer to the commit that did it was lost. */
 export const BEGIN_COMPENSATION = `${WHILE_HELD} UPDATE tx.saga_steps SET status = 'compensating', compensation_attempts = compensation_attempts + 1
-WHERE ${STEP_HELD} AND step_no = $4 RETURNING compensation_attempts AS attempts, uncertain`
+WHERE ${STEP_HELD} AND step_no = $4 AND status <> 'compensated' RETURNING compensation_attempts AS attempts, uncertain`
 /** $4 step. */
 export const FINISH_COMPENSATION = `${WHILE_HELD} UPDATE tx.saga_steps SET status = 'compensated', error_code = NULL, error = NULL, finished_at = clock_timestamp() WHERE ${STEP_HELD} AND step_no = $4`
 /** $4 step, $5 revision that was found, $6 revision that restored it: an earlier step that wrote the former finds the latter. */

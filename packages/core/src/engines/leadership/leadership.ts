@@ -97,15 +97,24 @@ export class Leadership {
         if (!signal.aborted) await this.#pause(signal)
       }
     })()
-    for (let renewedAt = claimedAt; !signal.aborted; ) {
+    // Without an answer the lease runs from the last one that was given; the database may not answer at all.
+    const overAt = (since: number): NodeJS.Timeout => setTimeout(over, since + this.#leaseMs - performance.now()).unref()
+    const over = (): void => {
+      end.abort()
+      this.#term = undefined
+    }
+    let deadline = overAt(claimedAt)
+    while (!signal.aborted) {
       await this.#pause(signal)
       if (signal.aborted) break
-      const now = performance.now()
+      const asked = performance.now()
       const renewed = await this.#claim()
-      if (renewed === number) renewedAt = now
-      // Without an answer the lease runs from the last one that was given.
-      else if (renewed !== undefined || performance.now() - renewedAt > this.#leaseMs) end.abort()
+      if (renewed === number && !signal.aborted) {
+        clearTimeout(deadline)
+        deadline = overAt(asked)
+      } else if (renewed !== undefined) end.abort()
     }
+    clearTimeout(deadline)
     end.abort()
     await work
     this.#term = undefined

@@ -6,6 +6,7 @@ import { NearAnswers } from '../near-answers.ts'
 import { CopyQuery } from './copy-query.ts'
 import type { SqlResult } from './sql-engine.ts'
 import { toSqlError, type SqlTarget } from './sql-error.ts'
+import { timeLimit } from './time-limit.ts'
 import { FIRST_USER_OID, parseTextArray } from './type-parsers.ts'
 
 /** The protocol counts parameters in 16 bits, and the driver does not check. */
@@ -129,10 +130,11 @@ export class SqlConnection {
 
   #send(config: object, timeoutMs?: number, shown?: string, answers?: NearAnswers): Promise<pg.QueryResult> {
     return this.#enqueue(() => {
+      const limitMs = timeoutMs === undefined ? undefined : timeLimit(timeoutMs)
       const running = this.#client.query(config as pg.QueryConfig)
       if (shown !== undefined && this.#options.slow !== undefined) this.#watch(running, shown, this.#options.slow)
       if (answers !== undefined) awaitNear(running, answers)
-      return timeoutMs === undefined ? running : this.#limit(running, timeoutMs)
+      return limitMs === undefined ? running : this.#limit(running, limitMs)
     })
   }
 

@@ -3,6 +3,7 @@ import type { Identity } from '../../identity/index.ts'
 import { mayRunAgain, withRetry } from '../../resilience/index.ts'
 import type { SqlConnection } from './sql-connection.ts'
 import type { SqlSession, TransactionOptions } from './sql-engine.ts'
+import { timeLimit } from './time-limit.ts'
 
 const SET_LOCAL = 'SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS setting (name, value)'
 
@@ -28,10 +29,11 @@ export async function runTransaction<T>(
   mode: TransactionMode,
 ): Promise<T> {
   if (!mode.localIdentity) await connection.identify(identity)
-  await connection.exec(beginScript(options, mode))
+  const begin = beginScript(options, mode)
   const session = new TransactionSession(connection, mode.serverTimeout ? undefined : options.timeoutMs)
   let value: T
   try {
+    await connection.exec(begin)
     if (mode.localIdentity) await connection.identifyTransaction(identity)
     await setLocal(connection, options, mode)
     value = await run(session)
@@ -48,7 +50,7 @@ export async function runTransaction<T>(
 function beginScript(options: TransactionOptions, mode: TransactionMode): string {
   const isolation = (options.isolation ?? 'read committed').toUpperCase()
   const begin = `BEGIN ISOLATION LEVEL ${isolation} ${options.readOnly === true ? 'READ ONLY' : 'READ WRITE'}`
-  const timeout = mode.serverTimeout && options.timeoutMs !== undefined ? `; SET LOCAL statement_timeout = ${Math.max(1, Math.ceil(options.timeoutMs))}` : ''
+  const timeout = mode.serverTimeout && options.timeoutMs !== undefined ? `; SET LOCAL statement_timeout = ${timeLimit(options.timeoutMs)}` : ''
   return begin + timeout
 }
 

@@ -50,7 +50,7 @@ export interface ConnectionStats {
 }
 
 const KV_DEGRADED_MS = 50
-const KV_LIMIT_MS = 5_000
+const LIMIT_MS = 5_000
 
 /** The connections of this process and of its server. No tenant's data is in it. Source: S4 §5.5, §12. */
 export class PoolsService {
@@ -73,7 +73,7 @@ export class PoolsService {
 
   /** Asks every pool and the hot tier for an answer, within 5 s. A failure is a finding; only CLOSED rejects. */
   async check(): Promise<PoolsReport> {
-    const [checks, kv, server] = await Promise.all([this.#sql.checkPools(), this.#checkKv(), this.server().catch(() => null)])
+    const [checks, kv, server] = await Promise.all([this.#sql.checkPools(), this.#checkKv(), withinLimit(this.server()).catch(() => null)])
     const pools = this.metrics().map((metrics) => reportOf(metrics, checks.find(({ label }) => label === metrics.pool)))
     const statuses = [...pools.map((pool) => (pool.name === 'primary' || pool.status !== 'unhealthy' ? pool.status : 'degraded')), kv.status]
     return { status: worst(statuses), pools, kv, alerts: this.alerts(), server, checkedAt: new Date() }
@@ -110,17 +110,11 @@ export class PoolsService {
 
   async #checkKv(): Promise<PoolsReport['kv']> {
     const engine = this.#kv.kind
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${KV_LIMIT_MS} ms`)), KV_LIMIT_MS)
-    })
     try {
-      const latencyMs = await Promise.race([this.#kv.ping(), late])
+      const latencyMs = await withinLimit(this.#kv.ping())
       return { engine, status: latencyMs > KV_DEGRADED_MS ? 'degraded' : 'healthy', latencyMs, error: null }
     } catch (error) {
       return { engine, status: 'unhealthy', latencyMs: null, error: error instanceof Error ? error.message : String(error) }
-    } finally {
-      clearTimeout(timer)
     }
   }
 }
@@ -132,6 +126,18 @@ function reportOf(metrics: PoolHealthMetrics, check: PoolCheck | undefined): Poo
   const slow = latencyMs !== null && latencyMs > POOL_DEGRADED_MS
   const status = failed ? 'unhealthy' : slow || !metrics.available ? 'degraded' : 'healthy'
   return { ...metrics, status, latencyMs, error: check?.error ?? null }
+}
+
+async function withinLimit<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${LIMIT_MS} ms`)), LIMIT_MS)
+  })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function worst(statuses: readonly PoolHealth[]): PoolHealth {

@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Cairn } from '../../../src/index.ts'
 import { type CairnPlace, cairnTargets, openCairn, until } from '../../harness/cairns.ts'
@@ -131,6 +133,59 @@ describe.each(cairnTargets)('resilience ($name)', (target) => {
     release()
     await Promise.all(calls.slice(0, 3))
     expect((await cairn.resilience.breakers.get(service)).failureCount).toBe(3)
+  })
+
+  it('limits calls at a time over the whole process, and lets a caller go who gives up waiting for its turn', async () => {
+    const service = uniqueName('s')
+    const limits = { maxConcurrent: 1, maxQueued: 1 }
+    let release = (): void => undefined
+    const first = cairn.resilience.call(service, () => new Promise<void>((resolve) => (release = resolve)), limits)
+    await until('the first runs', () => release.length === 1)
+    // As a server does, with a Cairn of its own for each request.
+    const giveUp = new AbortController()
+    let called = false
+    const second = cairn.as({}).resilience.call(service, () => (called = true), { ...limits, signal: giveUp.signal }).catch((error: unknown) => error)
+    const third = cairn.as({}).resilience.call(service, () => 'too many', limits)
+    await expect(third).rejects.toMatchObject({ code: 'BULKHEAD_FULL' })
+    expect(await cairn.as({ tenant: uniqueName('other') }).resilience.call(service, () => 'alone', limits)).toBe('alone')
+    giveUp.abort(new Error('given up'))
+    expect(await second).toMatchObject({ message: 'given up' })
+    release()
+    await first
+    expect(await cairn.resilience.call(service, () => 'again', limits)).toBe('again')
+    expect(called).toBe(false)
+  })
+
+  it('keeps nothing of a call on a signal that lives on', async () => {
+    const service = uniqueName('s')
+    const long = new AbortController()
+    const seen: WeakRef<AbortSignal>[] = []
+    for (let n = 0; n < 50; n++) {
+      await cairn.resilience.call(service, ({ signal }) => {
+        signal.addEventListener('abort', () => undefined)
+        seen.push(new WeakRef(signal))
+      }, { signal: long.signal, timeoutMs: 60_000, breaker: false })
+    }
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    await until('the signals of the calls are gone', () => (collect(), seen.filter((each) => each.deref() !== undefined).length < 5))
+    let told: unknown
+    const call = cairn.resilience.call(service, ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject((told = signal.reason) as Error))), { signal: long.signal, breaker: false })
+    long.abort(new Error('over'))
+    await expect(call).rejects.toThrow('over')
+    expect(told).toMatchObject({ message: 'over' })
+  })
+
+  it('counts failures whatever they say, and frees the place of a probe when the caller cannot judge it', async () => {
+    const service = uniqueName('s')
+    await cairn.resilience.breakers.configure(service, { failureThreshold: 2, recoveryTimeoutMs: 100, successThreshold: 1 })
+    for (const message of ['a\0b', `\ud800${'x'.repeat(10_000)}`]) await expect(cairn.resilience.call(service, () => Promise.reject(new Error(message)))).rejects.toThrow(message)
+    expect(await cairn.resilience.breakers.get(service)).toMatchObject({ state: 'open', failureCount: 2 })
+    const judge = (): boolean => {
+      throw new TypeError('cannot judge')
+    }
+    await until('a probe was let through', async () => (await cairn.resilience.call(service, fails, { isFailure: judge }).catch((error: unknown) => error)) instanceof TypeError)
+    expect(await cairn.resilience.call(service, () => 'answer')).toBe('answer')
   })
 
   it('counts only what tells against the service, and works without the breaker', async () => {

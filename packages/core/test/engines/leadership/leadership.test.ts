@@ -62,6 +62,24 @@ describe.each(sqlTargets)('leadership on $name', (target) => {
     await Promise.all([frozen.stop(), next.stop()])
   })
 
+  it('ends its term when the lease is over, also while the database does not answer', async () => {
+    const duty = uniqueName('duty')
+    const deaf = candidate(duty)
+    let old: Term | undefined
+    deaf.start(async (term) => {
+      old ??= term
+      await untilAborted(term)
+    })
+    await until('it leads', () => old !== undefined)
+    // Whoever asks for the duty waits for this transaction.
+    await database.engine.transaction(MAINTENANCE, async (session) => {
+      await session.query('SELECT 1 FROM tx.leaders WHERE duty = $1 FOR UPDATE', [duty])
+      await until('it knows that its lease is over', () => old?.signal.aborted === true && deaf.term === undefined)
+    })
+    await until('it leads anew', () => (deaf.term ?? 1) > 1)
+    await deaf.stop()
+  })
+
   it('runs the work again after it failed, in the same term', async () => {
     const duty = uniqueName('duty')
     const terms: number[] = []

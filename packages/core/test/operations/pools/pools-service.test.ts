@@ -24,6 +24,23 @@ describe.each(cairnTargets)('cairn.pools ($name)', (target) => {
     expect(cairn.pools.metrics().reduce((sum, { max }) => sum + max, 0)).toBeLessThanOrEqual(10)
   })
 
+  test('is checked within its limit, also while others hold every connection', async () => {
+    if (target.name === 'servers') return
+    let release = (): void => undefined
+    const held = cairn.engines.sql.transaction(MAINTENANCE, () => new Promise<void>((resolve) => (release = resolve)))
+    const checked = cairn.pools.check()
+    let report: Awaited<typeof checked> | undefined
+    void checked.then((value) => (report = value))
+    try {
+      await until('the check has ended', () => report !== undefined, 12_000)
+    } finally {
+      release()
+      await held
+    }
+    expect(report).toMatchObject({ status: 'unhealthy', server: null, kv: { error: null } })
+    expect((await cairn.pools.check()).status).not.toBe('unhealthy')
+  }, 20_000)
+
   // proves S4-12.2-01
   test('shows connections by user, application, client and state, the oldest before the newest, without the one that asks', async () => {
     for (const row of await cairn.pools.connections()) {

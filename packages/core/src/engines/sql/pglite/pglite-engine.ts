@@ -13,6 +13,7 @@ import { SlowStatements } from '../slow-statements.ts'
 import { SqlConnection, type ArrayTypes } from '../sql-connection.ts'
 import type { PoolCheck, PoolStatus, QueryOptions, SqlCapabilities, SqlEngine, SqlResult, SqlSession, TransactionOptions } from '../sql-engine.ts'
 import { runTransaction, withReruns } from '../sql-transaction.ts'
+import { timeLimit } from '../time-limit.ts'
 import { typeParsers } from '../type-parsers.ts'
 import { parsePosition } from '../wal-position.ts'
 import { corrupt, inspectDataDir, putInPlace, unfinishedDir } from './pglite-data-dir.ts'
@@ -125,18 +126,25 @@ export class PgliteEngine implements SqlEngine {
   }
 
   async listen(channel: string, listener: (payload: string) => void): Promise<() => Promise<void>> {
-    const listeners = this.#listeners.get(channel) ?? new Set()
-    // An entry of its own, so that one function may listen twice.
+    // An entry of its own, so that one function may listen twice; in the list before LISTEN is sent, so that who ends meanwhile sees it.
     const entry = (payload: string) => listener(payload)
-    await this.#exclusive(undefined, (connection) => connection.exec(`LISTEN ${pg.escapeIdentifier(channel)}`))
-    listeners.add(entry)
-    this.#listeners.set(channel, listeners)
+    const listeners = this.#listeners.get(channel) ?? new Set()
+    this.#listeners.set(channel, listeners.add(entry))
+    const forget = (): void => {
+      if (listeners.delete(entry) && listeners.size === 0) this.#listeners.delete(channel)
+    }
+    try {
+      await this.#exclusive(undefined, (connection) => connection.exec(`LISTEN ${pg.escapeIdentifier(channel)}`))
+    } catch (error) {
+      forget()
+      throw error
+    }
     return async () => {
-      listeners.delete(entry)
-      if (listeners.size > 0 || this.#listeners.get(channel) !== listeners) return
-      this.#listeners.delete(channel)
-      if (this.#calls.closing) return
-      await this.#exclusive(undefined, (connection) => connection.exec(`UNLISTEN ${pg.escapeIdentifier(channel)}`))
+      forget()
+      if (this.#calls.closing || this.#listeners.has(channel)) return
+      await this.#exclusive(undefined, async (connection) => {
+        if (!this.#listeners.has(channel)) await connection.exec(`UNLISTEN ${pg.escapeIdentifier(channel)}`)
+      })
     }
   }
 
@@ -335,10 +343,11 @@ async function waitTurn(turn: Promise<unknown>, timeoutMs: number | undefined): 
     await turn
     return
   }
+  const limitMs = timeLimit(timeoutMs)
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
     const message = `The statement waited ${timeoutMs} ms for PGlite's one connection and was given up.`
-    timer = setTimeout(() => reject(new CairnError('TIMEOUT', message, { details: { timeoutMs } })), timeoutMs)
+    timer = setTimeout(() => reject(new CairnError('TIMEOUT', message, { details: { timeoutMs } })), limitMs)
   })
   try {
     await Promise.race([turn, late])

@@ -46,7 +46,8 @@ export class PostgresListener {
     return async () => {
       if (!this.#forget(channel, entry) || this.#closed) return
       const client = await this.#client?.catch(() => undefined)
-      await client?.query(`UNLISTEN ${pg.escapeIdentifier(channel)}`).catch(() => {})
+      // Somebody may have begun to listen again, whose LISTEN was sent already.
+      if (!this.#listeners.has(channel)) await client?.query(`UNLISTEN ${pg.escapeIdentifier(channel)}`).catch(() => {})
     }
   }
 

@@ -46,6 +46,21 @@ export function listenConformance(context: ConformanceContext): void {
       for (const end of ends) await end()
     })
 
+    test('hears what others begin and end to hear on the same channel at the same moment', async () => {
+      const got: string[] = []
+      const hear = (name: string) => context.engine.listen('busy', (payload) => got.push(`${name} ${payload}`))
+      const both = await Promise.all([hear('a'), hear('b')])
+      await notify('busy', '1')
+      await vi.waitFor(() => expect(got).toEqual(['a 1', 'b 1']))
+      const [, c] = await Promise.all([Promise.all(both.map((end) => end())), hear('c')])
+      await notify('busy', '2')
+      await vi.waitFor(() => expect(got).toEqual(['a 1', 'b 1', 'c 2']))
+      const [d] = await Promise.all([hear('d'), c()])
+      await notify('busy', '3')
+      await vi.waitFor(() => expect(got).toEqual(['a 1', 'b 1', 'c 2', 'd 3']))
+      await d()
+    })
+
     test('goes on after every connection was lost', async () => {
       const got: string[] = []
       const end = await context.engine.listen('again', (payload) => got.push(payload))
