@@ -21,14 +21,15 @@ describe('PostgreSQL stopped under write load', () => {
     const place = await servers.place({ postgresUrl: postgres.url })
     const cairn = await open(place.options)
     cleanups.push(() => cairn.close())
-    const { id } = await cairn.agents.register({ name: 'steady', type: 'operator' })
+    const { id, key } = await cairn.agents.register({ name: 'steady', type: 'operator' })
     const latest = Array.from({ length: WRITERS }, () => 0)
     let writing = true
     const failures: string[] = []
     const writers = latest.map(async (_, writer) => {
       for (let n = 1; writing; n++) {
         try {
-          await cairn.state.set(id, `writer-${writer}`, n)
+          // Half of them name the agent by its key, which is looked up again every now and then.
+          await cairn.state.set(writer % 2 === 0 ? id : key, `writer-${writer}`, n)
           latest[writer] = n
         } catch (error) {
           failures.push(String(error))

@@ -1,17 +1,20 @@
 import { LRUCache } from 'lru-cache'
-import { CairnError } from '../errors/index.ts'
+import { CairnError, isCairnError } from '../errors/index.ts'
 import type { SqlEngine } from '../engines/sql/index.ts'
 import type { TenantIdentity } from '../identity/index.ts'
 import { KNOWN_AGENTS } from './state-queries.ts'
 
+/** While SQL is down it is asked for a key so often: each time, writes to that agent wait for the refusal. */
+const UNASKED_MS = 30_000
+
 /**
  * Agents that are known to exist, so that a state write needs no look-up. An agent is never deleted, only retired, but its key may
- * become another agent's: a change made in this process counts at once, one made elsewhere within `keyTtlMs`.
+ * become another agent's: a change made in this process counts at once, one made elsewhere within `keyTtlMs`. While SQL is down, what was known last goes on.
  */
 export class AgentDirectory {
   readonly #sql: SqlEngine
-  /** `<tenant>\0<id or key>` → agent id. */
-  readonly #known = new LRUCache<string, string>({ max: 100_000 })
+  /** `<tenant>\0<id or key>` → agent id. What is too old to be believed is still there for when nobody can be asked. */
+  readonly #known = new LRUCache<string, string>({ max: 100_000, noDeleteOnStaleGet: true })
   /** Look-ups under way: who asks for the same agent meanwhile waits for one answer. */
   readonly #asked = new Map<string, Promise<string>>()
   readonly #keyTtlMs: number
@@ -60,15 +63,24 @@ export class AgentDirectory {
 
   async #ask(identity: TenantIdentity, idOrKey: string): Promise<string> {
     const generation = this.#generation
-    const { rows } = await this.#sql.query<{ id: string; key: string }>(identity, KNOWN_AGENTS, [identity.tenant, idOrKey.replaceAll('\u0000', '')], { name: 'known_agents' })
+    const name = `${identity.tenant}\u0000${idOrKey}`
+    let rows: readonly { readonly id: string; readonly key: string }[]
+    try {
+      ;({ rows } = await this.#sql.query<{ id: string; key: string }>(identity, KNOWN_AGENTS, [identity.tenant, idOrKey.replaceAll('\u0000', '')], { name: 'known_agents' }))
+    } catch (error) {
+      const last = isCairnError(error) && error.retryable ? this.#known.get(name, { allowStale: true }) : undefined
+      if (last === undefined) throw error
+      this.#known.set(name, last, { ttl: UNASKED_MS })
+      return last
+    }
     const agent = rows.find((row) => row.id === idOrKey) ?? rows[0]
     if (agent === undefined) {
       throw new CairnError('AGENT_NOT_FOUND', `No agent with the id or key ${JSON.stringify(idOrKey)} exists in tenant "${identity.tenant}". Register it with agents.register, or check the id and the tenant.`, {
         details: { agentId: idOrKey, tenant: identity.tenant },
       })
     }
-    if (idOrKey === agent.id) this.#known.set(`${identity.tenant}\u0000${idOrKey}`, agent.id)
-    else if (generation === this.#generation) this.#known.set(`${identity.tenant}\u0000${idOrKey}`, agent.id, { ttl: this.#keyTtlMs })
+    if (idOrKey === agent.id) this.#known.set(name, agent.id)
+    else if (generation === this.#generation) this.#known.set(name, agent.id, { ttl: this.#keyTtlMs })
     return agent.id
   }
 }
