@@ -42,10 +42,11 @@ export class SqlConsumer implements StreamConsumer {
     this.#assertOpen()
     const until = performance.now() + waitMs
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(2 * lookMs, LAST_LOOK_MS)) {
+      const { news } = this.#owner.wakeUp
       const messages = await this.#owner.track(this.#claim(limit))
       const left = until - performance.now()
       if (messages.length > 0 || left <= 0) return messages.map((message) => this.#delivery(message))
-      await this.#owner.wakeUp.wait(Math.min(left, lookMs), this.#closing.signal)
+      await this.#owner.wakeUp.wait(Math.min(left, lookMs), this.#closing.signal, news)
       if (this.#stopped) return []
     }
   }

@@ -53,6 +53,7 @@ export async function* tailSql(owner: TailOwner, stream: string, { filter, from 
     if (from === 'last') for (const row of await read(TAIL_LAST, [stream, place.xid, place.sequence, regex])) yield toMessage(row)
   }
   for (let lookMs = FIRST_LOOK_MS; !signal.aborted; ) {
+    const { news } = wakeUp
     const rows = await read(TAIL_AFTER, [stream, place.xid, place.sequence, regex, WINDOW], 'cairn_stream_tail')
     for (const row of rows) {
       place = { xid: row.xid, sequence: row.sequence }
@@ -64,7 +65,7 @@ export async function* tailSql(owner: TailOwner, stream: string, { filter, from 
       lookMs = FIRST_LOOK_MS
       continue
     }
-    await wakeUp.wait(lookMs, signal)
+    await wakeUp.wait(lookMs, signal, news)
     lookMs = Math.min(2 * lookMs, LAST_LOOK_MS)
   }
 }

@@ -23,10 +23,15 @@ export class WakeUp {
     this.#log = log
   }
 
+  /** To be taken before a look, and given to the wait after it: news that came between them ends the wait at once. */
+  get news(): AbortSignal {
+    return this.#news.signal
+  }
+
   /** Resolves after `ms`, or at news, or at the end. */
-  async wait(ms: number, signal: AbortSignal): Promise<void> {
+  async wait(ms: number, signal: AbortSignal, news = this.news): Promise<void> {
     this.#listen()
-    await sleep(ms, undefined, { signal: AbortSignal.any([this.#news.signal, this.#stopped.signal, signal]) }).catch(() => undefined)
+    await sleep(ms, undefined, { signal: AbortSignal.any([news, this.#stopped.signal, signal]) }).catch(() => undefined)
   }
 
   /** Wakes the consumers of this process at once and those of others soon. */
