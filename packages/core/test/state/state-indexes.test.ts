@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MAINTENANCE } from '../../src/identity/index.ts'
-import { EXPIRED_STATE, OLD_DELETIONS, SELECT_STATE } from '../../src/state/state-queries.ts'
+import { EXPIRED_STATE, HOT_DELETIONS, OLD_DELETIONS, SELECT_STATE } from '../../src/state/state-queries.ts'
 import type { Cairn } from '../../src/index.ts'
 import { cairnTargets, openCairn, until } from '../harness/cairns.ts'
 
@@ -40,8 +40,8 @@ describe.each(cairnTargets)('the indexes of agent state ($name)', (target) => {
     expect(key).toMatch(/Index Cond: \(\(agent_id = .*state_key.*= 'k3'/)
     expect(key.match(/on state_\d/g)).toHaveLength(1)
     // Whose time is over, in order, without reading those that have no end.
-    expect(await planOf(EXPIRED_STATE, [500])).toMatch(/state_\d_expires_at_idx/)
-    expect(await planOf(OLD_DELETIONS, [1000, 500])).toMatch(/state_\d_deleted_at_idx/)
+    expect(await planOf(EXPIRED_STATE, [500, 0])).toMatch(/state_\d_expires_at_idx/)
+    for (const deletions of [HOT_DELETIONS, OLD_DELETIONS]) expect(await planOf(deletions, [1000, 500])).toMatch(/state_\d_deleted_at_idx/)
     const columns = (await sql<{ text: string }>(`SELECT pg_get_indexdef(indexrelid) AS text FROM pg_index WHERE indrelid = 'agents.state'::regclass`)).map(({ text }) => text)
     expect(columns.some((text) => text.endsWith('(expires_at) WHERE (expires_at IS NOT NULL)'))).toBe(true)
     for (const text of columns) expect(text).not.toMatch(/updated_at|state_value|version/)
