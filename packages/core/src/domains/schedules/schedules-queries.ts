@@ -40,7 +40,7 @@ export const ANY_ACTIVE = `SELECT 1 FROM tasks.schedules s WHERE s.next_run_at I
  * look. statement_timestamp(), because an index cannot be searched by clock_timestamp().
  */
 export const DUE_SCHEDULES = `
-SELECT s.tenant_id AS tenant, statement_timestamp() AS now, ${SCHEDULE_COLUMNS} FROM tasks.schedules s
+SELECT s.tenant_id AS tenant, statement_timestamp() AS now, octet_length(s.task::text) AS "taskBytes", ${SCHEDULE_COLUMNS} FROM tasks.schedules s
 WHERE s.next_run_at <= statement_timestamp() AND ($2::uuid[] IS NULL OR s.schedule_id = ANY ($2))
 ORDER BY s.next_run_at LIMIT $1 FOR UPDATE SKIP LOCKED`
 

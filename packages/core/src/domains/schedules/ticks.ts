@@ -12,6 +12,8 @@ import type { Schedule } from './types.ts'
 /** Schedules and tasks of one transaction: few enough that the embedded engine's only connection is soon free again. */
 const BATCH = 500
 const TASKS = 2000
+/** And of so much JSON: what schedules of many missed ticks and large payloads make would else not fit into the process. */
+const BYTES = 16 * 1_048_576
 /** A leader that is frozen inside its transaction keeps others from leading until PostgreSQL ends it. */
 const IDLE_MS = 10_000
 /** What is wrong with one schedule, and would be wrong again. */
@@ -20,6 +22,7 @@ const OF_THE_SCHEDULE: ReadonlySet<ErrorCode> = new Set(['INVALID_ARGUMENT', 'AG
 interface Due extends Schedule {
   readonly tenant: string
   readonly now: Date
+  readonly taskBytes: number
 }
 
 interface Move {
@@ -52,10 +55,12 @@ async function makeTicksOf(ticker: Ticker, only: readonly string[] | null): Prom
       const { rows } = await session.query<Due>(DUE_SCHEDULES, [BATCH, only], { name: 'schedules_due' })
       const moves: Move[] = []
       let tasks = 0
+      let bytes = 0
       for (const due of rows) {
-        if (tasks >= TASKS) break
-        const move = moveOf(due)
+        if (tasks >= TASKS || bytes >= BYTES) break
+        const move = fitting(moveOf(due))
         tasks += move.ticks.length
+        bytes += move.ticks.length * move.due.taskBytes
         moves.push(move)
       }
       ids = moves.map(({ due }) => due.id)
@@ -100,6 +105,12 @@ function moveOf(due: Due): Move {
     // Its time zone or expression is no longer known: only a change of the schedule can help.
     return { due, ticks: [], next: null, error: (error as Error).message, broken: true }
   }
+}
+
+/** The oldest of its ticks that fit into one transaction; the next one is due at once. */
+function fitting(move: Move): Move {
+  const most = Math.max(1, Math.floor(BYTES / move.due.taskBytes))
+  return move.ticks.length <= most ? move : { ...move, ticks: move.ticks.slice(0, most), next: move.ticks[most] as number }
 }
 
 /** The id of the last task of each schedule. */

@@ -169,6 +169,21 @@ describe.each(cairnTargets)('schedules ($name)', (target) => {
     expect(await refusal(cairn.schedules.resume('bad zone'))).toBe('INVALID_ARGUMENT cron')
   })
 
+  it('makes up for many ticks with large payloads in several transactions, each tick once and in order', async () => {
+    const mine = cairn.as({ tenant: uniqueName('tenant') })
+    const payload = { text: 'x'.repeat(1_048_000) }
+    await mine.schedules.add({ key: 'large', everyMs: 3_600_000, catchUp: 'all', catchUpLimit: 40, task: { type: 'large', payload } })
+    await cairn.engines.sql.query(MAINTENANCE, `UPDATE tasks.schedules SET anchor_at = now() - interval '50 hours 5 minutes', next_run_at = now() - interval '20 hours 5 minutes' WHERE tenant_id = $1`, [mine.identity.tenant])
+    await until('all are made', async () => (await mine.schedules.get('large')).runCount === 21, 30_000)
+    const { rows } = await cairn.engines.sql.query<{ tasks: number; ticks: number; writes: number; late: boolean }>(
+      MAINTENANCE,
+      `SELECT count(*) AS tasks, count(DISTINCT metadata #>> '{schedule,at}') AS ticks, count(DISTINCT xmin::text) AS writes,
+        (SELECT s.next_run_at > clock_timestamp() FROM tasks.schedules s WHERE s.tenant_id = $1) AS late FROM tasks.queue WHERE tenant_id = $1`,
+      [mine.identity.tenant],
+    )
+    expect(rows[0]).toMatchObject({ tasks: 21, ticks: 21, writes: 2, late: true })
+  })
+
   it('shows a tenant its own only', async () => {
     const other = cairn.as({ tenant: uniqueName('tenant') })
     const { id } = await cairn.schedules.add({ key: 'shared name', cron: '@yearly', task: { type: 'mine' } })
