@@ -264,8 +264,7 @@ export class StateCore {
     onChange: (change: KvChange): void => {
       const anew = change.revision < this.#reported
       this.#reported = change.revision
-      // Another process has made the bucket anew, before this one missed it.
-      if (anew) this.hot.onFailure?.()
+      if (anew) void this.#doubt()
       this.hot.seen(change.revision)
       this.memory.changed(addressId(addressOf(change.key)), change.revision)
       for (const watcher of this.#watchers) watcher.onChange(change)
@@ -274,6 +273,13 @@ export class StateCore {
       this.memory.gap()
       for (const watcher of this.#watchers) watcher.onGap()
     },
+  }
+
+  /** Reports went back: has another process made the bucket anew, before this one missed it? */
+  async #doubt(): Promise<void> {
+    const { lastSeen } = this.hot
+    const lastRevision = await this.hot.bucket.status().then((status) => status.lastRevision, () => lastSeen)
+    if (lastRevision < lastSeen) this.hot.onFailure?.()
   }
 
   #watermark(oldestDirty: number): number {

@@ -126,7 +126,8 @@ export class ForeignEntries {
       // What SQL refuses for good must not keep all the other entries from it.
       if (!isCairnError(error) || error.retryable || error.code === 'CLOSED') throw error
       foreign.damaged = true
-      this.#deps.log.error({ err: error, key }, 'an entry of the lineage journal that is damaged, or that SQL refuses, was left where it is')
+      const what = error.code === 'CONSISTENCY_VIOLATION' ? 'a damaged entry of the lineage journal' : 'an entry of the lineage journal that SQL refuses'
+      this.#deps.log.error({ err: error, key }, `${what} was left where it is`)
     }
   }
 
