@@ -1,10 +1,10 @@
-import { createServer, connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Cairn, type CairnError, type CairnTransaction, open } from '../../../src/index.ts'
 import { boundarySettings, determineIsolationLevel } from '../../../src/engines/sql/index.ts'
 import { OWNER } from '../../../src/identity/index.ts'
 import type { Logger } from '../../../src/observability/index.ts'
 import { cairnTargets, openCairn, until } from '../../harness/cairns.ts'
+import { cuttingProxy, throughProxy } from '../../harness/cutting-proxy.ts'
 
 const failureOf = (work: Promise<unknown>): Promise<CairnError> => work.then(() => Promise.reject(new Error('it did not fail')), (error: unknown) => error as CairnError)
 
@@ -243,11 +243,8 @@ test('a commit that was stored but whose answer was lost is OUTCOME_UNKNOWN, and
   const servers = cairnTargets.find(({ name }) => name === 'servers')
   const place = await servers?.place()
   const url = new URL(place?.options.postgres as string)
-  const wire = await cuttingProxy(Number(url.port || 5432), url.hostname)
-  const proxied = new URL(url)
-  proxied.hostname = '127.0.0.1'
-  proxied.port = String(wire.port)
-  const cairn = await open({ ...place?.options, postgres: proxied.href })
+  const wire = await cuttingProxy(url)
+  const cairn = await open({ ...place?.options, postgres: throughProxy(url, wire) })
   try {
     await cairn.engines.sql.transaction(OWNER, (session) => session.exec('CREATE TABLE public.once (n int); GRANT ALL ON public.once TO application_user'))
     let runs = 0
@@ -255,7 +252,7 @@ test('a commit that was stored but whose answer was lost is OUTCOME_UNKNOWN, and
       cairn.transaction({ attempts: 5 }, async (tx) => {
         runs += 1
         await tx.query('INSERT INTO public.once VALUES (1)')
-        wire.cutAfterCommit()
+        wire.cutAfter('COMMIT')
       }),
     )
     expect((await failing).code).toBe('OUTCOME_UNKNOWN')
@@ -267,29 +264,3 @@ test('a commit that was stored but whose answer was lost is OUTCOME_UNKNOWN, and
     await place?.dispose()
   }
 })
-
-/** Passes bytes on; once armed, it lets a COMMIT through, and cuts the connection when the server answers it. */
-async function cuttingProxy(port: number, host: string): Promise<{ port: number; cutAfterCommit(): void; close(): void }> {
-  let armed = false
-  const sockets = new Set<Socket>()
-  const server = createServer((client) => {
-    const upstream = connect(port, host)
-    let cutting = false
-    sockets.add(client).add(upstream)
-    client.on('data', (data) => {
-      if (armed && data.includes('COMMIT')) [armed, cutting] = [false, true]
-      upstream.write(data)
-    })
-    upstream.on('data', (data) => (cutting ? client.destroy() : client.write(data)))
-    for (const [socket, other] of [[client, upstream], [upstream, client]] as const) socket.on('close', () => other.destroy()).on('error', () => {})
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  return {
-    port: (server.address() as { port: number }).port,
-    cutAfterCommit: () => void (armed = true),
-    close() {
-      server.close()
-      for (const socket of sockets) socket.destroy()
-    },
-  }
-}
