@@ -1,4 +1,4 @@
-// More than 400 lines: what the tiers promise to each other when one of them is away, in one place, with one way to take it away.
+// One file of more than 400 lines: what the tiers promise to each other when one of them is away, with one way to take it away.
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import fc from 'fast-check'
