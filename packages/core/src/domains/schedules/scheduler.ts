@@ -10,6 +10,9 @@ import { makeDueTicks } from './ticks.ts'
 const LOOK_MS = 1000
 /** While no schedule exists, a process only asks whether there is one. */
 const IDLE_LOOK_MS = 2000
+/** What has been due for longer and was not made is held by somebody's transaction: it is looked for again after a pause. */
+const HELD_AFTER_MS = 20
+const HELD_LOOK_MS = 50
 const DUTY = 'schedules'
 
 /**
@@ -64,7 +67,8 @@ export class Scheduler {
     while (!term.signal.aborted) {
       if (await makeDueTicks(ticker)) continue
       const { rows } = await this.#sql.query<{ ms: number }>(MAINTENANCE, NEXT_DUE, [], { name: 'schedules_next_due' })
-      await this.#pause(Math.min(LOOK_MS, Math.max(1, Math.ceil(rows[0]?.ms ?? LOOK_MS))), term.signal)
+      const ms = rows[0]?.ms ?? LOOK_MS
+      await this.#pause(ms < -HELD_AFTER_MS ? HELD_LOOK_MS : Math.min(LOOK_MS, Math.max(1, Math.ceil(ms))), term.signal)
     }
   }
 
