@@ -51,7 +51,12 @@ export async function findBackend(options: BackendOptions): Promise<Backend> {
 function remote(url: string): Backend {
   return {
     place: url,
-    send: (path, init) => fetch(`${url.replace(/\/+$/, '')}${path}`, init),
+    send: (path, init) => {
+      // A connection of its own each: one that is kept for the next may be of a process that has ended, and then nobody can say whether the message was read.
+      const headers = new Headers(init.headers)
+      headers.set('connection', 'close')
+      return fetch(`${url.replace(/\/+$/, '')}${path}`, { ...init, headers })
+    },
     close: () => Promise.resolve(),
   }
 }

@@ -11,7 +11,7 @@ const ANSWER_MS = 3_000
 /** The health report of the Cairn at `url`; undefined when nothing answers there, or something else does. */
 export async function askHealth(url: string, timeoutMs = ANSWER_MS): Promise<HealthAnswer | undefined> {
   try {
-    const response = await fetch(new URL('/health', url), { signal: AbortSignal.timeout(timeoutMs) })
+    const response = await fetch(new URL('/health', url), { signal: AbortSignal.timeout(timeoutMs), headers: { connection: 'close' } })
     const body = (await response.json()) as Partial<HealthAnswer> | null
     return typeof body?.status === 'string' && Array.isArray(body.checks) ? (body as HealthAnswer) : undefined
   } catch {
