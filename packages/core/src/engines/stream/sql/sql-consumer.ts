@@ -4,7 +4,7 @@ import type { SqlEngine, SqlSession } from '../../sql/index.ts'
 import { checkDelay, checkFetch } from '../stream-checks.ts'
 import type { ConsumerOptions, StreamConsumer, StreamDelivery, StreamMessage } from '../stream-engine.ts'
 import { AckBatch } from './ack-batch.ts'
-import { ANYTHING_TO_CLAIM, BURY_ONE, BURY_SPENT, CLAIM_AGAIN, CLAIM_NEW, LOCK_CONSUMER, RETRY_LATER, SELECT_DEAD_LETTERS } from './stream-queries.ts'
+import { ANYTHING_TO_CLAIM, BURY_ONE, BURY_SPENT, CLAIM_AGAIN, CLAIM_NEW, GIVE_BACK, LOCK_CONSUMER, RETRY_LATER, SELECT_DEAD_LETTERS } from './stream-queries.ts'
 import type { WakeUp } from './wake-up.ts'
 
 /** A waiting consumer looks again after this, doubled each time. */
@@ -44,6 +44,10 @@ export class SqlConsumer implements StreamConsumer {
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(2 * lookMs, LAST_LOOK_MS)) {
       const { news } = this.#owner.wakeUp
       const messages = await this.#owner.track(this.#claim(limit))
+      if (messages.length > 0 && this.#closing.signal.aborted) {
+        await this.#giveBack(messages)
+        return []
+      }
       const left = until - performance.now()
       if (messages.length > 0 || left <= 0) return messages.map((message) => this.#delivery(message))
       await this.#owner.wakeUp.wait(Math.min(left, lookMs), this.#closing.signal, news)
@@ -76,6 +80,13 @@ export class SqlConsumer implements StreamConsumer {
   #assertOpen(): void {
     this.#owner.assertOpen()
     if (this.#closing.signal.aborted) throw new CairnError('CLOSED', `The consumer ${this.#options.name} has been closed.`)
+  }
+
+  /** What a claim took while the consumer was closed is for others at once. If that fails, it is when its ack wait is over. */
+  async #giveBack(messages: readonly StreamMessage[]): Promise<void> {
+    const values = [this.#stream, this.#options.name, messages.map(({ sequence }) => sequence), messages.map(({ deliveries }) => deliveries)]
+    await this.#query(GIVE_BACK, values).catch(() => undefined)
+    this.#owner.wakeUp.published()
   }
 
   #query(text: string, values: readonly unknown[]): Promise<{ rows: StreamMessage[] }> {

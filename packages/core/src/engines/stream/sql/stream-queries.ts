@@ -112,6 +112,10 @@ SELECT ${MESSAGE}, 1 AS deliveries FROM fresh JOIN tx.outbox o ON o.outbox_id = 
 /** $1 stream, $2 consumer, $3 outbox ids. */
 export const ACKNOWLEDGE = 'DELETE FROM tx.deliveries WHERE stream = $1 AND consumer = $2 AND outbox_id = ANY ($3::bigint[])'
 
+/** $1 stream, $2 consumer, $3 outbox ids, $4 their deliveries. Nobody has seen these: their lease is over, and only the first delivery counts all the same. */
+export const GIVE_BACK = `UPDATE tx.deliveries d SET lease_until = clock_timestamp(), deliveries = greatest(1, d.deliveries - 1)
+FROM unnest($3::bigint[], $4::integer[]) AS t (outbox_id, delivery) WHERE d.stream = $1 AND d.consumer = $2 AND d.outbox_id = t.outbox_id AND d.deliveries = t.delivery`
+
 /** $1 stream, $2 consumer, $3 outbox id, $4 delivery, $5 delay. Only the delivery that holds the lease may end it. */
 export const RETRY_LATER = `UPDATE tx.deliveries SET lease_until = clock_timestamp() + $5 * interval '1 millisecond'
 WHERE stream = $1 AND consumer = $2 AND outbox_id = $3 AND deliveries = $4`
