@@ -1447,6 +1447,7 @@ export interface MessagesDeliveries {
   created_at: Date
   delivered_at: Date | null
   last_error: string | null
+  claim_token: number | null
 }
 
 export interface MessagesHistory {

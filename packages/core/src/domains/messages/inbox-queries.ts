@@ -1,10 +1,10 @@
 import { LOG_COLUMNS } from './log-columns.ts'
 
-const WANTED = `AND ($6::uuid[] IS NULL OR d.channel_id = ANY ($6::uuid[])) AND ($7::jsonb IS NULL OR EXISTS (
-      SELECT FROM messages.log l WHERE l.tenant_id = $1 AND l.message_id = d.message_id AND l.created_at = d.message_created_at AND messages.matches($7::jsonb, l.headers, l.payload)))`
+const WANTED = `AND ($7::uuid[] IS NULL OR d.channel_id = ANY ($7::uuid[])) AND ($8::jsonb IS NULL OR EXISTS (
+      SELECT FROM messages.log l WHERE l.tenant_id = $1 AND l.message_id = d.message_id AND l.created_at = d.message_created_at AND messages.matches($8::jsonb, l.headers, l.payload)))`
 
 /**
- * $1 tenant, $2 inbox ids (an agent and queues), $3 limit, $4 lease in ms, $5 consumer; CLAIM_SOME also $6 channel ids, $7 filter.
+ * $1 tenant, $2 inbox ids (an agent and queues), $3 limit, $4 lease in ms, $5 consumer, $6 token of the claim; CLAIM_SOME also $7 channel ids, $8 filter.
  *
  * Each inbox is read through deliveries_ready in the order of rank and age and no further than the limit, past what others hold
  * (SKIP LOCKED, or a lease that runs); what was put off is found through deliveries_delayed. So the cost does not grow with the
@@ -23,7 +23,7 @@ function claim(conditions: string): string {
   SELECT delivery_id, attempts FROM (SELECT * FROM ready UNION ALL SELECT * FROM late) AS found ORDER BY rank, delivery_id LIMIT $3
 ), leased AS (
   UPDATE messages.deliveries d SET status = 'delivered', lease_no = d.lease_no + 1, attempts = least(d.attempts + 1, d.max_retries + 1), delayed = false,
-    delivered_at = greatest(clock_timestamp(), d.created_at), available_at = clock_timestamp() + $4 * interval '1 millisecond', consumer = $5
+    delivered_at = greatest(clock_timestamp(), d.created_at), available_at = clock_timestamp() + $4 * interval '1 millisecond', consumer = $5, claim_token = $6
   FROM due WHERE d.tenant_id = $1 AND d.delivery_id = due.delivery_id
   RETURNING d.delivery_id, d.lease_no, d.attempts, d.max_retries, d.backoff_ms, d.rank, d.message_id, d.message_created_at, d.expires_at, due.attempts > d.max_retries AS spent
 )
@@ -132,6 +132,18 @@ WHERE tenant_id = $1 AND delivery_id = $2 AND lease_no = $3 AND status = 'delive
 export const GIVE_BACK = `UPDATE messages.deliveries d SET status = 'pending', available_at = clock_timestamp(), attempts = d.attempts - 1
 FROM unnest($2::bigint[], $3::integer[]) AS i (delivery_id, lease_no)
 WHERE d.tenant_id = $1 AND d.delivery_id = i.delivery_id AND d.lease_no = i.lease_no AND d.status = 'delivered' RETURNING d.inbox_id AS "inboxId"`
+
+/**
+ * $1 tenant, $2 inbox ids, $3 tokens of claims whose answer was lost. Nobody was handed what they took. Reads what is ready in
+ * these inboxes, for only the index of an inbox finds it; claims are seldom lost.
+ */
+export const GIVE_BACK_CLAIMS = `WITH taken AS MATERIALIZED (
+  SELECT d.delivery_id FROM unnest($2::uuid[]) AS i (inbox_id) CROSS JOIN LATERAL (
+    SELECT d.delivery_id FROM messages.deliveries d
+    WHERE d.tenant_id = $1 AND d.inbox_id = i.inbox_id AND NOT d.delayed AND d.claim_token = ANY ($3::bigint[]) AND d.status = 'delivered' ORDER BY d.rank, d.delivery_id FOR UPDATE) AS d
+)
+UPDATE messages.deliveries d SET status = 'pending', available_at = clock_timestamp(), attempts = d.attempts - 1
+FROM taken WHERE d.tenant_id = $1 AND d.delivery_id = taken.delivery_id RETURNING d.inbox_id AS "inboxId", d.claim_token::text AS token`
 
 /** $1 tenant, $2 delivery id, $3 lease number, $4 lease in ms. */
 export const EXTEND = `UPDATE messages.deliveries SET available_at = clock_timestamp() + $4 * interval '1 millisecond'

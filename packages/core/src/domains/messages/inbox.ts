@@ -7,6 +7,7 @@ import { filterConditions } from './filter.ts'
 import { type ClaimedRow, type Holder, heldMessage } from './held-message.ts'
 import { CLAIM, CLAIM_SOME, EXTEND, FINISH, GIVE_BACK, QUEUES_OF_AGENT } from './inbox-queries.ts'
 import { inboxInput, nameText, waitInput } from './input.ts'
+import { claimToken } from './lost-claims.ts'
 import type { MessageRoom } from './room.ts'
 import type { InboxMessage, InboxOptions, MessageFilter, ReceiveOptions } from './types.ts'
 
@@ -43,8 +44,11 @@ export async function* readInbox(room: MessageRoom, context: DomainContext, agen
       const wakeUp = new AbortController()
       const forget = room.waiters.onInbox(inboxIds, () => wakeUp.abort())
       try {
-        const claimedAt = performance.now()
-        const rows = await persistently(room, wanted.signal, () => claim(wanted, inboxIds))
+        const { rows, claimedAt } = await persistently(room, wanted.signal, async () => {
+          await room.lostClaims.giveBack()
+          const claimedAt = performance.now()
+          return { claimedAt, rows: await claim(wanted, inboxIds) }
+        })
         buffer.push(...rows.map((row) => ({ row, claimedAt })))
         if (rows.length === 0) await sleep(QUEUES_EVERY_MS, undefined, { signal: AbortSignal.any([wakeUp.signal, wanted.signal]) }).catch(() => undefined)
       } finally {
@@ -114,17 +118,27 @@ async function inboxesOf({ room, agentId, queues }: Wanted): Promise<string[]> {
 }
 
 /** What was taken and can be handed out; what is expired or spent is ended here. */
-async function claim({ room, agentId, prefetch, leaseMs, channels, filters }: Wanted, inboxIds: readonly string[]): Promise<ClaimedRow[]> {
-  const common = [room.tenant, inboxIds, prefetch, leaseMs, agentId]
-  const some = channels !== null || filters !== null
-  const { rows } = some
-    ? await room.sql.query<ClaimedRow>(room.identity, CLAIM_SOME, [...common, channels, filters], { name: 'messages_claim_some' })
-    : await room.sql.query<ClaimedRow>(room.identity, CLAIM, common, { name: 'messages_claim' })
+async function claim(wanted: Wanted, inboxIds: readonly string[]): Promise<ClaimedRow[]> {
+  const { room } = wanted
+  const token = claimToken()
+  const rows = await take(wanted, inboxIds, token).catch((error: unknown) => {
+    if (isCairnError(error) && error.retryable) room.lostClaims.add(token, inboxIds)
+    throw error
+  })
   const over = rows.filter((row) => row.expired || row.spent)
   await finishOver(room, over)
   // All of it may be over, with more behind it.
   if (over.length > 0 && over.length === rows.length) room.waiters.lookNow()
   return rows.filter((row) => !row.expired && !row.spent)
+}
+
+async function take({ room, agentId, prefetch, leaseMs, channels, filters }: Wanted, inboxIds: readonly string[], token: string): Promise<ClaimedRow[]> {
+  const common = [room.tenant, inboxIds, prefetch, leaseMs, agentId, token]
+  const some = channels !== null || filters !== null
+  const { rows } = some
+    ? await room.sql.query<ClaimedRow>(room.identity, CLAIM_SOME, [...common, channels, filters], { name: 'messages_claim_some' })
+    : await room.sql.query<ClaimedRow>(room.identity, CLAIM, common, { name: 'messages_claim' })
+  return rows
 }
 
 async function finishOver(room: MessageRoom, rows: readonly ClaimedRow[]): Promise<void> {

@@ -6,6 +6,7 @@ import { OWNER, type TenantIdentity } from '../../identity/index.ts'
 import type { Logger } from '../../observability/index.ts'
 import type { DomainContext } from '../domain-context.ts'
 import { AckBatch } from './ack-batch.ts'
+import { LostClaims } from './lost-claims.ts'
 import { SendBatch } from './send-batch.ts'
 import { AGENT_ID, ENSURE_PARTITIONS } from './send-queries.ts'
 import { isUuid } from '../../checks/index.ts'
@@ -22,6 +23,7 @@ export class MessageRoom {
   readonly waiters: Waiters
   readonly sends: SendBatch
   readonly acks: AckBatch
+  readonly lostClaims: LostClaims
   /** Inboxes that are being read: they end when the room closes. */
   readonly closing = new AbortController()
   readonly inboxes = new Set<Promise<unknown>>()
@@ -37,6 +39,7 @@ export class MessageRoom {
     this.waiters = new Waiters(this.sql, this.identity, this.log)
     this.sends = new SendBatch(this)
     this.acks = new AckBatch(this.sql, this.identity)
+    this.lostClaims = new LostClaims(this)
   }
 
   get tenant(): string {
@@ -86,6 +89,7 @@ export class MessageRoom {
     // A reader that never asks again would hold up the end: what it has taken is handed out again when the lease is over.
     await Promise.race([Promise.allSettled(this.inboxes), sleep(READERS_END_MS, undefined, { ref: false })])
     await this.acks.settled()
+    await this.lostClaims.giveBack().catch((error: unknown) => this.log.debug({ err: error }, 'messages whose claim was lost were left to their lease'))
   }
 }
 

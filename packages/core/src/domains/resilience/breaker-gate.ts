@@ -6,6 +6,8 @@ import type { BreakerState } from './types.ts'
 
 /** What this process remembers of a breaker is good for this long: other processes learn of an opening at the latest then. */
 const REMEMBERED_MS = 250
+/** Of so many services at most: those that were asked for longest ago are asked for anew. */
+const MAX_REMEMBERED = 1_000
 /** More is not kept of what a service says. */
 const MAX_REASON = 500
 
@@ -99,8 +101,9 @@ export class BreakerGate {
       answer = { state: 'closed', allowed: true, isProbe: false, hasFailures: false, waitMs: null }
     }
     // A half-open breaker is asked each time: only SQL knows how many probes are under way.
-    if (answer.state === 'half_open') this.#remembered.delete(service)
-    else this.#remembered.set(service, { answer, at: performance.now() })
+    this.#remembered.delete(service)
+    if (answer.state !== 'half_open') this.#remembered.set(service, { answer, at: performance.now() })
+    if (this.#remembered.size > MAX_REMEMBERED) this.#remembered.delete(this.#remembered.keys().next().value as string)
     return answer
   }
 

@@ -56,11 +56,11 @@ describe.each(cairnTargets)('messages among many ($name)', (target) => {
 
   // proves S1-9-03
   it('an inbox reads what it hands out, whatever else waits, is put off, has ended or belongs to others', async () => {
-    const claimed = await cost(CLAIM, [[ids.full], 10, 60_000, 'c'])
+    const claimed = await cost(CLAIM, [[ids.full], 10, 60_000, 'c', null])
     expect(claimed).toMatchObject({ returned: 10, wholeTables: [] })
     expect(claimed.read).toBeLessThanOrEqual(50)
     const { id } = await cairn.messages.send({ from: 'shy', to: 'quiet', channel: 'rare' })
-    expect((await cost(CLAIM, [[ids.quiet, ids.shy], 10, 60_000, 'c'])).read).toBeLessThanOrEqual(10)
+    expect((await cost(CLAIM, [[ids.quiet, ids.shy], 10, 60_000, 'c', null])).read).toBeLessThanOrEqual(10)
     expect((await cairn.messages.get(id)).status).toBe('delivered')
     // Failed and to be tried again: three that are due, among two thousand that are not.
     await sql(
@@ -70,7 +70,7 @@ describe.each(cairnTargets)('messages among many ($name)', (target) => {
     const due = await cost(DUE_INBOXES, [[ids.full, ids.patient, ids.quiet, ids.shy, ids.loud]])
     expect(due).toMatchObject({ returned: 2, wholeTables: [] })
     expect(due.read).toBeLessThanOrEqual(20)
-    const retried = await cost(CLAIM, [[ids.patient], 10, 60_000, 'c'])
+    const retried = await cost(CLAIM, [[ids.patient], 10, 60_000, 'c', null])
     expect(retried).toMatchObject({ returned: 3, wholeTables: [] })
     expect(retried.read).toBeLessThanOrEqual(15)
     await sql(

@@ -196,6 +196,18 @@ describe.each(cairnTargets)('resilience ($name)', (target) => {
     expect(await cairn.resilience.breakers.get(service)).toMatchObject({ state: 'closed', failureCount: 0 })
   })
 
+  it('keeps the newest 1,000 changes of each service', async () => {
+    const [often, seldom] = [uniqueName('s'), uniqueName('s')]
+    await cairn.resilience.breakers.forceOpen(seldom, 'kept')
+    await cairn.resilience.breakers.forceOpen(often, 'forgotten')
+    const { sql } = cairn.engines
+    await sql.query(cairn.identity, `INSERT INTO resilience.breaker_events (service_name, from_state, to_state, reason) SELECT $1, 'closed', 'open', n::text FROM generate_series(1, 1010) AS n`, [often])
+    await cairn.resilience.breakers.reset(often, 'the newest')
+    const kept = (await sql.query<{ reason: string }>(cairn.identity, 'SELECT reason FROM resilience.breaker_events WHERE service_name = $1 ORDER BY event_id', [often])).rows.map(({ reason }) => reason)
+    expect(kept).toEqual([...Array.from({ length: 999 }, (_, n) => String(12 + n)), 'the newest'])
+    expect((await cairn.resilience.breakers.events({ service: seldom })).items).toMatchObject([{ reason: 'kept' }])
+  })
+
   it('refuses bad input by name and shows nothing of another tenant', async () => {
     const service = uniqueName('s')
     for (const bad of ['', 'x'.repeat(256), 'a\0b', undefined as unknown as string]) await expect(cairn.resilience.call(bad, () => 1)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', details: { field: 'service' } })

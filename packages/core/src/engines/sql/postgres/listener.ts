@@ -21,6 +21,7 @@ export class PostgresListener {
   #client: Promise<pg.Client> | undefined
   #retry: NodeJS.Timeout | undefined
   #heartbeat: NodeJS.Timeout | undefined
+  #lane: Promise<unknown> = Promise.resolve()
   #failures = 0
   #closed = false
 
@@ -38,7 +39,7 @@ export class PostgresListener {
     this.#listeners.set(channel, listeners.add(entry))
     try {
       const client = await this.#connected()
-      await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`)
+      await this.#inTurn(() => client.query(`LISTEN ${pg.escapeIdentifier(channel)}`))
     } catch (error) {
       this.#forget(channel, entry)
       throw toConnectError(error, targetOf(this.#server()))
@@ -47,7 +48,7 @@ export class PostgresListener {
       if (!this.#forget(channel, entry) || this.#closed) return
       const client = await this.#client?.catch(() => undefined)
       // Somebody may have begun to listen again, whose LISTEN was sent already.
-      if (!this.#listeners.has(channel)) await client?.query(`UNLISTEN ${pg.escapeIdentifier(channel)}`).catch(() => {})
+      await this.#inTurn(() => (this.#listeners.has(channel) ? undefined : client?.query(`UNLISTEN ${pg.escapeIdentifier(channel)}`))).catch(() => {})
     }
   }
 
@@ -57,6 +58,13 @@ export class PostgresListener {
     clearInterval(this.#heartbeat)
     const client = await this.#client?.catch(() => undefined)
     await client?.end().catch(() => {})
+  }
+
+  /** A client takes one statement at a time. */
+  #inTurn(run: () => Promise<unknown> | undefined): Promise<unknown> {
+    const turn = this.#lane.then(run)
+    this.#lane = turn.catch(() => undefined)
+    return turn
   }
 
   /** Returns true when nobody listens on the channel any more. */
@@ -107,7 +115,7 @@ export class PostgresListener {
         return
       }
       answered = false
-      client.query('SELECT 1').then(() => (answered = true), () => {})
+      this.#inTurn(() => client.query('SELECT 1')).then(() => (answered = true), () => {})
     }, HEARTBEAT_MS)
     this.#heartbeat.unref()
   }
