@@ -35,7 +35,7 @@ interface LostClaim {
 export class LostClaims {
   readonly #place: Place
   readonly #claims = new Map<string, LostClaim>()
-  #loop: Promise<void> | undefined
+  #watching = false
 
   constructor(place: Place) {
     this.#place = place
@@ -43,7 +43,7 @@ export class LostClaims {
 
   add(token: string, inboxIds: readonly string[]): void {
     this.#claims.set(token, { inboxIds, until: performance.now() + SUSPECT_MS, looked: false })
-    this.#loop ??= this.#watch()
+    if (!this.#watching) void this.#watch()
   }
 
   /** Undoes those that were not looked for yet. Rejects while the database cannot be reached, and has them still then. */
@@ -53,12 +53,13 @@ export class LostClaims {
 
   /** Also for whoever never asks again; until they cannot come any more, or the room closes. */
   async #watch(): Promise<void> {
+    this.#watching = true
     const { signal } = this.#place.closing
     while (this.#claims.size > 0 && !signal.aborted) {
       const reached = await this.#look().then(() => true, () => false)
       if (this.#claims.size > 0) await sleep(reached ? EVERY_MS : RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined)
     }
-    this.#loop = undefined
+    this.#watching = false
   }
 
   async #look(): Promise<void> {
