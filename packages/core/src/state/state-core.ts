@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { v4 as uuidv4 } from 'uuid'
 import { CairnError, isCairnError } from '../errors/index.ts'
 import { type KvChange, type KvEngine, NAMED_BUCKETS } from '../engines/kv/index.ts'
@@ -92,11 +93,13 @@ export class StateCore {
   #reported = 0
   /** Of the bucket whose life this process has taken note of. */
   #epoch = ''
-  #closed = false
+  readonly #closing = new AbortController()
 
   constructor(sql: SqlEngine, kv: KvEngine, options: StateOptions, log: Logger) {
     this.sql = sql
     this.#kv = kv
+    // Each reader that watches has one.
+    setMaxListeners(0, this.closing)
     this.shared = kv.capabilities.shared
     this.options = options
     this.log = log
@@ -173,7 +176,7 @@ export class StateCore {
   /** Flushes what is dirty; then stops. What SQL does not take now is replayed at the next start. */
   async close(): Promise<void> {
     if (this.#closed) return
-    this.#closed = true
+    this.#closing.abort()
     clearInterval(this.#heartbeat)
     this.#stopConnection?.()
     await this.lifecycle.stop()
@@ -200,6 +203,20 @@ export class StateCore {
     this.conflicts.policies.forgetType(agentId)
   }
 
+  assertOpen(): void {
+    if (this.#closed) throw new CairnError('CLOSED', 'Cairn has been closed. Open a new one.')
+  }
+
+  /** Aborted when Cairn is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
+  }
+
+  get #closed(): boolean {
+    return this.closing.aborted
+  }
+
+  /** Each change of the hot tier, of all tenants, until the function that it gives back is called. */
   watch(watcher: { onChange(change: KvChange): void; onGap(): void }): () => void {
     this.#watchers.add(watcher)
     return () => this.#watchers.delete(watcher)
@@ -214,7 +231,7 @@ export class StateCore {
 
   /** A write begins. Until `endWrite`, the watermark stays below whatever revision it will get. CLOSED. */
   beginWrite(): WriteToken {
-    if (this.#closed) throw new CairnError('CLOSED', 'Cairn has been closed. Open a new one.')
+    this.assertOpen()
     const token = { since: this.hot.lastSeen }
     this.#underWay.add(token)
     return token

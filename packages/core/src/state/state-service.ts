@@ -183,7 +183,7 @@ export class StateService {
     return { deleted: result.outcome !== 'stale', ...result }
   }
 
-  /** Changes of an agent's keys as they happen, in this and in other processes. Ends when `signal` aborts. Several quick changes of one key may arrive as one, the newest. */
+  /** Changes of an agent's keys as they happen, in this and in other processes. Ends when `signal` aborts or Cairn is closed. Several quick changes of one key may arrive as one, the newest. */
   async *watch<T = unknown>(agent: string, options: StateWatchOptions = {}): AsyncIterable<StateChange<T>> {
     const agentId = await this.#core.directory.resolve(this.#identity, agent)
     yield* watchState<T>(this.#core, this.#reads, this.#identity.tenant, agentId, options)

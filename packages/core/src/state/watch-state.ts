@@ -14,6 +14,7 @@ export interface StateChange<T = unknown> {
 
 /** Keys that changed wait in a map, one entry a key, so that a slow reader costs memory for keys and not for changes. */
 export async function* watchState<T>(core: StateCore, reads: ReadPath, tenant: string, agentId: string, options: StateWatchOptions): AsyncIterable<StateChange<T>> {
+  core.assertOpen()
   const pending = new Map<string, number>()
   const shown = new Map<string, number>()
   let gap = false
@@ -31,10 +32,10 @@ export async function* watchState<T>(core: StateCore, reads: ReadPath, tenant: s
       notify()
     },
   })
-  const onAbort = (): void => notify()
-  options.signal?.addEventListener('abort', onAbort)
+  const ended = (): boolean => core.closing.aborted || options.signal?.aborted === true
+  for (const signal of [core.closing, options.signal]) signal?.addEventListener('abort', notify)
   try {
-    while (options.signal?.aborted !== true) {
+    while (!ended()) {
       if (gap) {
         gap = false
         const { entries } = await snapshotAgent(core, tenant, agentId, () => true)
@@ -44,7 +45,7 @@ export async function* watchState<T>(core: StateCore, reads: ReadPath, tenant: s
       if (key === undefined) {
         await new Promise<void>((resolve) => {
           wake = resolve
-          if (options.signal?.aborted === true || pending.size > 0 || gap) resolve()
+          if (ended() || pending.size > 0 || gap) resolve()
         })
         continue
       }
@@ -56,6 +57,6 @@ export async function* watchState<T>(core: StateCore, reads: ReadPath, tenant: s
     }
   } finally {
     stop()
-    options.signal?.removeEventListener('abort', onAbort)
+    for (const signal of [core.closing, options.signal]) signal?.removeEventListener('abort', notify)
   }
 }

@@ -260,6 +260,10 @@ describe.each(cairnTargets)('tiers of state ($name)', (target) => {
     const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
     const acknowledged: string[] = []
     const refusals = new Set<string>()
+    const watches = (): Promise<void>[] => [cairn.state.watch(id), cairn.lifecycle.watch()].map(async (changes) => {
+      for await (const _ of changes) continue
+    })
+    const watching = watches()
     let closed = false
     const writers = Array.from({ length: 4 }, async (_, writer) => {
       for (let n = 0; !closed; n++) {
@@ -275,6 +279,9 @@ describe.each(cairnTargets)('tiers of state ($name)', (target) => {
     closed = true
     await Promise.all(writers)
     expect([...refusals]).toEqual(['CLOSED'])
+    // Who watches is not left waiting.
+    await Promise.all(watching)
+    for (const late of watches()) expect(await codeOf(late)).toBe('CLOSED')
     const again = await opened(place, { state: { flushWindowMs: 60_000, flushThreshold: 1_000_000 } })
     const { rows } = await again.engines.sql.query<{ key: string }>(MAINTENANCE, 'SELECT state_key AS key FROM agents.state WHERE agent_id = $1', [id])
     const stored = new Set(rows.map(({ key }) => key))

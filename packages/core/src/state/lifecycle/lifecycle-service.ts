@@ -110,10 +110,12 @@ export class StateLifecycleService {
     return agentLag(this.#core, this.#identity.tenant, await this.#resolve(agent))
   }
 
-  /** Changes of lifecycle states in this process, of one agent or of all of the tenant, until `signal` aborts. */
+  /** Changes of lifecycle states in this process, of one agent or of all of the tenant, until `signal` aborts or Cairn is closed. CLOSED after that. */
   async *watch(options: { readonly agent?: string; readonly signal?: AbortSignal } = {}): AsyncIterable<LifecycleChange> {
     const { signal } = options
     const agentId = options.agent === undefined ? undefined : await this.#resolve(options.agent)
+    const { closing } = this.#core
+    this.#core.assertOpen()
     const waiting: LifecycleChange[] = []
     let wake: (() => void) | undefined
     const stop = this.#core.activity.listen((change, tenant) => {
@@ -122,20 +124,21 @@ export class StateLifecycleService {
       if (waiting.push(change) > MOST_WAITING) waiting.shift()
       wake?.()
     })
-    const onAbort = (): void => wake?.()
-    signal?.addEventListener('abort', onAbort)
+    const onEnd = (): void => wake?.()
+    const ended = (): boolean => closing.aborted || signal?.aborted === true
+    for (const each of [closing, signal]) each?.addEventListener('abort', onEnd)
     try {
-      while (signal?.aborted !== true) {
+      while (!ended()) {
         const change = waiting.shift()
         if (change !== undefined) yield change
         else await new Promise<void>((resolve) => {
           wake = resolve
-          if (signal?.aborted === true || waiting.length > 0) resolve()
+          if (ended() || waiting.length > 0) resolve()
         })
       }
     } finally {
       stop()
-      signal?.removeEventListener('abort', onAbort)
+      for (const each of [closing, signal]) each?.removeEventListener('abort', onEnd)
     }
   }
 
