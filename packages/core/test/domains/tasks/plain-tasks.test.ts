@@ -62,19 +62,23 @@ describe.each(cairnTargets)('plain tasks ($name)', (target) => {
     const stranger = uuidv7()
     const ids = [plain, loses, keyed, awaited, cancelled, loud, stranger]
     const results = ids.map((id) => (id === awaited ? null : `{"of": "${id}"}`))
-    const complete = (): Promise<{ ended: number; dependents: boolean; ids: string[] | null }[]> =>
-      query('SELECT * FROM tasks.complete($1, $2::uuid[], ARRAY[$3]::uuid[], $4::integer[], $4::integer[], $5::jsonb[])', [cairn.identity.tenant, ids, token, ids.map(() => 1), results])
-    const [first] = (await complete()) as [{ ended: number; dependents: boolean; ids: string[] }]
-    expect({ ...first, ids: first.ids.toSorted() }).toEqual({ ended: 5, dependents: true, ids: [plain, keyed, awaited, cancelled, loud].toSorted() })
-    expect(await complete()).toEqual([{ ended: 0, dependents: false, ids: null }])
+    // The outbox and what is to be released are looked at before the commit: then they are at once published, and released.
+    const complete = (): Promise<{ first: { ended: number; dependents: boolean; ids: string[] | null }; published: unknown[]; releases: unknown[]; blocked: unknown[] }> =>
+      cairn.engines.sql.transaction(cairn.identity, async (session) => ({
+        first: (await session.query('SELECT * FROM tasks.complete($1, $2::uuid[], ARRAY[$3]::uuid[], $4::integer[], $4::integer[], $5::jsonb[])', [cairn.identity.tenant, ids, token, ids.map(() => 1), results])).rows[0] as never,
+        published: (await session.query('SELECT subject FROM tx.outbox WHERE msg_id = $1', [`${loud}:completed:1`])).rows,
+        releases: (await session.query('SELECT task_status FROM tasks.releases WHERE task_id = $1', [awaited])).rows,
+        blocked: (await session.query('SELECT status, blocked_by FROM tasks.queue WHERE task_id = $1', [dependent])).rows,
+      }))
+    const { first, ...seen } = await complete()
+    expect(seen).toEqual({ published: [{ subject: expect.any(String) as string }], releases: [{ task_status: 'completed' }], blocked: [{ status: 'pending', blocked_by: 1 }] })
+    expect({ ...first, ids: first.ids?.toSorted() }).toEqual({ ended: 5, dependents: true, ids: [plain, keyed, awaited, cancelled, loud].toSorted() })
+    expect((await complete()).first).toEqual({ ended: 0, dependents: false, ids: null })
     expect(await cairn.tasks.get(plain)).toMatchObject({ status: 'completed', result: { of: plain } })
     expect(await cairn.tasks.get(keyed)).toMatchObject({ status: 'completed', result: { of: keyed }, key: 'mix-key', metadata: { kept: true }, tags: ['x'] })
     expect(await cairn.tasks.get(awaited)).toMatchObject({ status: 'completed', result: null })
     expect(await cairn.tasks.get(cancelled)).toMatchObject({ status: 'cancelled', result: null })
     expect(await cairn.tasks.get(loses)).toMatchObject({ status: 'running' })
-    expect(await cairn.tasks.get(dependent)).toMatchObject({ status: 'pending', blockedBy: 1 })
-    expect(await query(`SELECT subject FROM tx.outbox WHERE msg_id = $1`, [`${loud}:completed:1`])).toHaveLength(1)
-    expect(await query(`SELECT task_status FROM tasks.releases WHERE task_id = $1`, [awaited])).toEqual([{ task_status: 'completed' }])
   })
 
   it('of the release before, rows and statements alike, end beside those of this one with all they said', async () => {
