@@ -70,7 +70,7 @@ test('the script of "Going back" gives PostgresSaver what Cairn has', { timeout:
   const official = await openOfficial(database.url)
   try {
     expect(await expectSame(official, new CairnCheckpointSaver(again), 'new')).toBeGreaterThan(5)
-    expect(await expectSame(official, new CairnCheckpointSaver(again), 'asks', true)).toBeGreaterThan(2)
+    expect(await expectSame(official, new CairnCheckpointSaver(again), 'asks', { byTask: true })).toBeGreaterThan(2)
   } finally {
     await official.end()
     await again.close()

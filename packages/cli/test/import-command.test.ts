@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { open } from '@cairn/core'
 import { uniqueName } from '../../core/test/harness/engines.ts'
 import { makeDatabase } from './database.ts'
 import { CliSandbox, TWO_HIKERS } from './run-cli.ts'
@@ -36,6 +37,11 @@ async function longConversation(name: string): Promise<{ file: string; counts: t
   return { file, counts: { agents: 2, threads: sessions, messages: sessions * turns, checkpoints: 2 * sessions } }
 }
 
+/** The environment in which a command gets `signal` when `text` stood on stderr. */
+function signalled(signal: NodeJS.Signals, text: string): NodeJS.ProcessEnv {
+  return { NODE_OPTIONS: `--import=${new URL('./fixtures/signal-itself.ts', import.meta.url).href}`, SIGNAL_ITSELF: signal, SIGNAL_AFTER: text }
+}
+
 async function importTwice(flags: readonly string[]): Promise<void> {
   const first = await sandbox.json<Summary>(['import', 'locomo', TWO_HIKERS, ...flags])
   expect(first).toMatchObject({ ok: true, files: [{ error: null, conversations: [{ name: 'two-hikers', ...HIKERS, created: HIKERS, skipped: NOTHING, stateWrites: 74 }] }] })
@@ -46,12 +52,12 @@ async function importTwice(flags: readonly string[]): Promise<void> {
 }
 
 test('imports twice into a data directory; nothing is doubled and the state is there', { timeout: 120_000 }, async () => {
-  const flags = ['--data-dir', await sandbox.dataDir('embedded')]
+  const dataDir = await sandbox.dataDir('embedded')
+  const flags = ['--data-dir', dataDir]
   await importTwice(flags)
-  const count = await sandbox.json(['state', 'get', 'locomo:two-hikers:Ingrid', 'conversation/turns', ...flags])
-  const checkpoints = await sandbox.json<{ items: { id: string; name: string }[] }>(['checkpoints', 'list', 'locomo:two-hikers:Ingrid', ...flags])
-  expect(count['value']).toBeTypeOf('number')
-  expect(checkpoints.items.map(({ name }) => name)).toEqual(['session-3', 'session-2', 'session-1'])
+  await using cairn = await open({ dataDir })
+  expect((await cairn.state.get('locomo:two-hikers:Ingrid', 'conversation/turns'))?.value).toBeTypeOf('number')
+  expect((await cairn.checkpoints.list('locomo:two-hikers:Ingrid')).items.map(({ name }) => name)).toEqual(['session-3', 'session-2', 'session-1'])
 })
 
 test('imports twice into PostgreSQL and NATS', { timeout: 120_000 }, async () => {
@@ -69,9 +75,7 @@ test('finds the server that has the data directory open, and works through --ser
 test.each(['embedded', 'servers'])('killed with -9 in the middle and run again, it ends with the same counts (%s)', { timeout: 180_000 }, async (where) => {
   const { file, counts } = await longConversation(`killed-${where}`)
   const flags = where === 'embedded' ? ['--data-dir', await sandbox.dataDir('killed')] : ['--postgres', database.url, '--nats', inject('natsUrl'), '--tenant', uniqueName('t')]
-  const victim = sandbox.spawn(['import', 'locomo', file, '--verbose', ...flags])
-  await victim.until(/session 5\n/)
-  expect((await victim.kill('SIGKILL')).signal).toBe('SIGKILL')
+  expect((await sandbox.runAlone(['import', 'locomo', file, '--verbose', ...flags], signalled('SIGKILL', 'session 5\n'))).signal).toBe('SIGKILL')
 
   const resumed = await sandbox.json<Summary>(['import', 'locomo', file, ...flags])
   const [conversation] = resumed.files[0]?.conversations ?? []
@@ -87,9 +91,7 @@ test.each(['embedded', 'servers'])('killed with -9 in the middle and run again, 
 test('Ctrl-C stops it cleanly with 130 and says that running it again continues', { timeout: 120_000 }, async () => {
   const { file, counts } = await longConversation('interrupted')
   const flags = ['--data-dir', await sandbox.dataDir('interrupted')]
-  const victim = sandbox.spawn(['import', 'locomo', file, '--verbose', ...flags])
-  await victim.until(/session 3\n/)
-  const stopped = await victim.kill('SIGINT')
+  const stopped = await sandbox.runAlone(['import', 'locomo', file, '--verbose', ...flags], signalled('SIGINT', 'session 3\n'))
   expect(stopped.code).toBe(130)
   expect(stopped.stderr).toContain('it continues where it stopped')
   expect((await sandbox.json<Summary>(['import', 'locomo', file, ...flags])).files[0]?.conversations).toMatchObject([counts])

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { Command } from '@langchain/langgraph'
+import type { CheckpointTuple } from '@langchain/langgraph-checkpoint'
 import type { PostgresSaver } from '@langchain/langgraph-checkpoint-postgres'
 import { writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -7,7 +8,7 @@ import { type CairnOptions, open } from '@cairn/core'
 import { CairnCheckpointSaver, CairnStore } from '@cairn/langgraph'
 import { type CairnPlace, cairnTargets } from '../../core/test/harness/cairns.ts'
 import { makeDatabase } from './database.ts'
-import { asking, expectSame, fill, longThread, openOfficial, openOfficialStore, talk } from './official-world.ts'
+import { asking, expectSame, fill, longThread, openOfficial, openOfficialStore, talk, tuplesOf } from './official-world.ts'
 import { CliSandbox } from './run-cli.ts'
 
 interface Report {
@@ -36,6 +37,15 @@ afterAll(async () => {
   await sandbox.dispose()
   await database?.dispose()
 })
+
+const read = new Map<string, Promise<CheckpointTuple[]>>()
+
+/** Compares one of the threads that no test changes: the official library reads it once, which takes longer than all the rest. */
+async function expectUnchanged(saver: CairnCheckpointSaver, thread: string): Promise<number> {
+  const theirs = read.get(thread) ?? tuplesOf(official, thread)
+  read.set(thread, theirs)
+  return expectSame(official, saver, thread, { known: await theirs })
+}
 
 async function statement(text: string, values: unknown[] = []): Promise<void> {
   const client = new pg.Client({ connectionString: database.url })
@@ -85,7 +95,7 @@ describe.each(cairnTargets)('cairn import langgraph ($name)', (target) => {
     expect(first.checkpoints.found).toBeGreaterThan(330)
     await withSaver(place.options, async (saver) => {
       let compared = 0
-      for (const thread of [...THREADS, 'long']) compared += await expectSame(official, saver, thread)
+      for (const thread of [...THREADS, 'long']) compared += await expectUnchanged(saver, thread)
       expect(compared).toBe(first.checkpoints.found)
     })
     // Where it goes to makes no difference to what follows; each command on an embedded directory takes seconds to start.
@@ -159,7 +169,7 @@ describe.each(cairnTargets)('cairn import langgraph ($name)', (target) => {
     await writeFile(file, JSON.stringify({ activeKey: 'k1', keys: { k1: key.toString('base64') } }))
     await imported('--namespace', 'secret', '--thread', 'talk', '--encryption-key-file', file, '--tenant', 'acme')
     expect(await imported('--namespace', 'secret', '--thread', 'talk', '--encryption-key-file', file, '--tenant', 'acme', '--verify')).toMatchObject({ ok: true })
-    await withSaver({ ...place.options, tenant: 'acme' }, async (saver) => void (await expectSame(official, saver, 'talk')), { namespace: 'secret', encryption: { activeKey: 'k1', keys: { k1: key } } })
+    await withSaver({ ...place.options, tenant: 'acme' }, async (saver) => void (await expectUnchanged(saver, 'talk')), { namespace: 'secret', encryption: { activeKey: 'k1', keys: { k1: key } } })
     const none = await withSaver(place.options, (saver) => saver.getTuple({ configurable: { thread_id: 'talk' } }), { namespace: 'secret' })
     expect(none).toBeUndefined()
   })
@@ -204,7 +214,7 @@ test('killed with -9 in the middle and run again, it ends with everything once',
     const report = await sandbox.json<Report>(['import', 'langgraph', database.url, ...flags, '--thread', 'long'])
     expect(report.checkpoints.same).toBeGreaterThanOrEqual(100)
     expect(report.checkpoints.same + report.checkpoints.written).toBe(300)
-    await withSaver(place.options, async (saver) => expect(await expectSame(official, saver, 'long')).toBe(300))
+    await withSaver(place.options, async (saver) => expect(await expectUnchanged(saver, 'long')).toBe(300))
   } finally {
     await place.dispose()
   }

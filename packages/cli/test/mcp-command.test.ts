@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fileURLToPath } from 'node:url'
 import { type Era, callTool, connectStdio } from '../../server/test/mcp/clients.ts'
+import { waitGone } from '../../core/test/harness/processes.ts'
 import { CliSandbox } from './run-cli.ts'
 import { NODE_FLAGS } from '../../core/test/harness/node-flags.ts'
 
@@ -41,6 +42,7 @@ test('two clients, each with a process of its own on one data directory, lose no
   const [first, second] = one.pid() === holder.pid ? [one, two] : [two, one]
   expect(first.pid()).toBe(holder.pid)
   await first.client.close()
+  await waitGone([holder.pid], 60_000)
   expect((await callTool(second.client, 'create_entities', { entities: [{ name: 'later', entityType: 'thing', observations: [] }] })).isError).toBe(false)
   expect(names((await callTool(second.client, 'read_graph')).structured)).toEqual(['later', ...all])
   expect(JSON.parse(await sandbox.read('data/server.json'))).toMatchObject({ pid: second.pid() })

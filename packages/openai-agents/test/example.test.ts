@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { expect, it } from 'vitest'
+import { expect, inject, it } from 'vitest'
+import { MIGRATED_TEMPLATE, copyFolder } from '../../core/test/harness/templates.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
@@ -13,6 +14,8 @@ it('the command in the README runs the example, which remembers from one start t
   const commands = [...readme.matchAll(/^npx node (.+)$/gm)].map(([, args = '']) => args.split(' '))
   expect(commands).toHaveLength(2)
   const dataDir = await mkdtemp(join(tmpdir(), 'cairn-example-'))
+  // Making the database takes longer than all the rest.
+  await copyFolder(join(inject('pgliteTemplate'), MIGRATED_TEMPLATE), join(dataDir, 'pg'))
   try {
     const outputs: string[] = []
     for (const args of commands) outputs.push((await promisify(execFile)(process.execPath, args, { cwd: ROOT, env: { ...process.env, CAIRN_DATA_DIR: dataDir } })).stdout)

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { AgentInputItem } from '@openai/agents-core'
 import { open, type Cairn } from '@cairn/core'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { cairnTargets, type CairnPlace } from '../../core/test/harness/cairns.ts'
 import { isRunning } from '../../core/test/harness/processes.ts'
 import type { Turn } from './conversation.ts'
@@ -44,20 +44,19 @@ async function memoryOf(turns: readonly Turn[], initialItems: AgentInputItem[] =
 }
 
 describe.each(cairnTargets)('runs on CairnSession ($name)', (target) => {
-  let place: CairnPlace | undefined
-  let cairn: Cairn | undefined
-  const begin = async (): Promise<Cairn> => {
+  let place: CairnPlace
+  let cairn: Cairn
+  beforeAll(async () => {
     place = await target.place()
     cairn = await open(place.options)
-    return cairn
-  }
-  afterEach(async () => {
+  })
+  afterAll(async () => {
     await cairn?.close()
     await place?.dispose()
   })
 
   it.each([false, true])('several turns with tools give the history and answers of MemorySession (stream: %s)', async (stream) => {
-    const session = new CairnSession(await begin(), { sessionId: 'talk' })
+    const session = new CairnSession(cairn, { sessionId: `talk, stream: ${stream}` })
     const expected = await memoryOf(TURNS, [], stream)
     expect(await converse(session, TURNS, { stream })).toEqual(expected.outputs)
     expect(await session.getItems()).toEqual(expected.items)
@@ -66,15 +65,12 @@ describe.each(cairnTargets)('runs on CairnSession ($name)', (target) => {
   })
 
   it('the same when the program is started anew for each turn', async () => {
-    const opened = await begin()
     const expected = await memoryOf(TURNS)
-    await opened.close()
     for (const turn of TURNS) {
-      cairn = await open(place?.options)
       await converse(new CairnSession(cairn, { sessionId: 'talk' }), [turn])
       await cairn.close()
+      cairn = await open(place.options)
     }
-    cairn = await open(place?.options)
     const items = await new CairnSession(cairn, { sessionId: 'talk' }).getItems()
     // Message ids are made from the position of the turn in its program.
     const withoutIds = (all: AgentInputItem[]): unknown => all.map((item) => ({ ...item, id: undefined }))
@@ -82,10 +78,9 @@ describe.each(cairnTargets)('runs on CairnSession ($name)', (target) => {
   })
 
   it('what was said before a kill in the middle of a run is there, and the next run goes on from it as MemorySession would', async () => {
-    const opened = await begin()
-    await opened.close()
+    await cairn.close()
     const broken: Turn = { input: 'Now the slow one', says: [[{ tool: 'add', args: { a: 9, b: 9 }, callId: 'c8' }], [{ tool: 'slow', args: {}, callId: 'c9' }], 'Done.'] }
-    const child = await start({ options: place?.options, sessionId: 'killed', turns: [TURNS[0], broken] }, 'in the tool')
+    const child = await start({ options: place.options, sessionId: 'killed', turns: [TURNS[0], broken] }, 'in the tool')
     child.kill('SIGKILL')
     await ended(child)
 
@@ -98,7 +93,7 @@ describe.each(cairnTargets)('runs on CairnSession ($name)', (target) => {
         return 'done'
       },
     })
-    cairn = await open(place?.options)
+    cairn = await open(place.options)
     const session = new CairnSession(cairn, { sessionId: 'killed' })
     expect(await session.getItems()).toEqual(atKill)
     expect(atKill.length).toBeGreaterThan(3)
@@ -109,8 +104,8 @@ describe.each(cairnTargets)('runs on CairnSession ($name)', (target) => {
   })
 
   it('transactions repeated from the first on after each of several kills are applied once each, in their order', async () => {
-    await (await begin()).close()
-    const task = { options: place?.options, sessionId: 'killed', transactions: 90 }
+    await cairn.close()
+    const task = { options: place.options, sessionId: 'repeated', transactions: 90 }
     for (const line of target.name === 'embedded' ? ['7'] : ['0', '7', '41']) {
       const child = await start(task, line)
       child.kill('SIGKILL')
@@ -118,37 +113,36 @@ describe.each(cairnTargets)('runs on CairnSession ($name)', (target) => {
     }
     const last = await start(task, '89')
     await ended(last)
-    cairn = await open(place?.options)
+    cairn = await open(place.options)
     const expected = Array.from({ length: 30 }, (_, n) => [user(`${3 * n}`), user(`${3 * n + 1}+${3 * n + 2}`)]).flat()
-    expect(await new CairnSession(cairn, { sessionId: 'killed' }).getItems()).toEqual(expected)
+    expect(await new CairnSession(cairn, { sessionId: 'repeated' }).getItems()).toEqual(expected)
   })
 
   it('namespaces and tenants see nothing of each other, also when the run context names the tenant', async () => {
-    const opened = await begin()
     const sessionId = 'same'
-    await new CairnSession(opened, { sessionId }).addItems([user('mine')])
+    await new CairnSession(cairn, { sessionId }).addItems([user('mine')])
     for (const session of [
-      new CairnSession(opened, { sessionId, namespace: 'other' }),
-      new CairnSession(opened.as({ tenant: 'other' }), { sessionId }),
+      new CairnSession(cairn, { sessionId, namespace: 'other' }),
+      new CairnSession(cairn.as({ tenant: 'other' }), { sessionId }),
     ]) {
       expect(await session.getItems()).toEqual([])
       expect(await session.popItem()).toBeUndefined()
       await session.addItems([user('other')])
       await session.clearSession()
     }
-    const byContext = new CairnSession<{ tenant: string }>(opened, { sessionId, tenantOf: ({ tenant }) => tenant })
+    const byContext = new CairnSession<{ tenant: string }>(cairn, { sessionId, tenantOf: ({ tenant }) => tenant })
     const [ann, bob] = [new RunContext({ tenant: 'ann' }), new RunContext({ tenant: 'bob' })]
     await byContext.addItems([user('of ann')], ann)
     await byContext.applyHistoryTransaction({ operationId: 'a', transaction: { type: 'append_items', items: [user('more')] } }, ann)
     expect(await byContext.getItems(undefined, bob)).toEqual([])
     expect(await byContext.getItems(undefined, ann)).toEqual([user('of ann'), user('more')])
     await expect(byContext.getItems()).rejects.toThrow('run context')
-    expect(await new CairnSession(opened, { sessionId }).getItems()).toEqual([user('mine')])
-    expect(await new CairnSession(opened.as({ tenant: 'ann' }), { sessionId }).getItems()).toHaveLength(2)
+    expect(await new CairnSession(cairn, { sessionId }).getItems()).toEqual([user('mine')])
+    expect(await new CairnSession(cairn.as({ tenant: 'ann' }), { sessionId }).getItems()).toHaveLength(2)
   })
 
   it('a compaction takes the place of the history in one step, for readers too', async () => {
-    const session = new CairnSession(await begin())
+    const session = new CairnSession(cairn)
     await session.addItems(Array.from({ length: 40 }, (_, n) => user(`old ${n}`)))
     const compacted: AgentInputItem[] = [{ type: 'compaction', encrypted_content: 'short' }, user('kept')]
     const seen = new Set<number>()

@@ -201,7 +201,7 @@ const second = (world: World): Record<string, string> => ({ task: world['second'
 const worker = (world: World): Record<string, string> => ({ worker: world['worker'] ?? '' })
 const first = (answer: Answer): string => (answer.body['items'] as { id: string }[])[0]?.id ?? ''
 export const TASK_CASES: readonly RouteCase[] = [
-  { name: 'POST /v1/tasks', json: () => ({ type: 'summarize', key: 'first', payload: { page: 1 }, priority: 'high', delayMs: 3_600_000 }), status: 201, check: (answer, world) => { has({ key: 'first', status: 'pending', isNew: true })(answer); world['task'] = id(answer) } },
+  { name: 'POST /v1/tasks', json: () => ({ type: 'summarize', key: 'first', payload: { page: 1 }, priority: 'high', delayMs: 3_600_000, backoff: { baseMs: 3_600_000, maxMs: 3_600_000 } }), status: 201, check: (answer, world) => { has({ key: 'first', status: 'pending', isNew: true })(answer); world['task'] = id(answer) } },
   { name: 'POST /v1/tasks', json: () => ({ type: 'summarize', key: 'first' }), status: 200, check: (answer, world) => has({ id: world['task'], isNew: false })(answer) },
   { name: 'POST /v1/tasks/batch', json: () => ({ tasks: [{ type: 'join', ref: 'j', dependsOn: ['k'] }, { type: 'join', ref: 'k', delayMs: 3_600_000 }] }), status: 201, check: (answer, world) => void (world['second'] = first(answer)) },
   { name: 'GET /v1/tasks', query: () => '?type=summarize&status=pending&status=queued', status: 200, check: page(1) },

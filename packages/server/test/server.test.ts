@@ -1,7 +1,9 @@
-import { request } from 'node:http'
+import { once } from 'node:events'
+import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { isCairnError } from '@cairn/core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { until } from '../../core/test/harness/cairns.ts'
 import { createApp, serve } from '../src/index.ts'
 import { type TestCairn, openTestCairn } from './harness.ts'
 
@@ -12,9 +14,22 @@ beforeAll(async () => {
 })
 afterAll(() => opened?.dispose())
 
-/** Reads events of a stream until `enough` of them came. */
-async function readEvents(response: Response, enough: number): Promise<{ id: string; event: string; data: Record<string, unknown> }[]> {
-  const events: { id: string; event: string; data: Record<string, unknown> }[] = []
+/** The first half of a write with a body, when the server has its headers: it says so. */
+async function begin(url: string): Promise<ClientRequest> {
+  const running = request(url, { method: 'PUT', headers: { 'content-type': 'application/json', connection: 'keep-alive', expect: '100-continue' } })
+  await once(running, 'continue')
+  running.write('{"half":')
+  return running
+}
+
+interface Streamed {
+  readonly id: string
+  readonly event: string
+  readonly data: Record<string, unknown>
+}
+
+/** Reads events of a stream into `events` until `enough` of them came. */
+async function readEvents(response: Response, enough: number, events: Streamed[] = []): Promise<Streamed[]> {
   let text = ''
   for await (const chunk of (response.body as NonNullable<typeof response.body>).pipeThrough(new TextDecoderStream())) {
     text += chunk
@@ -52,32 +67,21 @@ test('refuses a port or a host that cannot be', async () => {
 
 test('close lets a running request end, with its keep-alive connection, and then resolves', async () => {
   const server = await serve(opened.cairn, { port: 0 })
-  let sent: (() => void) | undefined
-  const answer = new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
-    const running = request(`${server.url}/v1/agents/scout/state/slow`, { method: 'PUT', headers: { 'content-type': 'application/json', connection: 'keep-alive' } }, (response) => {
-      let text = ''
-      response.on('data', (chunk: Buffer) => (text += chunk.toString()))
-      response.on('end', () => resolve({ status: response.statusCode, text }))
-    })
-    running.on('error', reject)
-    running.write('{"half":')
-    sent = () => running.end('true}')
-  })
-  // The request has begun: the server has its headers when a second connection has been answered.
-  await (await fetch(`${server.url}/v1`)).text()
+  const running = await begin(`${server.url}/v1/agents/scout/state/slow`)
+  const answer = once(running, 'response') as Promise<[IncomingMessage]>
   const closed = server.close()
-  sent?.()
-  expect((await answer).status).toBe(200)
+  running.end('true}')
+  const [response] = await answer
+  expect(response.statusCode).toBe(200)
+  response.resume()
   await closed
   expect((await opened.cairn.state.get('scout', 'slow'))?.value).toEqual({ half: true })
 })
 
 test('close cuts a request that does not end in time', async () => {
   const server = await serve(opened.cairn, { port: 0, closeTimeoutMs: 50 })
-  const running = request(`${server.url}/v1/agents/scout/state/never`, { method: 'PUT', headers: { 'content-type': 'application/json' } })
+  const running = await begin(`${server.url}/v1/agents/scout/state/never`)
   const cut = new Promise<Error>((resolve) => running.on('error', resolve))
-  running.write('{"half":')
-  await (await fetch(`${server.url}/v1`)).text()
   await server.close()
   expect(((await cut) as NodeJS.ErrnoException).code).toMatch(/ECONNRESET|EPIPE/)
 })
@@ -94,7 +98,8 @@ test('streams the changes of an agent, ends when the client goes and when the se
   leaving.abort()
 
   const second = await fetch(url)
-  const all = readEvents(second, 99)
+  const seen: Streamed[] = []
+  const all = readEvents(second, 99, seen)
   await opened.cairn.state.set('scout', 'elsewhere', 1)
   await opened.cairn.as({ tenant: 'acme' }).agents.register({ name: 'scout', type: 'analyst' })
   await opened.cairn.as({ tenant: 'acme' }).state.set('scout', 'live/acme', 1)
@@ -102,6 +107,8 @@ test('streams the changes of an agent, ends when the client goes and when the se
   const deletion = readEvents(third, 1)
   await opened.cairn.state.delete('scout', 'live/a')
   expect(await deletion).toMatchObject([{ event: 'delete', data: { key: 'live/a', entry: null } }])
+  // Each stream is written by itself.
+  await until('the other stream shows the deletion', () => seen.length > 0)
   await server.close()
   expect((await all).map(({ event, data }) => [event, data['key']])).toEqual([['delete', 'live/a']])
 })
