@@ -70,10 +70,13 @@ async function run(url: string, statement: string): Promise<void> {
 }
 
 /** Resolves when `condition` holds; rejects after `timeoutMs`, saying `what` was waited for. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
   const end = performance.now() + timeoutMs
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`)
+  for (;;) {
+    // Looked at once more when the time is over: the machine may have stood still since the last look.
+    const late = performance.now() > end
+    if (await condition()) return
+    if (late) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { open } from '../../../src/index.ts'
 import { uuidv7 } from '../../../src/ids/index.ts'
 import { type CairnPlace, type CairnTarget, cairnTargets, until } from '../../harness/cairns.ts'
-import { checkpointAt, everything, grow, idOf, shown } from './lineage-world.ts'
+import { checkpointAt, everything, grow, holdJournal, idOf, shown } from './lineage-world.ts'
 import { NODE_FLAGS } from '../../harness/node-flags.ts'
 
 const WRITER = fileURLToPath(new URL('./hot-writer.ts', import.meta.url))
@@ -161,6 +161,7 @@ describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (ta
     try {
       // Entries of a process that is gone, with and without its word that SQL has them.
       const remover = await open(place.options)
+      const release = holdJournal(remover)
       const hot = remover.lineages.space({ namespace: 'hot', ack: 'hot' })
       await grow(hot, 'kept', 3)
       await grow(hot, 'gone', 3)
@@ -168,6 +169,7 @@ describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (ta
       const entries = []
       for await (const entry of bucket.list([])) if (entry.key.length === 4) entries.push(entry)
       expect(entries.length).toBeGreaterThan(0)
+      release()
       expect(await hot.deleteThread('gone')).toBe(true)
       for await (const { key, value } of bucket.list([])) if (key.length === 4) expect(value).not.toContain('"thread":"gone"')
       await remover.close()
@@ -184,10 +186,12 @@ describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (ta
     const place = await target.place()
     try {
       const writer = await open(place.options)
+      const release = holdJournal(writer)
       await grow(writer.lineages.space({ namespace: 'hot', ack: 'hot' }), 'old', 2)
       const bucket = await writer.engines.kv.bucket('LINEAGE_JOURNAL')
       const left: { key: readonly string[]; value: string }[] = []
       for await (const { key, value } of bucket.list([])) if (key.length === 4) left.push({ key: [key[1] as string, key[2] as string, `${key[0]}.${key[3]}`], value })
+      release()
       await writer.lineages.space({ namespace: 'hot' }).deleteThread('old')
       await writer.close()
       const between = await open(place.options)
