@@ -1,8 +1,8 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { MAINTENANCE } from '../../../src/identity/index.ts'
 import { type Cairn, type CairnOptions, isCairnError, open } from '../../../src/index.ts'
 import { decodeEnvelope } from '../../../src/state/envelope.ts'
-import { type CairnPlace, cairnTargets, until } from '../../harness/cairns.ts'
+import { type CairnPlace, cairnTargets, openCairn, until } from '../../harness/cairns.ts'
 import { type WriterProcess, startWriter } from './writer-process.ts'
 
 const cleanups: (() => Promise<unknown>)[] = []
@@ -169,10 +169,17 @@ describe('kill -9 while values are merged', () => {
   })
 })
 
-describe('policies', () => {
-  it.each(cairnTargets)('change while their keys are written, and nothing breaks ($name)', { timeout: 60_000 }, async (target) => {
-    const place = await placeOf(target)
-    const cairn = await opened(place, { state: { heartbeatMs: 50 } })
+describe.each(cairnTargets)('policies ($name)', (target) => {
+  /** Each test has a tenant of its own. */
+  let shared: Awaited<ReturnType<typeof openCairn>>
+  beforeAll(async () => {
+    shared = await openCairn(target, { state: { heartbeatMs: 50 } })
+    shared.cairn.state.merges.define('union', union)
+  })
+  afterAll(() => shared?.dispose())
+
+  it('change while their keys are written, and nothing breaks', { timeout: 60_000 }, async () => {
+    const { cairn, place } = shared
     const other = target.name === 'servers' ? await opened(place, { state: { heartbeatMs: 50 } }) : cairn.as({})
     const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
     const errors: string[] = []
@@ -203,20 +210,8 @@ describe('policies', () => {
     expect(await tiers(cairn, id, 'k')).toMatchObject({ hot: 'end', sql: 'end' })
   })
 
-  it('reach another process within the heartbeat', async () => {
-    const place = await placeOf(servers)
-    const [a, b] = [await opened(place), await opened(place, { state: { heartbeatMs: 100 } })]
-    const { id } = await a.agents.register({ name: 'a', type: 'analyst' })
-    await a.state.policies.set({ prefix: '', strategy: 'lww' })
-    await until('the policy is in force there', async () => (await b.state.set(id, 'x', 1)).outcome !== undefined)
-    // An operation does not wait for it.
-    await a.state.policies.set({ key: 'n', strategy: 'crdt', crdtType: 'counter' })
-    expect((await b.state.crdt(id, 'n').increment()).outcome).toBe('merged')
-  })
-
-  it.each(cairnTargets)('belong to one tenant, and the most specific is in force ($name)', async (target) => {
-    const place = await placeOf(target)
-    const cairn = await opened(place)
+  it('belong to one tenant, and the most specific is in force', async () => {
+    const cairn = shared.cairn.as({ tenant: 'owner' })
     const stranger = cairn.as({ tenant: 'stranger' })
     const { id } = await cairn.agents.register({ name: 'a', key: 'a', type: 'analyst' })
     const { id: engineer } = await cairn.agents.register({ name: 'b', type: 'engineer' })
@@ -255,8 +250,8 @@ describe('policies', () => {
     expect(await strategy(id, 'other')).toBeUndefined()
   })
 
-  it.each(cairnTargets)('refuse what makes no sense, by name ($name)', async (target) => {
-    const cairn = await opened(await placeOf(target))
+  it('refuse what makes no sense, by name', async () => {
+    const cairn = shared.cairn.as({ tenant: 'refused' })
     const bad = [
       {}, { prefix: 'a' }, { prefix: 'a', strategy: 'newest' }, { strategy: 'lww' }, { prefix: 'a', key: 'a', strategy: 'lww' }, { key: '', strategy: 'lww' },
       { prefix: 'x'.repeat(256), strategy: 'lww' }, { prefix: '\u0000', strategy: 'lww' }, { prefix: 'a', strategy: 'custom' }, { prefix: 'a', strategy: 'lww', merge: 'm' },
@@ -271,3 +266,15 @@ describe('policies', () => {
   })
 })
 
+describe('policies of several processes', () => {
+  it('reach another process within the heartbeat', async () => {
+    const place = await placeOf(servers)
+    const [a, b] = [await opened(place), await opened(place, { state: { heartbeatMs: 100 } })]
+    const { id } = await a.agents.register({ name: 'a', type: 'analyst' })
+    await a.state.policies.set({ prefix: '', strategy: 'lww' })
+    await until('the policy is in force there', async () => (await b.state.set(id, 'x', 1)).outcome !== undefined)
+    // An operation does not wait for it.
+    await a.state.policies.set({ key: 'n', strategy: 'crdt', crdtType: 'counter' })
+    expect((await b.state.crdt(id, 'n').increment()).outcome).toBe('merged')
+  })
+})
