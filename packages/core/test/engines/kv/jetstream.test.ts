@@ -9,6 +9,7 @@ import { decodeKey, encodeKey } from '../../../src/engines/kv/jetstream/subject-
 import { until } from '../../harness/cairns.ts'
 import { natsTarget } from '../../harness/engines.ts'
 import { startNats } from '../../harness/nats-server.ts'
+import { halt } from '../../harness/processes.ts'
 import { type KvTarget, kvConformance } from './kv-conformance.ts'
 
 const freshPrefix = (): string => `t${randomUUID().slice(0, 8)}_`
@@ -119,7 +120,7 @@ describe('JetStream only', () => {
       Promise.all(of.flatMap((bucket) => Array.from({ length: 100 }, (_, n) => run(bucket, n))))
     await all((bucket, n) => bucket.put(['t', `k${n}`], 'v'), made)
     // A pool of five would fail them five at a time, a minute long.
-    process.kill(server.pid, 'SIGSTOP')
+    await halt(server.pid)
     const began = performance.now()
     const codes = await all((bucket, n) => failureOf(n % 2 === 0 ? bucket.get(['t', `k${n}`]) : bucket.put(['t', `k${n}`], 'w')).then(({ code }) => code))
     expect(performance.now() - began).toBeLessThan(20_000)
