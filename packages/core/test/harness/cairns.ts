@@ -52,8 +52,10 @@ async function serversPlace(servers: { postgresUrl?: string; natsUrl?: string } 
   await run(admin, `CREATE DATABASE ${database}${servers.postgresUrl === undefined ? ` TEMPLATE ${MIGRATED_TEMPLATE}` : ''}`)
   const url = new URL(admin)
   url.pathname = `/${database}`
+  // The server that all share never fails, but may stand still with the machine; one of the test's own is there to be taken away.
+  const patience = servers.natsUrl === undefined ? { connectTimeoutMs: 30_000, requestTimeoutMs: 30_000 } : {}
   return {
-    options: { postgres: url.href, nats: { servers: [servers.natsUrl ?? natsTarget().url], prefix: `${uniqueName('t')}_` } },
+    options: { postgres: url.href, nats: { servers: [servers.natsUrl ?? natsTarget().url], prefix: `${uniqueName('t')}_`, ...patience } },
     dispose: () => run(admin, `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`),
   }
 }
