@@ -89,6 +89,7 @@ function greeting(port: number): Promise<void> {
     let text = ''
     socket.setTimeout(2000, () => socket.destroy(new Error('no greeting')))
     socket.on('error', reject)
+    socket.on('close', () => reject(new Error('closed without a greeting')))
     socket.setEncoding('utf8').on('data', (chunk) => {
       text += chunk
       if (!text.includes('\r\n')) return

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { findPostgres } from './find-postgres.ts'
-import { childrenOf, endNow, freePort, isRunning, onExit, signal, waitGone, waitReady } from './processes.ts'
+import { childrenOf, endNow, freePort, halt, isRunning, onExit, signal, waitGone, waitReady } from './processes.ts'
 
 export interface PostgresServerOptions {
   /** Where the data is kept; made when missing. @default a new folder under the system's temporary folder */
@@ -100,9 +100,11 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   async function end(how: 'SIGINT' | 'SIGKILL'): Promise<void> {
     const pid = child?.pid
     if (child === undefined || pid === undefined || !isRunning(child)) return
+    // A postmaster that stands still starts no backend that would be missed here, and would keep the next start from the shared memory.
+    if (how === 'SIGKILL') await halt(pid)
     const children = childrenOf(pid)
     signal(pid, how)
-    if (how === 'SIGKILL') for (const one of [...children, ...childrenOf(pid)]) signal(one, 'SIGKILL')
+    if (how === 'SIGKILL') for (const one of children) signal(one, 'SIGKILL')
     await waitGone([pid, ...children])
     // Only after a kill is the file left behind; its processes are gone, so nobody else holds the data.
     if (how === 'SIGKILL') await rm(join(dataDir, 'postmaster.pid'), { force: true })

@@ -1,18 +1,38 @@
 import { execFileSync, type ChildProcess } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
+import { randomInt } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** A TCP port on 127.0.0.1 that nobody listens on at this moment. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** Below those that the system gives to whoever asks for any. */
+const FIRST_PORT = 20_000
+const PORTS = 12_000
+
+/**
+ * A TCP port on 127.0.0.1 that nobody listens on, and that nobody else gets: not from here, in any process of a run, and not from
+ * the system. So it is still free when a server starts on it, and while one that was killed starts again.
+ */
+export async function freePort(): Promise<number> {
+  const given = join(tmpdir(), 'cairn-ports')
+  await mkdir(given, { recursive: true })
+  for (;;) {
+    const port = FIRST_PORT + randomInt(PORTS)
+    const isFirst = await writeFile(join(given, String(port)), '', { flag: 'wx' }).then(
+      () => true,
+      () => false,
+    )
+    if (isFirst && (await isFree(port))) return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      const port = typeof address === 'object' && address !== null ? address.port : 0
-      server.close(() => resolve(port))
-    })
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
 }
 
@@ -57,8 +77,14 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
+/** Stops a process with SIGSTOP; resolves when it stands still. */
+export async function halt(pid: number): Promise<void> {
+  signal(pid, 'SIGSTOP')
+  while (process.platform === 'linux' && !['T', 'Z', undefined].includes(processState(pid))) await sleep(1)
+}
+
 /** Resolves when none of the processes is left; throws after `timeoutMs`. */
-export async function waitGone(pids: readonly number[], timeoutMs = 15_000): Promise<void> {
+export async function waitGone(pids: readonly number[], timeoutMs = 60_000): Promise<void> {
   const deadline = Date.now() + timeoutMs
   while (pids.some(isAlive)) {
     if (Date.now() > deadline) throw new Error(`Processes ${pids.filter(isAlive).join(', ')} did not end within ${timeoutMs} ms.`)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MAINTENANCE } from '../../src/identity/index.ts'
 import { type Cairn, isCairnError } from '../../src/index.ts'
-import { cairnTargets, openCairn } from '../harness/cairns.ts'
+import { cairnTargets, openCairn, until } from '../harness/cairns.ts'
 
 async function codeOf(run: Promise<unknown>): Promise<string> {
   return run.then(() => 'no error', (error: unknown) => (isCairnError(error) ? error.code : String(error)))
@@ -158,7 +158,10 @@ describe.each(cairnTargets)('the history of checkpoints ($name)', (target) => {
     const points = []
     for (let n = 1; n <= 3; n++) {
       await cairn.state.set(agent, 'n', n)
-      points.push(await cairn.checkpoints.create(agent, { tags: n === 2 ? ['good', 'all'] : ['all'] }))
+      const point = await cairn.checkpoints.create(agent, { tags: n === 2 ? ['good', 'all'] : ['all'] })
+      points.push(point)
+      // A time is meant to the millisecond.
+      await until('the next one is of another millisecond', () => Date.now() > point.createdAt.getTime() + 1)
     }
     const [first, second, third] = points as [(typeof points)[0], (typeof points)[0], (typeof points)[0]]
     expect(await cairn.checkpoints.stateAt(agent, second.createdAt)).toMatchObject({ id: second.id, state: { n: 2 } })

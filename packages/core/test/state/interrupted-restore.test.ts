@@ -15,7 +15,8 @@ describe.each(cairnTargets)('a restore that is interrupted ($name)', (target) =>
   it('is completed by the next process that opens, except for keys written since', async () => {
     const place = await target.place()
     cleanups.push(() => place.dispose())
-    let cairn = await open(place.options)
+    // It must not complete by itself what is to be found by the next.
+    let cairn = await open({ ...place.options, state: { deadAfterMs: 3_600_000 } })
     cleanups.push(() => cairn.close())
     const { id: agent } = await cairn.agents.register({ name: 'a', type: 'analyst' })
     await cairn.state.setMany(agent, { a: 'old', b: 'old', c: 'old', gone: 'old', reborn: 'old' })

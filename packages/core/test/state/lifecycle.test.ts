@@ -10,6 +10,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
+/** Flushes nothing by itself for a minute, the longest there is. */
 const LAZY: CairnOptions = { state: { flushWindowMs: 60_000, flushThreshold: 1_000_000 } }
 
 async function opened(place: CairnPlace, more: CairnOptions = {}): Promise<Cairn> {
@@ -62,14 +63,15 @@ describe.each(cairnTargets)('the lifecycle of state ($name)', (target) => {
   })
 
   // proves S4-4.2-03
-  it('hydrates all of an agent from SQL, once for two that ask, and never over a newer value or a deletion', async () => {
-    const place = await placed()
-    const cairn = await opened(place, LAZY)
+  it('hydrates all of an agent from SQL, once for two that ask, and never over a newer value or a deletion', { timeout: 90_000 }, async () => {
+    const cairn = await opened(await placed(), LAZY)
     const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
     await cairn.state.setMany(id, Object.fromEntries(Array.from({ length: 1_205 }, (_, n) => [`k${String(n).padStart(4, '0')}`, n])))
     await cairn.lifecycle.expire(id)
     await cairn.state.set(id, 'k0000', 'newer')
     await cairn.state.delete(id, 'k0001')
+    // Its key is known, or the second would ask SQL for it first, and might come when the first is done.
+    await cairn.lifecycle.get('a')
     const [first, second] = await Promise.all([cairn.lifecycle.hydrate(id), cairn.lifecycle.hydrate('a')])
     expect(first).toMatchObject({ keys: 1_205, hydrated: 1_203, present: 2 })
     expect(second).toBe(first)
@@ -124,20 +126,28 @@ describe.each(cairnTargets)('the lifecycle of state ($name)', (target) => {
     const cairn = await opened(place, { state: { ...LAZY.state, idlePurgeMs: 1 }, logger })
     const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
     await cairn.state.set(id, 'flushed', 1, { ack: 'durable' })
+    // A flush that is slow by itself counts, too.
+    const { violations: before } = await cairn.lifecycle.get(id)
     await cairn.state.setMany(id, { x: 1, y: 2, z: 3 })
     const release = postgres === undefined ? await holdTable(cairn) : undefined
+    cleanups.push(async () => release?.())
     await postgres?.kill9()
     const failed = postgres === undefined ? undefined : await codeOf(cairn.lifecycle.flush(id))
     if (failed !== undefined) {
       expect(failed).toBe('CONNECTION_FAILED')
       expect(await cairn.lifecycle.get(id)).toMatchObject({ state: 'active', dirtyKeys: 3, lastError: expect.any(String) as string })
     }
-    await until('the agent counts as behind', async () => (await cairn.lifecycle.get(id)).violations === 1)
+    const behind = async (): Promise<boolean> => {
+      const { violations, lagMs } = await cairn.lifecycle.get(id)
+      return violations > 0 && lagMs > 200
+    }
+    await until('the agent counts as behind', behind)
     await until('a warning is logged', () => warnings.some((text) => text.includes('behind the hot tier')))
-    expect((await cairn.lifecycle.get(id)).lagMs).toBeGreaterThan(200)
-    expect(cairn.lifecycle.lags()).toMatchObject([{ agentId: id, violations: 1 }])
+    expect(await behind()).toBe(true)
+    expect(cairn.lifecycle.lags()).toMatchObject([{ agentId: id }])
     // The janitor has been round several times by now: it runs each second.
     await until('the janitor has had its chance', async () => (await cairn.lifecycle.get(id)).lagMs > 2_500)
+    expect([1, before, before + 1]).toContain((await cairn.lifecycle.get(id)).violations)
     const bucket = await cairn.engines.kv.bucket('AGENT_STATE')
     for (const key of ['x', 'y', 'z']) expect(await bucket.get(['default', id, key])).toMatchObject({ deleted: false })
     await release?.()
@@ -145,7 +155,7 @@ describe.each(cairnTargets)('the lifecycle of state ($name)', (target) => {
     await until('the flush goes through', async () => (await codeOf(cairn.lifecycle.flush(id))) === 'no error', 30_000)
     expect(await rowsOf(cairn, id)).toMatchObject([{ key: 'flushed' }, { key: 'x' }, { key: 'y' }, { key: 'z' }])
     expect(await cairn.lifecycle.get(id)).toMatchObject({ dirtyKeys: 0, lastError: null })
-    expect((await cairn.lifecycle.get(id)).violations).toBeLessThanOrEqual(2)
+    expect((await cairn.lifecycle.get(id)).violations).toBeLessThanOrEqual(before + 2)
     await until('the flushed entries may leave now', async () => (await bucket.get(['default', id, 'x'])) === undefined)
     await until('and the agent is expired', async () => (await cairn.lifecycle.get(id)).state === 'expired')
     expect((await cairn.state.get(id, 'x'))?.value).toBe(1)
@@ -193,7 +203,8 @@ describe.each(cairnTargets)('the lifecycle of state ($name)', (target) => {
 
   // proves S4-7.1-02
   it('tells entries, rows, dirty keys, mean flush time and lag', async () => {
-    const cairn = await opened(await placed(), LAZY)
+    // On a busy machine a flush may take longer than what is a violation by default.
+    const cairn = await opened(await placed(), { state: { ...LAZY.state, lagWarnMs: 3_600_000 } })
     const { id } = await cairn.agents.register({ name: 'a', type: 'analyst' })
     await cairn.state.setMany(id, { a: 1, b: 2 }, { ack: 'durable' })
     await cairn.state.set(id, 'c', 3)

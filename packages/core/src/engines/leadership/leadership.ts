@@ -12,6 +12,8 @@ export interface LeadershipOptions {
   readonly duty: string
   /** A leader that is silent for this long is replaced. @default 5000 */
   readonly leaseMs?: number
+  /** How often it stands for election, and renews its lease. @default a third of the lease */
+  readonly tryEveryMs?: number
   readonly log: Logger
 }
 
@@ -36,6 +38,7 @@ export const DEFAULT_LEASE_MS = 5_000
 export class Leadership {
   readonly #options: LeadershipOptions
   readonly #leaseMs: number
+  readonly #tryEveryMs: number
   readonly #holder = uuidv4()
   readonly #stopping = new AbortController()
   #running: Promise<void> | undefined
@@ -44,6 +47,7 @@ export class Leadership {
   constructor(options: LeadershipOptions) {
     this.#options = options
     this.#leaseMs = options.leaseMs ?? DEFAULT_LEASE_MS
+    this.#tryEveryMs = options.tryEveryMs ?? this.#leaseMs / 3
   }
 
   /** The number of the present term while this process leads. */
@@ -53,7 +57,7 @@ export class Leadership {
 
   /**
    * Stands for election until `stop`; `lead` runs for each term and should return soon after `term.signal` is aborted.
-   * If it throws or returns earlier, that is logged, and it runs again after a third of the lease.
+   * If it throws or returns earlier, that is logged, and it runs again after `tryEveryMs`.
    */
   start(lead: (term: Term) => Promise<void>): void {
     this.#running ??= this.#campaign(lead)
@@ -141,6 +145,6 @@ export class Leadership {
   }
 
   async #pause(signal: AbortSignal = this.#stopping.signal): Promise<void> {
-    await sleep(this.#leaseMs / 3, undefined, { signal, ref: false }).catch(() => undefined)
+    await sleep(this.#tryEveryMs, undefined, { signal, ref: false }).catch(() => undefined)
   }
 }

@@ -9,6 +9,7 @@ import { decodeKey, encodeKey } from '../../../src/engines/kv/jetstream/subject-
 import { until } from '../../harness/cairns.ts'
 import { natsTarget } from '../../harness/engines.ts'
 import { startNats } from '../../harness/nats-server.ts'
+import { halt } from '../../harness/processes.ts'
 import { type KvTarget, kvConformance } from './kv-conformance.ts'
 
 const freshPrefix = (): string => `t${randomUUID().slice(0, 8)}_`
@@ -100,21 +101,26 @@ describe('JetStream only', () => {
   it('has one bucket a purpose with the limits of its configuration, and one connection for all of them at once', { timeout: 60_000 }, async () => {
     const server = await startNats()
     cleanups.push(() => server.dispose())
-    const engine = await openJetStream({ servers: [server.url], replicas: 3, maxBucketBytes: 2 ** 30, requestTimeoutMs: 700 })
+    const limits = { servers: [server.url], replicas: 3, maxBucketBytes: 2 ** 30 }
+    const patient = await openJetStream(limits)
+    cleanups.push(() => patient.close())
+    const engine = await openJetStream({ ...limits, requestTimeoutMs: 1_000 })
     cleanups.push(() => engine.close())
     const connection = await connect({ servers: server.url })
     cleanups.push(() => connection.close())
     const jsm = await jetstreamManager(connection)
-    const buckets = await Promise.all(['SESSIONS', 'STATE', 'QUERIES'].map((name) => engine.bucket(name, { ttlMs: 30 * 60_000, storage: 'file', history: 1 })))
-    for (const { name } of buckets) {
+    const opened = (of: JetStreamEngine) => Promise.all(['SESSIONS', 'STATE', 'QUERIES'].map((name) => of.bucket(name, { ttlMs: 30 * 60_000, storage: 'file', history: 1 })))
+    const made = await opened(patient)
+    const buckets = await opened(engine)
+    for (const { name } of made) {
       const { config } = await jsm.streams.info(`KV_${name}`)
       expect(config).toMatchObject({ max_bytes: 2 ** 30, max_age: 30 * 60_000 * 1e6, storage: 'file', max_msgs_per_subject: 1, num_replicas: 1 })
     }
-    const all = (run: (bucket: (typeof buckets)[number], n: number) => Promise<unknown>): Promise<unknown[]> =>
-      Promise.all(buckets.flatMap((bucket) => Array.from({ length: 100 }, (_, n) => run(bucket, n))))
-    await all((bucket, n) => bucket.put(['t', `k${n}`], 'v'))
+    const all = (run: (bucket: (typeof buckets)[number], n: number) => Promise<unknown>, of = buckets): Promise<unknown[]> =>
+      Promise.all(of.flatMap((bucket) => Array.from({ length: 100 }, (_, n) => run(bucket, n))))
+    await all((bucket, n) => bucket.put(['t', `k${n}`], 'v'), made)
     // A pool of five would fail them five at a time, a minute long.
-    process.kill(server.pid, 'SIGSTOP')
+    await halt(server.pid)
     const began = performance.now()
     const codes = await all((bucket, n) => failureOf(n % 2 === 0 ? bucket.get(['t', `k${n}`]) : bucket.put(['t', `k${n}`], 'w')).then(({ code }) => code))
     expect(performance.now() - began).toBeLessThan(20_000)

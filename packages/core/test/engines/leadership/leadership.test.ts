@@ -12,25 +12,30 @@ describe.each(sqlTargets)('leadership on $name', (target) => {
   })
   afterAll(() => database?.dispose())
 
-  const candidate = (duty: string, leaseMs = 300): Leadership => new Leadership({ sql: database.engine, duty, leaseMs, log: SILENT_LOGGER })
+  const candidate = (duty: string, leaseMs = 300): Leadership => new Leadership({ sql: database.engine, duty, leaseMs, tryEveryMs: 30, log: SILENT_LOGGER })
+  /** No lease runs out by itself, however busy the machine. */
+  const LONG = 60_000
   const untilAborted = (term: Term): Promise<void> => new Promise((resolve) => (term.signal.aborted ? resolve() : term.signal.addEventListener('abort', () => resolve())))
 
   it('has one leader at a time, and the next begins a higher term at once when it stops', async () => {
     const duty = uniqueName('duty')
     let leading = 0
     let most = 0
+    let fenced = 0
     const terms: number[] = []
-    const candidates = Array.from({ length: 5 }, () => candidate(duty))
+    const candidates = Array.from({ length: 5 }, () => candidate(duty, LONG))
     for (const each of candidates) {
       each.start(async (term) => {
         terms.push(term.number)
         most = Math.max(most, ++leading)
+        await database.engine.transaction(MAINTENANCE, (session) => term.fence(session))
+        fenced++
         await untilAborted(term)
         leading--
       })
     }
     for (let left = candidates.length; left > 0; left--) {
-      await until('one leads', () => leading === 1)
+      await until('one leads, and may do its work', () => leading === 1 && fenced === terms.length)
       const leader = candidates.find((each) => each.term !== undefined)
       expect(await leader?.leader()).toMatchObject({ me: true, term: terms.at(-1) })
       await leader?.stop()
@@ -51,7 +56,6 @@ describe.each(sqlTargets)('leadership on $name', (target) => {
       await untilAborted(term)
     })
     await until('it leads', () => old !== undefined)
-    await database.engine.transaction(MAINTENANCE, (session) => (old as Term).fence(session))
     // As if the process had been frozen: its lease runs out, and it hears nothing of that.
     await database.engine.query(MAINTENANCE, `UPDATE tx.leaders SET lease_until = clock_timestamp(), holder = gen_random_uuid() WHERE duty = $1`, [duty])
     const next = candidate(duty)
@@ -83,7 +87,7 @@ describe.each(sqlTargets)('leadership on $name', (target) => {
   it('runs the work again after it failed, in the same term', async () => {
     const duty = uniqueName('duty')
     const terms: number[] = []
-    const leader = candidate(duty, 90)
+    const leader = candidate(duty, LONG)
     leader.start(async (term) => {
       terms.push(term.number)
       if (terms.length < 3) throw new Error('not yet')

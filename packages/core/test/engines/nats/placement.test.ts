@@ -27,6 +27,8 @@ describe('placement in a cluster of three servers', () => {
   }
   /** The servers that hold the stream, by number. */
   const holders = async (stream: string): Promise<{ on: number[]; tags: readonly string[] | undefined; cluster: string | undefined; replicas: number }> => {
+    // An election may be under way, on a busy machine at any time.
+    await until(`${stream} has a leader`, async () => ((await jsm.streams.info(stream)).cluster?.leader ?? '') !== '')
     const { cluster, config } = await jsm.streams.info(stream)
     const names = [cluster?.leader, ...(cluster?.replicas ?? []).map(({ name }) => name)].filter((name) => name !== undefined && name !== '')
     return { on: names.map((name) => Number(name?.slice(1))).sort(), tags: config.placement?.tags, cluster: config.placement?.cluster, replicas: config.num_replicas }
@@ -55,6 +57,7 @@ describe('placement in a cluster of three servers', () => {
         return false
       }
     }, 30_000)
+    jsm = await jetstreamManager(connection)
   }, 60_000)
   afterAll(async () => {
     for (const cleanup of cleanups.splice(0).reverse()) await cleanup()

@@ -161,6 +161,9 @@ describe('one process cut off from the hot tier while another writes', () => {
     await far.state.set(id, 'list', ['far'], { ack: 'durable' })
     await near.state.set(id, 'list', ['near'], { ack: 'durable' })
     await far.state.set(id, 'lww', 'earlier', { ack: 'durable' })
+    // Neither knows of the other's write: only the clock of the machine says which came later.
+    const written = Date.now()
+    await until('the clock has moved', () => Date.now() > written)
     await near.state.set(id, 'lww', 'later')
     way.mend()
     await until('it is back', () => far.state.stats().hotAvailable, 30_000)

@@ -9,12 +9,14 @@ import { NODE_FLAGS } from '../../harness/node-flags.ts'
 const PROGRAM = fileURLToPath(new URL('./writer-program.ts', import.meta.url))
 
 export interface WriterProcess {
-  /** Resolves with the answer. */
+  /** Resolves with the answer; rejects with what the process could not do. */
   ask(command: Command): Promise<unknown>
   /** Increments without pause from now on. */
   forever(key: string): void
   /** Increments that `forever` had acknowledged. */
   readonly acknowledged: number
+  /** Increments of `forever` that got no answer, and may be stored all the same. */
+  readonly unknown: number
   /** With SIGKILL; resolves when everything it printed was read. */
   kill(): Promise<void>
 }
@@ -30,10 +32,15 @@ export async function startWriter(options: CairnOptions, agentId: string): Promi
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
   const drained = once(lines, 'close')
   let acknowledged = 0
+  let unknown = 0
   const waiting: { resolve(answer: unknown): void; reject(error: Error): void }[] = []
   lines.on('line', (line) => {
-    if (line === '+') acknowledged++
-    else waiting.shift()?.resolve(JSON.parse(line))
+    if (line === '+') return void acknowledged++
+    if (line === '?') return void unknown++
+    const answer = JSON.parse(line) as unknown
+    const failed = typeof answer === 'object' && answer !== null && 'error' in answer
+    if (failed) waiting.shift()?.reject(new Error(`the writer answered: ${String(answer.error)}`))
+    else waiting.shift()?.resolve(answer)
   })
   void exited.then(() => waiting.forEach(({ reject }) => reject(new Error(`the writer ended: ${failure}`))))
   const answer = (): Promise<unknown> => new Promise((resolve, reject) => waiting.push({ resolve, reject }))
@@ -48,6 +55,9 @@ export async function startWriter(options: CairnOptions, agentId: string): Promi
     forever: (key) => send({ do: 'forever', key }),
     get acknowledged() {
       return acknowledged
+    },
+    get unknown() {
+      return unknown
     },
     async kill() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')

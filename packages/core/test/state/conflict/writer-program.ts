@@ -1,6 +1,7 @@
 /**
  * A process that writes state as told, one JSON command a line on stdin, one JSON answer a line on stdout. Its argument is
- * JSON: { options, agentId }. `forever` never answers: it prints `+` for each acknowledged increment until it is killed.
+ * JSON: { options, agentId }. `forever` never answers: it prints `+` for each acknowledged increment, and `?` for one
+ * whose outcome it does not know, until it is killed.
  */
 import { createInterface } from 'node:readline'
 import { isCairnError, open } from '../../../src/index.ts'
@@ -41,7 +42,8 @@ async function run({ do: what, key = '', values = [], times = 0 }: Command): Pro
         try {
           await cairn.state.crdt(agentId, key).increment(1)
           process.stdout.write('+\n')
-        } catch {
+        } catch (error) {
+          if (!isCairnError(error, 'VERSION_CONFLICT')) process.stdout.write('?\n')
           await new Promise((resolve) => setTimeout(resolve, 10))
         }
       }
@@ -53,6 +55,6 @@ for await (const line of createInterface({ input: process.stdin })) {
   try {
     say(await run(JSON.parse(line) as Command))
   } catch (error) {
-    say({ error: isCairnError(error) ? error.code : String(error) })
+    say({ error: isCairnError(error) ? `${error.code}: ${error.message}` : String(error) })
   }
 }

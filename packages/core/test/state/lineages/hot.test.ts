@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { open } from '../../../src/index.ts'
 import { uuidv7 } from '../../../src/ids/index.ts'
-import { type CairnPlace, type CairnTarget, cairnTargets, until } from '../../harness/cairns.ts'
-import { checkpointAt, everything, grow, idOf, shown } from './lineage-world.ts'
+import { type CairnPlace, type CairnTarget, cairnTargets, openCairn, until } from '../../harness/cairns.ts'
+import { checkpointAt, everything, grow, holdJournal, idOf, shown } from './lineage-world.ts'
 import { NODE_FLAGS } from '../../harness/node-flags.ts'
 
 const WRITER = fileURLToPath(new URL('./hot-writer.ts', import.meta.url))
@@ -25,22 +25,23 @@ async function writeAndKill(place: CairnPlace, steps: number): Promise<Map<strin
 }
 
 describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (target) => {
+  /** For tests of namespaces of their own. */
+  let shared: Awaited<ReturnType<typeof openCairn>>
+  beforeAll(async () => {
+    shared = await openCairn(target)
+  })
+  afterAll(() => shared?.dispose())
+
   it('are stored anew after their thread was deleted, and with other metadata', async () => {
-    const place = await target.place()
-    try {
-      await using cairn = await open(place.options)
-      const space = cairn.lineages.space({ namespace: 'again', ack: 'hot' })
-      const first = checkpointAt('t', 0)
-      await space.append(first)
-      expect((await space.get({ thread: 't' }))?.id).toBe(first.id)
-      expect(await space.deleteThread('t')).toBe(true)
-      await space.append(first)
-      expect((await space.get({ thread: 't', id: first.id }))?.id).toBe(first.id)
-      await space.append({ ...first, metadata: '{"step": "another"}' })
-      expect(JSON.parse((await space.get({ thread: 't', id: first.id }))?.metadata ?? '')).toEqual({ step: 'another' })
-    } finally {
-      await place.dispose()
-    }
+    const space = shared.cairn.lineages.space({ namespace: 'again', ack: 'hot' })
+    const first = checkpointAt('t', 0)
+    await space.append(first)
+    expect((await space.get({ thread: 't' }))?.id).toBe(first.id)
+    expect(await space.deleteThread('t')).toBe(true)
+    await space.append(first)
+    expect((await space.get({ thread: 't', id: first.id }))?.id).toBe(first.id)
+    await space.append({ ...first, metadata: '{"step": "another"}' })
+    expect(JSON.parse((await space.get({ thread: 't', id: first.id }))?.metadata ?? '')).toEqual({ step: 'another' })
   })
 
   it('are refused when SQL could never take them, and one that is there already holds up no other', { timeout: 60_000 }, async () => {
@@ -115,44 +116,33 @@ describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (ta
   })
 
   it('leave the journal when SQL has them, while the process goes on', async () => {
-    const place = await target.place()
-    try {
-      await using cairn = await open(place.options)
-      const space = cairn.lineages.space({ namespace: 'hot', ack: 'hot' })
-      const bucket = await cairn.engines.kv.bucket('LINEAGE_JOURNAL')
-      for (const from of [0, 20]) {
-        await grow(space, 't', from + 20, from)
-        await until('only the mark is left', async () => {
-          const left: string[] = []
-          for await (const { key } of bucket.list([])) left.push(key.at(-1) as string)
-          return left.every((last) => last === 'stored')
-        })
-      }
-      expect((await space.get({ thread: 't' }))?.id).toBe(idOf(39))
-    } finally {
-      await place.dispose()
+    const { cairn } = shared
+    const space = cairn.lineages.space({ namespace: 'leaving', ack: 'hot' })
+    const bucket = await cairn.engines.kv.bucket('LINEAGE_JOURNAL')
+    for (const from of [0, 20]) {
+      await grow(space, 't', from + 20, from)
+      await until('only the mark is left', async () => {
+        const left: string[] = []
+        for await (const { key } of bucket.list([])) left.push(key.at(-1) as string)
+        return left.every((last) => last === 'stored')
+      })
     }
+    expect((await space.get({ thread: 't' }))?.id).toBe(idOf(39))
   })
 
   it('many threads at once, with tasks that write again, lose nothing', async () => {
-    const place = await target.place()
-    try {
-      await using cairn = await open(place.options)
-      const space = cairn.lineages.space({ namespace: 'many', ack: 'hot' })
-      await Promise.all(
-        Array.from({ length: 20 }, async (_, index) => {
-          const thread = `t${index}`
-          await grow(space, thread, 10)
-          for (const text of ['first', 'second']) await space.appendWrites({ thread, id: idOf(9), taskId: 'again', writes: [{ index: 0, channel: 'c', type: 'json', bytes: Buffer.from(text) }, { index: -1, channel: 'e', type: 'json', bytes: Buffer.from(text) }] })
-        }),
-      )
-      for (let index = 0; index < 20; index++) {
-        const newest = await space.get({ thread: `t${index}` })
-        expect(shown(newest)).toContain(idOf(9))
-        expect(newest?.writes.filter(({ taskId }) => taskId === 'again').map((one) => Buffer.from(one.bytes).toString())).toEqual(['second', 'first'])
-      }
-    } finally {
-      await place.dispose()
+    const space = shared.cairn.lineages.space({ namespace: 'many', ack: 'hot' })
+    await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        const thread = `t${index}`
+        await grow(space, thread, 10)
+        for (const text of ['first', 'second']) await space.appendWrites({ thread, id: idOf(9), taskId: 'again', writes: [{ index: 0, channel: 'c', type: 'json', bytes: Buffer.from(text) }, { index: -1, channel: 'e', type: 'json', bytes: Buffer.from(text) }] })
+      }),
+    )
+    for (let index = 0; index < 20; index++) {
+      const newest = await space.get({ thread: `t${index}` })
+      expect(shown(newest)).toContain(idOf(9))
+      expect(newest?.writes.filter(({ taskId }) => taskId === 'again').map((one) => Buffer.from(one.bytes).toString())).toEqual(['second', 'first'])
     }
   })
 
@@ -161,6 +151,7 @@ describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (ta
     try {
       // Entries of a process that is gone, with and without its word that SQL has them.
       const remover = await open(place.options)
+      const release = holdJournal(remover)
       const hot = remover.lineages.space({ namespace: 'hot', ack: 'hot' })
       await grow(hot, 'kept', 3)
       await grow(hot, 'gone', 3)
@@ -168,6 +159,7 @@ describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (ta
       const entries = []
       for await (const entry of bucket.list([])) if (entry.key.length === 4) entries.push(entry)
       expect(entries.length).toBeGreaterThan(0)
+      release()
       expect(await hot.deleteThread('gone')).toBe(true)
       for await (const { key, value } of bucket.list([])) if (key.length === 4) expect(value).not.toContain('"thread":"gone"')
       await remover.close()
@@ -184,16 +176,15 @@ describe.each(cairnTargets)("lineages acknowledged by the hot tier ($name)", (ta
     const place = await target.place()
     try {
       const writer = await open(place.options)
+      const release = holdJournal(writer)
       await grow(writer.lineages.space({ namespace: 'hot', ack: 'hot' }), 'old', 2)
       const bucket = await writer.engines.kv.bucket('LINEAGE_JOURNAL')
       const left: { key: readonly string[]; value: string }[] = []
       for await (const { key, value } of bucket.list([])) if (key.length === 4) left.push({ key: [key[1] as string, key[2] as string, `${key[0]}.${key[3]}`], value })
+      release()
       await writer.lineages.space({ namespace: 'hot' }).deleteThread('old')
+      for (const { key, value } of left) await bucket.put(key, value)
       await writer.close()
-      const between = await open(place.options)
-      const journal = await between.engines.kv.bucket('LINEAGE_JOURNAL')
-      for (const { key, value } of left) await journal.put(key, value)
-      await between.close()
       await using again = await open(place.options)
       expect((await again.lineages.space({ namespace: 'hot' }).get({ thread: 'old' }))?.id).toBe(idOf(1))
     } finally {

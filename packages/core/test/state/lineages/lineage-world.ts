@@ -1,4 +1,4 @@
-import type { AppendCheckpoint, ChannelValue, LineageCheckpoint, LineageSpace } from '../../../src/index.ts'
+import type { AppendCheckpoint, Cairn, ChannelValue, LineageCheckpoint, LineageSpace } from '../../../src/index.ts'
 
 export function value(version: number, text: string): ChannelValue {
   return { version: String(version), type: 'json', bytes: Buffer.from(text) }
@@ -29,6 +29,21 @@ export async function grow(space: LineageSpace, thread: string, steps: number, f
   for (let step = from; step < steps; step++) {
     await space.append(checkpointAt(thread, step))
     await space.appendWrites({ thread, id: idOf(step), taskId: `task-${step}`, writes: [{ index: 0, channel: 'messages', type: 'json', bytes: Buffer.from(`"write ${step}"`) }] })
+  }
+}
+
+/** What the hot tier acknowledges stays in the journal, as SQL takes nothing of this process until the returned function is called. */
+export function holdJournal(cairn: Cairn): () => void {
+  const { sql } = cairn.engines
+  const query = sql.query.bind(sql)
+  const released = Promise.withResolvers<void>()
+  sql.query = async (identity, text, values, options) => {
+    if (options?.name?.startsWith('lineages_append') === true) await released.promise
+    return query(identity, text, values, options)
+  }
+  return () => {
+    sql.query = query
+    released.resolve()
   }
 }
 

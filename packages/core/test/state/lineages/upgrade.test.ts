@@ -3,7 +3,7 @@ import { type Cairn, open } from '../../../src/index.ts'
 import type { KvKey } from '../../../src/engines/kv/index.ts'
 import { parseEntryKey } from '../../../src/state/lineages/journal-keys.ts'
 import { type CairnTarget, cairnTargets, until } from '../../harness/cairns.ts'
-import { everything, grow, idOf } from './lineage-world.ts'
+import { everything, grow, holdJournal, idOf } from './lineage-world.ts'
 
 /** One entry that several callers share, as a later release might write it: the key as now, the value in a form that nobody here reads. */
 const unreadable = (text: string): string => JSON.stringify({ form: 9, packed: Buffer.from(text).toString('base64') })
@@ -16,6 +16,7 @@ describe('lineages during a rolling upgrade', () => {
     const journalOf = (cairn: Cairn) => cairn.engines.kv.bucket('LINEAGE_JOURNAL')
     try {
       const writer = await open(place.options)
+      const release = holdJournal(writer)
       const written = writer.lineages.space({ namespace: 'hot', ack: 'hot' })
       await grow(written, 'a', 2)
       await grow(written, 'b', 2)
@@ -27,6 +28,7 @@ describe('lineages during a rolling upgrade', () => {
         for (const bin of parseEntryKey(key)?.bins ?? []) bins.add(bin)
       }
       expect(bins.size).toBe(2)
+      release()
       const expected = new Map([['a', await everything(written, 'a')], ['b', await everything(written, 'b')]])
       for (const thread of ['a', 'b']) expect(await written.deleteThread(thread)).toBe(true)
       const group = `{"group":[${texts.sort((x, y) => x.revision - y.revision).map(({ text }) => text).join(',')}]}`

@@ -63,10 +63,13 @@ export async function codeOf(promise: Promise<unknown>): Promise<string> {
 }
 
 /** Resolves when `condition` holds; fails after `timeoutMs`. */
-export async function until(condition: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+export async function until(condition: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
   const deadline = performance.now() + timeoutMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`The condition did not hold within ${timeoutMs} ms.`)
+  for (;;) {
+    // Looked at once more when the time is over: the machine may have stood still since the last look.
+    const late = performance.now() > deadline
+    if (await condition()) return
+    if (late) throw new Error(`The condition did not hold within ${timeoutMs} ms.`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
