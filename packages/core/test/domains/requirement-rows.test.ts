@@ -73,22 +73,23 @@ describe.each(cairnTargets)('what the requirements say of tables and words ($nam
   it('a task goes from pending over running to completed or failed, with what it used and waited', async () => {
     const cairn = tenant()
     const seen: string[] = []
-    const worker = await cairn.tasks.work<{ fail: boolean }>('path', async (task) => {
+    const work = () => cairn.tasks.work<{ fail: boolean }>('path', async (task) => {
       seen.push((await cairn.tasks.get(task.id)).status)
       task.usage({ cpuPercent: 12.345, memoryMb: 10, tokensProcessed: 7 })
       if (task.payload.fail) throw new CairnError('TASK_FAILED', 'no')
       return 1
     })
     for (const fail of [false, true]) {
-      const { id } = await cairn.tasks.enqueue({ type: 'path', delayMs: 50, payload: { fail } })
-      seen.push((await cairn.tasks.get(id)).status)
+      const { id, status } = await cairn.tasks.enqueue({ type: 'path', delayMs: 50, payload: { fail } })
+      seen.push(status)
+      const worker = await work()
       const end = await cairn.tasks.wait(id)
+      await worker.stop()
       expect(end).toMatchObject({ status: fail ? 'failed' : 'completed', tokensProcessed: 7, failureReason: fail ? expect.any(String) : null })
       expect(end.queueWaitSeconds).toBeGreaterThanOrEqual(0)
       const [used] = await sql('SELECT cpu_usage_percent::float8 AS cpu, memory_usage_mb::float8 AS memory, tokens_processed AS tokens FROM tasks.archive WHERE task_id = $1', [id])
       expect(used).toEqual({ cpu: 12.35, memory: 10, tokens: 7 })
     }
-    await worker.stop()
     expect(seen).toEqual(['pending', 'running', 'pending', 'running'])
   })
 

@@ -214,7 +214,7 @@ describe.each(cairnTargets)('collaboration ($name)', (target) => {
     await collaboration.requests.expireDue()
     await until('it expired', async () => (await collaboration.requests.get(soon.id)).status === 'expired', 30_000)
     expect(await refusal(collaboration.requests.cancel(soon.id))).toBe('INVALID_TRANSITION')
-  })
+  }, 90_000)
 
   // proves S3-14-07, S3-20-05
   it('opens what the rules say, once for a task, and says why', async () => {

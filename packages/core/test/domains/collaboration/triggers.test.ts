@@ -55,5 +55,5 @@ describe.each(cairnTargets)('automatic triggers fire by themselves ($name)', (ta
     expect(request).toMatchObject({ requestingAgentId: ann?.id, targets: [{ agentId: bob?.id }], status: 'pending', trigger: { reasons: expect.arrayContaining([expect.stringContaining('it failed 1 times')]) } })
     expect((await stranger.collaboration.requests.list()).items).toEqual([])
     await worker.stop()
-  })
+  }, 60_000)
 })

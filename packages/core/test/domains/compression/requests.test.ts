@@ -100,7 +100,7 @@ describe.each(cairnTargets)('compression requests ($name)', (target) => {
     }, { leaseMs: 60_000, drainMs: 0, pollMs: 50 })
     await until('it runs', async () => (await mine.compression.requests.get(id)).status === 'running')
     await mine.engines.sql.query(mine.identity, `UPDATE tasks.workers SET heartbeat_at = heartbeat_at - interval '1 hour', lease_ms = 200 WHERE tenant_id = 'dying'`)
-    await employ(mine, { leaseMs: 500 })
+    await employ(mine)
     const done = await mine.compression.requests.wait(id)
     expect(done).toMatchObject({ status: 'completed', attempts: 2 })
     // What the first attempt says afterwards changes nothing.
@@ -221,7 +221,7 @@ describe.each(cairnTargets)('compression requests ($name)', (target) => {
     }
     // The rest of the test should not take those seconds: a quicker level for whoever comes next.
     await mine.engines.sql.query(mine.identity, `UPDATE compression.requests SET level = 1 WHERE tenant_id = 'killed' AND request_id = $1`, [id])
-    await employ(mine, { leaseMs: 1000 })
+    await employ(mine)
     expect(await mine.compression.requests.wait(id)).toMatchObject({ status: 'completed', attempts: 2, inputBytes: 8_000_000, level: 1 })
     expect((await mine.tasks.get(`compression/${id}`)).lostCount).toBe(1)
   })

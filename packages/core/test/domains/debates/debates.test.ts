@@ -178,7 +178,10 @@ describe.each(cairnTargets)('debates ($name)', (target) => {
     }
     expect(await cairn.debates.run('tokens', { ann: { speak, vote: never }, bob: { speak, vote: never } }, { countTokens: (text) => text.length })).toMatchObject({ endReason: 'tokens', totalTokens: 30, totalArguments: 3, orchestrationFailures: 0, consensusScore: 0.5 })
     expect(left).toEqual([25, 15, 5])
-    await cairn.debates.create({ ...PAIR, key: 'time', configuration: { rounds: 9, timeBudgetMs: 2_000 } })
+    const { id } = await cairn.debates.create({ ...PAIR, key: 'time', configuration: { rounds: 9, timeBudgetMs: 3_600_000 } })
+    expect(await cairn.debates.run('time', { ann: says() }, { whenWaiting: 'return' })).toMatchObject({ status: 'active', totalArguments: 1 })
+    // Nearly all of its hour has gone by.
+    await cairn.engines.sql.query(MAINTENANCE, `UPDATE debates.debates SET started_at = clock_timestamp() - interval '3599.7 seconds' WHERE debate_id = $1`, [id])
     const slow: DebateSpeak = ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
     expect(await cairn.debates.run('time', { ann: says(), bob: { speak: slow, vote: never } })).toMatchObject({ status: 'completed', endReason: 'time', totalArguments: 1, orchestrationFailures: 0 })
   })
@@ -218,7 +221,7 @@ describe.each(cairnTargets)('debates ($name)', (target) => {
       await wait
       return `by ${who}`
     }
-    const frozen = refusal(cairn.debates.run('taken', { ann: speak('frozen', gate), bob: speak('frozen', gate) }))
+    const frozen = refusal(cairn.debates.run('taken', { ann: speak('frozen', gate), bob: speak('frozen', gate) }, { leaseMs: 600_000 }))
     await until('it speaks', () => calls.length === 1)
     await cairn.engines.sql.query(MAINTENANCE, `UPDATE debates.debates SET lease_until = clock_timestamp() WHERE debate_id = $1`, [id])
     expect(await cairn.debates.run('taken', { ann: speak('other', Promise.resolve()), bob: speak('other', Promise.resolve()) })).toMatchObject({ status: 'completed', totalArguments: 2 })

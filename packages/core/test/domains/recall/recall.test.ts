@@ -198,7 +198,7 @@ describe.each(cairnTargets)('recall ($name)', (target) => {
     const { id } = await memory.remember({ content: 'the terrier is brown' })
     await memory.remember({ content: 'the terrier is gone', expiresAt: new Date(Date.now() + 400) })
     await recall.embedPending()
-    await expect.poll(async () => shown(await recall.search('terrier'))).toEqual(['the terrier is brown'])
+    await expect.poll(async () => shown(await recall.search('terrier')), { timeout: 20_000 }).toEqual(['the terrier is brown'])
     await opened.cairn.engines.sql.query({ role: 'maintenance' }, 'DELETE FROM memory.conversation_memory WHERE memory_id = $1', [id])
     expect(shown(await recall.search('terrier'))).toEqual([])
   })

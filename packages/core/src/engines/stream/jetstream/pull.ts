@@ -23,6 +23,8 @@ export interface PullRequest {
  * earlier: a message sent to an inbox that nobody reads any more would come again only after its ack wait.
  */
 export function pull(connection: NatsConnection, request: PullRequest): Promise<Msg[]> {
+  // One that was aborted before tells nobody any more.
+  if (request.signal.aborted) return Promise.resolve([])
   return new Promise((resolve, reject) => {
     const inbox = createInbox()
     const messages: Msg[] = []

@@ -22,7 +22,7 @@ export function lifeConformance(context: ConformanceContext): void {
     test('ping measures a round trip', async () => {
       const ms = await context.engine.ping()
       expect(ms).toBeGreaterThan(0)
-      expect(ms).toBeLessThan(5000)
+      expect(ms).toBeLessThan(20_000)
     })
 
     test('pools tell what is open', async () => {

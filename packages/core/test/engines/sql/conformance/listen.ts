@@ -1,6 +1,9 @@
 import { describe, expect, test, vi } from 'vitest'
 import { A, type ConformanceContext } from './context.ts'
 
+/** Long enough that only a failure waits for it. */
+const WAIT = { timeout: 15_000 }
+
 /** Notifications. */
 export function listenConformance(context: ConformanceContext): void {
   describe('listen', () => {
@@ -12,10 +15,10 @@ export function listenConformance(context: ConformanceContext): void {
       const endSecond = await context.engine.listen('news', (payload) => second.push(payload))
       await notify('other', 'no')
       for (const payload of ['1', 'é "\'', '']) await notify('news', payload)
-      await vi.waitFor(() => expect([first, second]).toEqual([['1', 'é "\'', ''], ['1', 'é "\'', '']]))
+      await vi.waitFor(() => expect([first, second]).toEqual([['1', 'é "\'', ''], ['1', 'é "\'', '']]), WAIT)
       await end()
       await notify('news', '4')
-      await vi.waitFor(() => expect(second).toHaveLength(4))
+      await vi.waitFor(() => expect(second).toHaveLength(4), WAIT)
       expect(first).toHaveLength(3)
       await endSecond()
     })
@@ -29,7 +32,7 @@ export function listenConformance(context: ConformanceContext): void {
       })
       await expect(rolledBack).rejects.toThrow('no')
       await context.engine.transaction(A, (session) => session.query(`SELECT pg_notify('Commit "x"', 'yes')`))
-      await vi.waitFor(() => expect(got).toEqual(['yes']))
+      await vi.waitFor(() => expect(got).toEqual(['yes']), WAIT)
       await end()
     })
 
@@ -42,7 +45,7 @@ export function listenConformance(context: ConformanceContext): void {
         await context.engine.listen('throwing', (payload) => got.push(payload)),
       ]
       await notify('throwing', 'x')
-      await vi.waitFor(() => expect(got).toEqual(['x']))
+      await vi.waitFor(() => expect(got).toEqual(['x']), WAIT)
       for (const end of ends) await end()
     })
 
@@ -51,13 +54,13 @@ export function listenConformance(context: ConformanceContext): void {
       const hear = (name: string) => context.engine.listen('busy', (payload) => got.push(`${name} ${payload}`))
       const both = await Promise.all([hear('a'), hear('b')])
       await notify('busy', '1')
-      await vi.waitFor(() => expect(got).toEqual(['a 1', 'b 1']))
+      await vi.waitFor(() => expect(got).toEqual(['a 1', 'b 1']), WAIT)
       const [, c] = await Promise.all([Promise.all(both.map((end) => end())), hear('c')])
       await notify('busy', '2')
-      await vi.waitFor(() => expect(got).toEqual(['a 1', 'b 1', 'c 2']))
+      await vi.waitFor(() => expect(got).toEqual(['a 1', 'b 1', 'c 2']), WAIT)
       const [d] = await Promise.all([hear('d'), c()])
       await notify('busy', '3')
-      await vi.waitFor(() => expect(got).toEqual(['a 1', 'b 1', 'c 2', 'd 3']))
+      await vi.waitFor(() => expect(got).toEqual(['a 1', 'b 1', 'c 2', 'd 3']), WAIT)
       await d()
     })
 

@@ -8,7 +8,7 @@ export function timeLimitsConformance(context: ConformanceContext): void {
     test('a query is cancelled, and the next one runs', async () => {
       const start = performance.now()
       expect(await code(context.engine.query(A, ENDLESS, [], { timeoutMs: 200 }))).toBe('TIMEOUT')
-      expect(performance.now() - start).toBeLessThan(5000)
+      expect(performance.now() - start).toBeLessThan(20_000)
       expect(await one(A, 'SELECT 1 AS ok')).toEqual({ ok: 1 })
     })
 
@@ -43,7 +43,7 @@ export function timeLimitsConformance(context: ConformanceContext): void {
     })
 
     test('a query that is fast enough is not touched', async () => {
-      for (let i = 0; i < 20; i += 1) await context.engine.query(A, 'SELECT 1', [], { timeoutMs: 5000 })
+      for (let i = 0; i < 20; i += 1) await context.engine.query(A, 'SELECT 1', [], { timeoutMs: 20_000 })
     })
   })
 }
