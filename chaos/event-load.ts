@@ -54,11 +54,17 @@ export async function checkLog(cairn: Cairn, load: EventLoad, patienceMs = 60_00
   const highest = load.acknowledged.map(() => -1)
   let [stored, doubled, outOfOrder] = [0, 0, 0]
   const missing = (): number => load.acknowledged.reduce((sum, count, publisher) => sum + Array.from({ length: count }, (_, n) => n).filter((n) => !(seen[publisher] as Set<number>).has(n)).length, 0)
-  const end = performance.now() + patienceMs
   const patience = AbortSignal.timeout(patienceMs)
-  let left = load.total
-  let settling: NodeJS.Timeout | undefined
   const settled = new AbortController()
+  // All is there when the outbox is empty and the log is read to its end; by then, what should not come has come as well.
+  const watch = (async () => {
+    while (!patience.aborted && !settled.signal.aborted) {
+      const status = await cairn.events.status().catch(() => undefined)
+      const inLog = status?.streams.find(({ name }) => name === 'EVENTS')?.messages ?? Infinity
+      if (status?.relay?.waiting === 0 && stored >= inLog && missing() === 0) settled.abort()
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  })()
   for await (const { subject, payload } of cairn.events.tail({ stream: 'EVENTS', filter: 'events.load.>', from: 'all', signal: AbortSignal.any([patience, settled.signal]) })) {
     const publisher = Number(subject.slice('events.load.p'.length))
     const n = payload as number
@@ -69,11 +75,8 @@ export async function checkLog(cairn: Cairn, load: EventLoad, patienceMs = 60_00
       if (n < (highest[publisher] as number)) outOfOrder++
       highest[publisher] = Math.max(n, highest[publisher] as number)
       own.add(n)
-      left--
     }
-    // All is there: a moment more for what should not come.
-    if (left <= 0 && performance.now() < end) settling ??= setTimeout(() => settled.abort(), 2_000)
   }
-  clearTimeout(settling)
+  await watch
   return { stored, lost: missing(), doubled, outOfOrder }
 }

@@ -8,7 +8,7 @@ const PROCESSES = 3
 const AGENTS = 200
 const WORKERS = 8
 /** Of the run; longer by CAIRN_CHAOS_SECONDS. */
-const SECONDS = Number(process.env['CAIRN_CHAOS_SECONDS'] ?? 16)
+const SECONDS = Number(process.env['CAIRN_CHAOS_SECONDS'] ?? 10)
 const KILL_EVERY_MS = 2_000
 
 const cleanups: (() => Promise<unknown>)[] = []

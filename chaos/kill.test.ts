@@ -1,7 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import pg from 'pg'
 import { type Cairn, open } from '@cairn/core'
-import { type CairnPlace, cairnTargets } from '../packages/core/test/harness/cairns.ts'
+import { type CairnPlace, cairnTargets, until } from '../packages/core/test/harness/cairns.ts'
 import { startNats } from '../packages/core/test/harness/nats-server.ts'
 import { startPostgres } from '../packages/core/test/harness/postgres-server.ts'
 import { Ledger, startWriter } from './writer-process.ts'
@@ -9,11 +9,6 @@ import { Ledger, startWriter } from './writer-process.ts'
 const WORKERS = 24
 /** Of each victim; three victims on servers. More by CAIRN_CHAOS_KILLS=10. */
 const KILLS = Number(process.env['CAIRN_CHAOS_KILLS'] ?? 3)
-
-const cleanups: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -47,17 +42,20 @@ function report(where: string, ledger: Ledger, kills: number, missing: readonly 
   console.log(`${where}: ${ledger.writes} acknowledged writes, ${kills} kills, ${missing.length} losses (errors seen by writers: ${errors})`)
 }
 
-describe('kill -9 under load loses no acknowledged write', () => {
+// Beside each other: each waits much, for processes that start and servers that come back.
+describe('kill -9 under load loses no acknowledged write', { concurrent: true }, () => {
   const [embedded, servers] = cairnTargets as [(typeof cairnTargets)[number], (typeof cairnTargets)[number]]
 
-  it(`embedded: the process, ${3 * KILLS} times`, { timeout: 300_000 }, async () => {
+  it(`embedded: the process, ${3 * KILLS} times`, { timeout: 300_000 }, async ({ onTestFinished: finish }) => {
     const place = await embedded.place()
-    cleanups.push(() => place.dispose())
+    finish(() => place.dispose())
     const agentId = await agentIn(place)
     const ledger = new Ledger()
     for (let kill = 0; kill < 3 * KILLS; kill++) {
+      const before = ledger.writes
       const writer = await startWriter({ options: place.options, agentId, workers: WORKERS }, ledger)
-      await pause(50 + Math.random() * 500)
+      await until('it writes', () => ledger.writes > before + 120, 40_000)
+      await pause(Math.random() * 300)
       await writer.kill()
     }
     const cairn = await open(place.options)
@@ -68,17 +66,18 @@ describe('kill -9 under load loses no acknowledged write', () => {
     expect(ledger.writes).toBeGreaterThan(1_000)
   })
 
-  it(`servers: the process, nats-server and postgres in turn, ${KILLS} times each`, { timeout: 400_000 }, async () => {
+  it(`servers: the process, nats-server and postgres in turn, ${KILLS} times each`, { timeout: 400_000 }, async ({ onTestFinished: finish }) => {
     const [postgres, nats] = await Promise.all([startPostgres(), startNats()])
-    cleanups.push(() => postgres.dispose(), () => nats.dispose())
+    finish(() => postgres.dispose())
+    finish(() => nats.dispose())
     const place = await servers.place({ postgresUrl: postgres.url, natsUrl: nats.url })
     const agentId = await agentIn(place)
     const ledger = new Ledger()
     let writer = await startWriter({ options: place.options, agentId, workers: WORKERS }, ledger)
-    cleanups.push(() => writer.kill())
+    finish(() => writer.kill())
     for (let kill = 0; kill < 3 * KILLS; kill++) {
       const before = ledger.writes
-      const end = performance.now() + 15_000
+      const end = performance.now() + 40_000
       while (ledger.writes < before + 200 && performance.now() < end) await pause(20)
       expect(ledger.writes, 'writes go on between the kills').toBeGreaterThan(before)
       await pause(Math.random() * 300)
@@ -99,9 +98,9 @@ describe('kill -9 under load loses no acknowledged write', () => {
     }
     await writer.kill()
     const cairn = await open({ ...place.options, state: { deadAfterMs: 500, heartbeatMs: 200 } })
-    cleanups.push(() => cairn.close())
+    finish(() => cairn.close())
     // The last writer's heartbeat has to be overdue before its writes are replayed.
-    const end = performance.now() + 15_000
+    const end = performance.now() + 30_000
     let missing = await losses(cairn, agentId, ledger)
     while (missing.length > 0 && missing.every((line) => line.startsWith('SQL')) && performance.now() < end) {
       await pause(200)

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -95,13 +98,17 @@ describe('tasks survive a fault of the connection, of the server or of the proce
   const QUICK = { concurrency: 10, leaseMs: 2000, pollMs: 200 }
 
   it('3: an event loop blocked for longer than the lease: others do its tasks, and its late ends are refused', { timeout: LIMIT_MS + 60_000 }, async () => {
-    const blocked = await TaskProcess.start({ options: place.options, type: 'blocked', holdMs: 0, blockMs: 5000, work: { leaseMs: 1500, concurrency: 1, prefetch: 3, pollMs: 200 } })
+    const folder = await mkdtemp(join(tmpdir(), 'cairn-blocked-'))
+    cleanups.push(() => rm(folder, { recursive: true, force: true }))
+    const release = join(folder, 'release')
+    const blocked = await TaskProcess.start({ options: place.options, type: 'blocked', holdMs: 0, blockUntil: release, work: { leaseMs: 1500, concurrency: 1, prefetch: 3, pollMs: 200 } })
     cleanups.push(() => blocked.kill())
     await submit(cairn, 'blocked', 4)
-    await until('its loop is blocked', () => blocked.count('began') > 0)
+    await until('its loop is blocked', () => blocked.count('began') > 0, 30_000)
     const worker = await cairn.tasks.work('blocked', () => 'by the other', QUICK)
     cleanups.push(() => worker.stop())
     await judge('blocked event loop', 'blocked', () => `${worker.stats().completed} done by the other worker`, 4)
+    await writeFile(release, '')
     await until('the blocked one was told', () => blocked.count('refused') > 0, 30_000)
     expect(await taskVerdict(cairn, 'blocked')).toEqual(exactly(4))
   })
@@ -149,6 +156,8 @@ describe('tasks survive a fault of the connection, of the server or of the proce
     await submit(own, 'read-only', TASKS / 2)
     await admin.query('ALTER SYSTEM SET default_transaction_read_only = on')
     await admin.query('SELECT pg_reload_conf()')
+    // The server tells its processes when it comes to it.
+    await until('it is read-only', () => own.tasks.enqueue({ type: 'writable' }).then(() => false, () => true), 30_000)
     const submitting = submit(own, 'read-only')
     await sleep(FAULT_MS)
     const during = (await taskCounts(cairn, 'read-only')).ended
@@ -256,11 +265,12 @@ describe('tasks survive a fault of the connection, of the server or of the proce
 
   it('23: the clock of one worker is an hour ahead, of another an hour behind', { timeout: LIMIT_MS + 60_000 }, async () => {
     const HOUR = 3_600_000
-    const workers = await Promise.all([HOUR, -HOUR].map((clockShiftMs) => TaskProcess.start({ options: place.options, type: 'clock', holdMs: 20, clockShiftMs, work: QUICK })))
+    const workers = await Promise.all([HOUR, -HOUR].map((clockShiftMs) => TaskProcess.start({ options: place.options, type: 'clock', holdMs: 20, clockShiftMs, work: { ...QUICK, leaseMs: 600_000 } })))
     cleanups.push(() => Promise.all(workers.map((worker) => worker.kill())))
     await submit(cairn, 'clock')
     await judge('wrong clocks', 'clock', () => `handlers ran ${workers.reduce((sum, worker) => sum + worker.count('ran'), 0)} times in two processes two hours apart`)
-    // Nobody lost a lease: as often as there are tasks, and under the database's time.
+    // Nobody lost a lease, which is shorter than an hour and longer than the test: as often as there are tasks, and under the database's time.
+    await until('the last lines came', () => workers.reduce((sum, worker) => sum + worker.count('ran'), 0) >= TASKS, 30_000)
     expect(workers.reduce((sum, worker) => sum + worker.count('ran'), 0)).toBe(TASKS)
     const { rows } = await admin.query<{ wrong: string }>(`SELECT count(*) AS wrong FROM tasks.archive WHERE task_type = 'clock' AND abs(extract(epoch FROM completed_at - clock_timestamp())) > 600`)
     expect(Number(rows[0]?.wrong)).toBe(0)
@@ -269,17 +279,20 @@ describe('tasks survive a fault of the connection, of the server or of the proce
   it('27: a worker of the release before, beside one of this', { timeout: LIMIT_MS + 60_000 }, async () => {
     const old = '0b0b0b0b-0000-4000-8000-000000000001'
     await admin.query(`INSERT INTO tasks.workers (tenant_id, worker_id, task_types, lease_ms) VALUES ($1, $2, '{mixed}', 60000)`, [cairn.identity.tenant, old])
-    const runs = new Map<number, number>()
-    const worker = await cairn.tasks.work('mixed', slow(runs), { ...QUICK, concurrency: 2 })
-    cleanups.push(() => worker.stop())
-    const submitting = submit(cairn, 'mixed')
     let byOld = 0
     // Its statements, as version 0.28 sent them.
-    for (const end = performance.now() + FAULT_MS; performance.now() < end; ) {
+    const old28 = async (): Promise<void> => {
       const { rows } = await admin.query<{ task_id: string; lease_token: string }>(`SELECT c.task_id, c.lease_token FROM tasks.claim($1, '{mixed}', '{5}', 5, $2::uuid, gen_random_uuid(), NULL) c`, [cairn.identity.tenant, old])
       const values = [cairn.identity.tenant, rows.map(({ task_id }) => task_id), rows.map(({ lease_token }) => lease_token)]
       byOld += (await admin.query('SELECT f.task_id FROM tasks.finish($1, $2::uuid[], $3::uuid[], NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) f', values)).rowCount ?? 0
     }
+    await submit(cairn, 'mixed', 20)
+    await old28()
+    const runs = new Map<number, number>()
+    const worker = await cairn.tasks.work('mixed', slow(runs), { ...QUICK, concurrency: 2 })
+    cleanups.push(() => worker.stop())
+    const submitting = submit(cairn, 'mixed')
+    for (const end = performance.now() + FAULT_MS; performance.now() < end && runs.size + byOld < TASKS; ) await old28()
     await submitting
     await judge('two releases', 'mixed', () => `${byOld} by the old statements, ${worker.stats().completed} by the new`)
     expect(byOld).toBeGreaterThan(0)

@@ -14,8 +14,10 @@ export interface TaskProcessSetup {
   /** How long a handler takes. */
   readonly holdMs: number
   readonly work?: WorkOptions
-  /** The first handler blocks the event loop for so long. */
-  readonly blockMs?: number
+  /** The first handler blocks the event loop until there is a file of this name. */
+  readonly blockUntil?: string
+  /** The process stops itself, with SIGSTOP, when so many handlers have begun. */
+  readonly stopAt?: number
   /** The process's clock is wrong by so much. */
   readonly clockShiftMs?: number
 }

@@ -4,7 +4,7 @@ import { type Cairn, isCairnError, withRetry } from '@cairn/core'
 import { cairnTargets, openCairn } from '../packages/core/test/harness/cairns.ts'
 
 /** Of the run; a minute by CAIRN_CHAOS_SECONDS=60. */
-const SECONDS = Number(process.env['CAIRN_CHAOS_SECONDS'] ?? 10)
+const SECONDS = Number(process.env['CAIRN_CHAOS_SECONDS'] ?? 7)
 const CALLERS = 12
 
 describe('every connection terminated by PostgreSQL, each second', () => {

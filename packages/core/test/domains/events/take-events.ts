@@ -5,7 +5,7 @@ export async function takeEvents(
   cairn: Cairn,
   options: SubscribeOptions,
   count: number,
-  patienceMs = 15_000,
+  patienceMs = 25_000,
   settle: (event: EventDelivery) => Promise<void> = (event) => event.ack(),
 ): Promise<EventDelivery[]> {
   const events: EventDelivery[] = []

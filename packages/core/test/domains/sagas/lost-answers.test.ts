@@ -27,7 +27,7 @@ describe('a saga whose connection dies', () => {
     const name = uniqueId('saga')
     cairn.sagas.define(name, steps, options)
     const { id } = await cairn.sagas.start(name)
-    return cairn.sagas.wait(id, { timeoutMs: 10_000 })
+    return cairn.sagas.wait(id, { timeoutMs: 25_000 })
   }
   const fails = { name: 'fails', retries: 0, run: () => Promise.reject(new CairnError('INVALID_ARGUMENT', 'no more')) }
 
@@ -81,7 +81,7 @@ describe('a saga whose connection dies', () => {
     cairn.sagas.define(name, [{ name: 'one', run: () => 1 }])
     proxy.cutAnswer('compensatingForMs', name)
     const { id } = await cairn.sagas.start(name, name)
-    expect(await cairn.sagas.wait(id, { timeoutMs: 10_000 })).toMatchObject({ status: 'completed', takeovers: 2 })
+    expect(await cairn.sagas.wait(id, { timeoutMs: 25_000 })).toMatchObject({ status: 'completed', takeovers: 2 })
     expect(proxy.cuts).toBe(cuts + 1)
   })
 

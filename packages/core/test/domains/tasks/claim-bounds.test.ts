@@ -39,7 +39,7 @@ describe('how far claims have come', () => {
 })
 
 describe('rows that others hold while claims pass them (servers)', () => {
-  it('are claimed when they are let go, long before the poll', async () => {
+  it('are claimed when they are let go, long before the poll', { timeout: 50_000 }, async () => {
     const { cairn, place, dispose } = await openCairn(cairnTargets[1] as (typeof cairnTargets)[number])
     const other = new pg.Client({ connectionString: (place.options as { postgres: string }).postgres })
     await other.connect()

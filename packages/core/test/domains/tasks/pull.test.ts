@@ -33,7 +33,7 @@ describe.each(cairnTargets)('workers that pull ($name)', (target) => {
     expect(await cairn.tasks.pull.end(worker, told)).toEqual({ accepted: tasks.map(({ id }) => id), refused: [] })
     // The answer may be lost: the same call again changes nothing.
     expect(await cairn.tasks.pull.end(worker, told)).toEqual({ accepted: tasks.map(({ id }) => id), refused: [] })
-    const next = await taken('pull', { worker, waitMs: 5000 })
+    const next = await taken('pull', { worker, waitMs: 20_000 })
     expect(next).toMatchObject({ worker, tasks: [{ id: joined?.id, inputs: { two: { index: 0 } } }] })
     expect(await cairn.tasks.get('pulled')).toMatchObject({ status: 'completed', result: { index: 0 }, workerId: worker, tokensProcessed: 5 })
     expect((await cairn.tasks.executions('pulled')).items).toMatchObject([{ attempt: 1, status: 'completed', workerId: worker }])
@@ -49,7 +49,7 @@ describe.each(cairnTargets)('workers that pull ($name)', (target) => {
     expect(await cairn.tasks.pull.end(one.worker, [{ ...one.ends[0]!, status: 'failed', error: 'no\0w', details: { line: 3 } }])).toEqual({ accepted: [id], refused: [] })
     // Repeated, it is refused: the task may be another's by now.
     expect(await cairn.tasks.pull.end(one.worker, [{ ...one.ends[0]!, status: 'failed' }])).toEqual({ accepted: [], refused: [id] })
-    const two = await taken('fails', { worker: one.worker, waitMs: 5000 })
+    const two = await taken('fails', { worker: one.worker, waitMs: 20_000 })
     expect(two.tasks).toMatchObject([{ id, attempt: 2, retryCount: 1 }])
     expect(await cairn.tasks.pull.end(two.worker, [{ ...two.ends[0]!, status: 'released' }])).toEqual({ accepted: [id], refused: [] })
     const three = await taken('fails', { worker: one.worker })
@@ -210,9 +210,9 @@ describe.each(cairnTargets)('workers that pull ($name)', (target) => {
       await cairn.tasks.pull.leave(worker)
       // Without turns, one that waits does not take what another of the worker was given meanwhile.
       const other = await cairn.tasks.pull.claim({ types: ['late'], most: 0 })
-      const waits = taken('late', { worker: other.worker, holding: [], waitMs: 300 })
+      const waits = taken('late', { worker: other.worker, holding: [], waitMs: 20_000 })
       await made('late', 2)
-      const two = [...(await taken('late', { worker: other.worker, waitMs: 5000 })).ends, ...(await waits).ends]
+      const two = [...(await taken('late', { worker: other.worker, waitMs: 20_000 })).ends, ...(await waits).ends]
       expect((await cairn.tasks.pull.end(other.worker, two.map((end) => ({ ...end, status: 'completed' })))).refused).toEqual([])
       expect(two).toHaveLength(2)
       await cairn.tasks.pull.leave(other.worker)

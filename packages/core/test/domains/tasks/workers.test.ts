@@ -94,9 +94,10 @@ describe.each(cairnTargets)('workers ($name)', (target) => {
     const [later, paused, expired] = (await cairn.tasks.enqueueMany([
       { type: 'timed', name: 'later', delayMs: 400 },
       { type: 'timed', name: 'paused', delayMs: 1 },
-      { type: 'untended', expiresAt: new Date(Date.now() + 300) },
+      { type: 'untended', expiresAt: new Date(Date.now() + 3_600_000) },
     ])) as unknown as [{ id: string }, { id: string }, { id: string }]
     expect(await cairn.tasks.pause(paused.id)).toMatchObject({ status: 'paused' })
+    await cairn.engines.sql.query(cairn.identity, 'UPDATE tasks.queue SET expires_at = clock_timestamp() WHERE tenant_id = $1 AND task_id = $2', [cairn.identity.tenant, expired.id])
     const worker = await cairn.tasks.work('timed', async ({ name }) => void began.push(String(name)))
     const done = await cairn.tasks.wait(later.id)
     expect(done.startedAt!.getTime() - done.createdAt.getTime()).toBeGreaterThanOrEqual(400)
@@ -208,7 +209,7 @@ describe.each(cairnTargets)('workers ($name)', (target) => {
 
   it('aborts a cancelled task also when the answer that said so was lost', async () => {
     let aborted: unknown
-    const worker = await cairn.tasks.work('unheard', ({ signal }) => never(signal).catch((reason: CairnError) => (aborted = reason.code)), { leaseMs: 600 })
+    const worker = await cairn.tasks.work('unheard', ({ signal }) => never(signal).catch((reason: CairnError) => (aborted = reason.code)), { leaseMs: 3000 })
     const { id } = await cairn.tasks.enqueue({ type: 'unheard' })
     await until('it runs', () => worker.stats().running === 1)
     const { tenant } = cairn.identity
