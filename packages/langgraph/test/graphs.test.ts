@@ -87,14 +87,19 @@ describe.each(cairnTargets)('graphs on the checkpointer ($name)', (target) => {
     expect(await make().invoke(new Command({ resume: 'right' }), config)).toEqual({ answer: 'right', asked: 11 })
   })
 
-  it.each(['durable', 'hot'] as const)('killed in a step, it goes on without running again what had stored its writes (%s)', { timeout: 90_000 }, async (ack) => {
+  it('killed in a step, it goes on without running again what had stored its writes, durable or hot', { timeout: 180_000 }, async () => {
     const own = await target.place()
+    const acks = ['durable', 'hot']
+    const of = (lines: readonly string[], ack: string) => lines.filter((line) => line.startsWith(`${ack} `)).map((line) => line.slice(ack.length + 1))
     try {
-      const first = await runProgram({ options: own.options, dieAt: 'right', ack })
-      expect(first).toEqual(['ran plan', 'ran left'])
-      const second = await runProgram({ options: own.options, ack })
-      expect(second.slice(0, 2)).toEqual(['ran right', 'ran join'])
-      expect(JSON.parse(second[2]?.slice('result '.length) ?? '')).toEqual(['input', 'plan', 'left', 'right', 'join'])
+      const first = await runProgram({ options: own.options, dieAt: 'right', acks })
+      for (const ack of acks) expect(of(first, ack)).toEqual(['ran plan', 'ran left'])
+      const second = await runProgram({ options: own.options, acks })
+      for (const ack of acks) {
+        const [right, join, result = ''] = of(second, ack)
+        expect([right, join]).toEqual(['ran right', 'ran join'])
+        expect(JSON.parse(result.slice('result '.length))).toEqual(['input', 'plan', 'left', 'right', 'join'])
+      }
     } finally {
       await own.dispose()
     }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { until } from '../../core/test/harness/cairns.ts'
 import { WordEmbedder } from '../../core/test/domains/documents/embedders.ts'
 import { createApp } from '../src/index.ts'
 import { type Call, type TestCairn, caller, openTestCairn } from './harness.ts'
@@ -13,6 +14,11 @@ afterAll(() => opened?.dispose())
 
 test("the server's embedder answers searches of facts by meaning, and clusters insights", async () => {
   await call('POST', '/v1/knowledge/facts?space=s', { json: { facts: [{ entity: 'Ada', predicate: 'likes', value: 'hot tea' }, { entity: 'Bob', predicate: 'likes', value: 'cold beer' }] } })
+  // A search waits for vectors, but for no longer than two seconds.
+  await until('the facts have vectors', async () => {
+    const { body } = await call('POST', '/v1/knowledge/search?space=s', { json: { query: 'tea', mode: 'vector' } })
+    return (body['items'] as unknown[]).length === 2
+  })
   for (const mode of ['vector', 'hybrid']) {
     const { body } = await call('POST', '/v1/knowledge/search?space=s', { json: { query: 'Ada likes hot tea', mode } })
     expect(body).toMatchObject({ mode, degraded: null, items: [{ value: 'hot tea' }, { value: 'cold beer' }] })

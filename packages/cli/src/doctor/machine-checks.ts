@@ -50,7 +50,7 @@ export async function checkPort(host: string, port: number): Promise<Finding> {
   const problem = await portProblem(host, port)
   if (problem === undefined) return ok('port', `${port} on ${host} is free`)
   if (problem.code !== 'EADDRINUSE') return fail('port', `Cannot listen on ${host}, port ${port}: ${problem.message}`, '`cairn start` would fail.', 'Give another --host or --port.')
-  const health = await askHealth(reachableUrl(host, port), 1_000)
+  const health = await askHealth(reachableUrl(host, port), 5_000)
   if (health !== undefined) return ok('port', `a Cairn (${health.status}) listens on ${host}, port ${port}`)
   return warn('port', `${port} on ${host} is taken by another process`, '`cairn start` would fail with PORT_IN_USE.', 'Stop that process, or start with another --port.')
 }

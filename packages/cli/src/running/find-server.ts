@@ -6,7 +6,8 @@ export interface HealthAnswer {
   readonly checks: readonly { readonly name: string; readonly status: string; readonly message: string }[]
 }
 
-const ANSWER_MS = 3_000
+/** Longer than a machine stands still under load: who is taken for dead while it lives is found to have locked the directory. */
+const ANSWER_MS = 10_000
 
 /** The health report of the Cairn at `url`; undefined when nothing answers there, or something else does. */
 export async function askHealth(url: string, timeoutMs = ANSWER_MS): Promise<HealthAnswer | undefined> {
