@@ -71,8 +71,13 @@ export class Flusher {
     this.#deps = deps
   }
 
+  /** Keys that SQL does not have yet: what is on its way there may still come back. */
   get dirtyCount(): number {
-    return this.#dirty.size
+    if (this.#inBatch.size === 0) return this.#dirty.size
+    const onTheWay = new Set<string>()
+    for (const { batch } of this.#inBatch.values()) for (const { address } of batch) onTheWay.add(addressId(address))
+    for (const id of this.#dirty.keys()) onTheWay.delete(id)
+    return this.#dirty.size + onTheWay.size
   }
 
   /** Newest revision of a key that is dirty or on its way to SQL, which may be newer than SQL's. */

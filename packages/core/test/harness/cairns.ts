@@ -49,7 +49,7 @@ async function embeddedPlace(): Promise<CairnPlace> {
 async function serversPlace(servers: { postgresUrl?: string; natsUrl?: string } = {}): Promise<CairnPlace> {
   const admin = servers.postgresUrl ?? inject('postgresUrl')
   const database = uniqueName('cairn')
-  await run(admin, `CREATE DATABASE ${database}${servers.postgresUrl === undefined ? ` TEMPLATE ${MIGRATED_TEMPLATE}` : ''}`)
+  await run(admin, `CREATE DATABASE ${database} TEMPLATE ${MIGRATED_TEMPLATE}`)
   const url = new URL(admin)
   url.pathname = `/${database}`
   // The server that all share never fails, but may stand still with the machine; one of the test's own is there to be taken away.

@@ -10,7 +10,7 @@ import { startNats, type NatsServer } from './nats-server.ts'
 import { startPostgres, type PostgresServer } from './postgres-server.ts'
 import { onExit } from './processes.ts'
 import { makeRunFolder } from './run-folder.ts'
-import { copyFolder, EMPTY_TEMPLATE, MIGRATED_TEMPLATE } from './templates.ts'
+import { copyFolder, EMPTY_TEMPLATE, MIGRATED_TEMPLATE, postgresTemplate } from './templates.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -44,16 +44,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 
   try {
-    const started = await Promise.all([
-      startPostgres({ fsync: false }).then((server) => (servers.push(server), server)),
+    const [databaseError, folderError, nats] = await Promise.all([
+      makePostgresTemplate(),
+      makeEmptyPglite(templates).then(() => failureOf(makeMigratedFolder(templates))),
       startNats().then((server) => (servers.push(server), server)),
-      makeEmptyPglite(templates),
     ])
-    const [postgres, nats] = started
+    const postgres = await startPostgres({ fsync: false })
+    servers.push(postgres)
     project.provide('postgresUrl', postgres.url)
     project.provide('natsUrl', nats.url)
     project.provide('pgliteTemplate', templates)
-    project.provide('templateError', await makeMigrated(postgres.url, templates))
+    project.provide('templateError', databaseError || folderError)
   } catch (error) {
     await teardown()
     throw error
@@ -66,10 +67,19 @@ async function makeEmptyPglite(templates: string): Promise<void> {
   await engine.close()
 }
 
-/** A broken migration must not fail the tests that need none, so it is handed on as text. */
-async function makeMigrated(postgresUrl: string, templates: string): Promise<string> {
+async function makePostgresTemplate(): Promise<string> {
+  const server = await startPostgres({ fsync: false, dataDir: postgresTemplate() })
   try {
-    await Promise.all([makeMigratedDatabase(postgresUrl), makeMigratedFolder(templates)])
+    return await failureOf(makeMigratedDatabase(server.url))
+  } finally {
+    await server.dispose()
+  }
+}
+
+/** A broken migration must not fail the tests that need none, so it is handed on as text. */
+async function failureOf(migrating: Promise<void>): Promise<string> {
+  try {
+    await migrating
     return ''
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : ''

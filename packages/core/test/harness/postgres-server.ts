@@ -7,10 +7,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { findPostgres } from './find-postgres.ts'
+import { postgresTemplate } from './templates.ts'
 import { childrenOf, endNow, freePort, halt, isRunning, onExit, signal, waitGone, waitReady } from './processes.ts'
 
 export interface PostgresServerOptions {
-  /** Where the data is kept; made when missing. @default a new folder under the system's temporary folder */
+  /** Where the data is kept; made when missing. @default a new folder under the system's temporary folder, a copy of the run's template if there is one */
   readonly dataDir?: string
   /** @default a free one */
   readonly port?: number
@@ -57,7 +58,12 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   await mkdir(root, { recursive: true })
   if (owner !== undefined) await chown(root, owner.uid, owner.gid)
 
-  if (!existsSync(join(dataDir, 'PG_VERSION'))) {
+  const template = postgresTemplate()
+  const copies = options.dataDir === undefined && existsSync(join(template, 'data', 'PG_VERSION'))
+  if (copies) {
+    // As the user that runs it: a copy belongs to who makes it, and PostgreSQL wants to own its data.
+    await promisify(execFile)('cp', ['-Rp', join(template, 'data'), join(template, 'password'), root], { ...owner, cwd: root })
+  } else if (!existsSync(join(dataDir, 'PG_VERSION'))) {
     await writeFile(passwordFile, randomBytes(12).toString('hex'), { mode: 0o600 })
     if (owner !== undefined) await chown(passwordFile, owner.uid, owner.gid)
     const flags = ['-D', dataDir, '-U', SUPERUSER, '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8', '--locale=C', '--no-sync']

@@ -1,7 +1,7 @@
 import { execFileSync, type ChildProcess } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 import { randomInt } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,11 +20,20 @@ export async function freePort(): Promise<number> {
   await mkdir(given, { recursive: true })
   for (;;) {
     const port = FIRST_PORT + randomInt(PORTS)
-    const isFirst = await writeFile(join(given, String(port)), '', { flag: 'wx' }).then(
-      () => true,
-      () => false,
-    )
-    if (isFirst && (await isFree(port))) return port
+    if ((await claim(join(given, String(port)))) && (await isFree(port))) return port
+  }
+}
+
+/** Of all who ask for one port, the first gets it; what was claimed an hour ago is of a run that is over. */
+async function claim(path: string): Promise<boolean> {
+  try {
+    await writeFile(path, '', { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (Date.now() - (await stat(path)).mtimeMs < 3_600_000) return false
+    await writeFile(path, '')
+    return true
   }
 }
 

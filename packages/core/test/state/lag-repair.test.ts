@@ -56,6 +56,8 @@ describe.each(cairnTargets)('agents that are behind ($name)', (target) => {
     // One batch: what waits for the lock takes the other agent with it.
     await Promise.all([cairn.state.set(first, 'k', 1), cairn.state.set(second, 'k', 1)])
     await until('both are behind and counted', async () => (await Promise.all([first, second].map((id) => cairn.lifecycle.get(id)))).every(({ violations, lagMs }) => violations > 0 && lagMs > 200))
+    // Both are on their way, and neither is there.
+    expect(cairn.state.stats().dirtyKeys).toBe(2)
     const gauge = new Map(cairn.lifecycle.lags().map((each) => [each.agentId, each]))
     expect(gauge.get(first)?.lagMs).toBeGreaterThan(200)
     expect(gauge.get(second)?.lagMs).toBeGreaterThan(200)
