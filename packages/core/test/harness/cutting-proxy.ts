@@ -2,8 +2,11 @@ import { connect, createServer, type Socket } from 'node:net'
 
 export interface CuttingProxy {
   readonly port: number
-  /** Lets the next message that holds `text` through, and cuts the connection when the server answers it: done, but the answer is lost. */
-  cutAfter(text: string): void
+  /**
+   * Lets the next message that holds `text` through, and cuts the connection when the server answers it: done, but the answer is lost.
+   * With `of`, only on a connection on which a message that holds that came before: others say `COMMIT` as well.
+   */
+  cutAfter(text: string, of?: string): void
   /** Cuts the connection instead of passing on the next `times` messages that hold `text`. */
   cutBefore(text: string, times?: number): void
   /** Cuts the connection instead of passing on the next answer that holds all of these. */
@@ -15,7 +18,7 @@ export interface CuttingProxy {
 
 /** A server that passes bytes on to `url` and cuts connections when told to. */
 export async function cuttingProxy(url: URL): Promise<CuttingProxy> {
-  let after: string | undefined
+  let after: { text: string; of: string | undefined } | undefined
   let before: string | undefined
   let answer: string[] | undefined
   let left = 0
@@ -24,6 +27,7 @@ export async function cuttingProxy(url: URL): Promise<CuttingProxy> {
   const server = createServer((client) => {
     const upstream = connect(Number(url.port || 5432), url.hostname)
     let cutting = false
+    let isOf = false
     const cut = (): void => {
       cuts += 1
       client.destroy()
@@ -34,7 +38,8 @@ export async function cuttingProxy(url: URL): Promise<CuttingProxy> {
         left -= 1
         return cut()
       }
-      if (after !== undefined && data.includes(after)) [after, cutting] = [undefined, true]
+      isOf ||= after?.of !== undefined && data.includes(after.of)
+      if (after !== undefined && (after.of === undefined || isOf) && data.includes(after.text)) [after, cutting] = [undefined, true]
       upstream.write(data)
     })
     upstream.on('data', (data) => {
@@ -47,7 +52,7 @@ export async function cuttingProxy(url: URL): Promise<CuttingProxy> {
   await new Promise((resolve) => server.once('listening', resolve))
   return {
     port: (server.address() as { port: number }).port,
-    cutAfter: (text) => void (after = text),
+    cutAfter: (text, of) => void (after = { text, of }),
     cutBefore: (text, times = 1) => void ([before, left] = [text, times]),
     cutAnswer: (...texts) => void (answer = texts),
     get cuts() {

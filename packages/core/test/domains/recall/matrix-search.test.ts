@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { MatrixSearch } from '../../../src/domains/recall/matrix-search.ts'
 import type { CandidateScope } from '../../../src/domains/recall/compose-candidates.ts'
 import { sql } from 'kysely'
 import { SILENT_LOGGER } from '../../../src/observability/index.ts'
 import { cairnTargets, openCairn } from '../../harness/cairns.ts'
+
+// PGlite takes seconds to read all of them, where many want the processor.
+vi.setConfig({ testTimeout: 120_000 })
 
 /** Few vectors fill a chunk when each is so long: the thread takes part with 300 of them. More than an index of pgvector takes. */
 const DIMENSIONS = 4_096

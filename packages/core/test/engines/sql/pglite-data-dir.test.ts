@@ -1,14 +1,17 @@
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest'
 import { openPglite } from '../../../src/engines/sql/index.ts'
 import { lockDataDir } from '../../../src/engines/sql/pglite/pglite-lock.ts'
 import { CairnError } from '../../../src/errors/index.ts'
 import { OWNER } from '../../../src/identity/index.ts'
 import { copyFolder, EMPTY_TEMPLATE } from '../../harness/templates.ts'
 import { runChild } from './child.ts'
+
+// Each start of a process or of a database takes seconds where many want the processor.
+vi.setConfig({ testTimeout: 120_000 })
 
 let root: string
 let dataDir: string
@@ -19,6 +22,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(root, { recursive: true, force: true }))
 
+/** No process has an id that large. */
+const deadOwner = () => ({ pid: 2 ** 22 + 1, startTime: '1', boot: '', host: hostname(), token: 'dead' })
 const fromTemplate = () => copyFolder(join(inject('pgliteTemplate'), EMPTY_TEMPLATE), dataDir)
 const errorOf = (run: Promise<unknown>) =>
   run.then(
@@ -66,8 +71,7 @@ test('the same process is told that it has the directory itself, and may open it
 
 test('of many that find the lock of a dead process, one takes it, and gives it back', async () => {
   const lock = join(root, 'lock')
-  const dead = { pid: 2 ** 22 + 1, startTime: '1', boot: '', host: '', token: 'dead' }
-  for (const content of [JSON.stringify({ ...dead, host: (await import('node:os')).hostname() }), 'half writ']) {
+  for (const content of [JSON.stringify(deadOwner()), 'half writ']) {
     await writeFile(lock, content)
     const results = await Promise.all(Array.from({ length: 20 }, () => lockDataDir(lock, root).catch((error: unknown) => error as CairnError)))
     const winners = results.filter((result) => typeof result === 'function')
@@ -80,9 +84,7 @@ test('of many that find the lock of a dead process, one takes it, and gives it b
 
 test('many processes that find the lock of a dead one: one at a time has the directory', async () => {
   await fromTemplate()
-  const first = runChild(HOLD, dataDir)
-  await first.printed('row 1;')
-  await first.kill9()
+  await writeFile(`${dataDir}.lock`, JSON.stringify(deadOwner()))
   const script = `
     try { const engine = await openPglite({ dataDir: args[0] }); console.log('opened'); setInterval(() => {}, 1000) }
     catch (error) { console.log(error.code) }`
@@ -102,7 +104,7 @@ test('a lock of another machine is respected, and the message says what to do wh
 
 test('the id of a dead process that now belongs to another does not keep the directory locked', async () => {
   await fromTemplate()
-  const lock = { pid: process.ppid, startTime: 'not its start', boot: '', host: (await import('node:os')).hostname(), token: 't' }
+  const lock = { pid: process.ppid, startTime: 'not its start', boot: '', host: hostname(), token: 't' }
   await writeFile(`${dataDir}.lock`, JSON.stringify(lock))
   await (await openPglite({ dataDir })).close()
 })
@@ -179,6 +181,6 @@ test.each<[string, () => Promise<void>]>([
   expect(error).toMatchObject({ code: 'DATA_DIR_CORRUPT', details: { dataDir } })
   expect(error?.message).toContain(dataDir)
   expect(error?.message).toContain('Restore it from a backup, or move it away')
-  expect(performance.now() - start).toBeLessThan(15_000)
+  expect(performance.now() - start).toBeLessThan(60_000)
   expect(existsSync(`${dataDir}.lock`)).toBe(false)
 })

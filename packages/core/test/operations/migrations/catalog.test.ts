@@ -1,14 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { OWNER } from '../../../src/identity/index.ts'
 import { catalogSnapshot, loadMigrations, migrateDown, migrateUp, verifyMigrations } from '../../../src/operations/migrations/index.ts'
-import { sqlTargets, type SqlTarget } from '../../harness/engines.ts'
-
-async function open(target: SqlTarget, migrated: boolean) {
-  const database = await target.open({ migrated })
-  onTestFinished(() => database.dispose())
-  return database.engine
-}
+import { type SqlTestDatabase, sqlTargets } from '../../harness/engines.ts'
 
 const committed = () => readFile(new URL('../../schema.snapshot.txt', import.meta.url), 'utf8')
 
@@ -33,58 +27,65 @@ const CHANGES = [
 
 describe.each(sqlTargets)('the migrations of this package on $name', (target) => {
   // proves D0-23, D0-24
-  it('give the same catalog after up, down to nothing and up again; down leaves nothing but the record', async () => {
-    const engine = await open(target, false)
-    const empty = await catalogSnapshot(engine, { exclude: ['migrations'] })
-    await migrateUp(engine)
-    const first = await catalogSnapshot(engine)
-    expect(first).toMatch(/^table agents\.registry /m)
-    await migrateDown(engine, { to: '0' })
-    expect(await catalogSnapshot(engine, { exclude: ['migrations'] })).toBe(empty)
-    await migrateUp(engine)
-    expect(await catalogSnapshot(engine)).toBe(first)
-  })
-
-  it('can be taken back and applied again one at a time, each giving the catalog it gave before', { timeout: 120_000 }, async () => {
-    const engine = await open(target, false)
+  it('can be taken back and applied again, one at a time and all at once, each giving the catalog it gave before; down leaves nothing but the record', { timeout: 600_000 }, async () => {
+    const database = await target.open({ migrated: false })
+    onTestFinished(() => database.dispose())
+    const { engine } = database
+    const snapshot = () => catalogSnapshot(engine, { exclude: ['migrations'] })
     const migrations = await loadMigrations()
     const before = new Map<string, string>()
+    const empty = await snapshot()
+    let last = empty
     for (const { version } of migrations) {
-      before.set(version, await catalogSnapshot(engine, { exclude: ['migrations'] }))
+      before.set(version, last)
       await migrateUp(engine, { to: version })
+      last = await snapshot()
     }
+    const first = await catalogSnapshot(engine)
+    expect(first).toMatch(/^table agents\.registry /m)
     for (const { version } of migrations.toReversed()) {
       await migrateDown(engine)
-      expect(await catalogSnapshot(engine, { exclude: ['migrations'] }), version).toBe(before.get(version))
+      expect(await snapshot(), version).toBe(before.get(version))
     }
+    await migrateUp(engine)
+    expect(await catalogSnapshot(engine)).toBe(first)
+    await migrateDown(engine, { to: '0' })
+    expect(await snapshot()).toBe(empty)
   })
 
-  it('give the catalog that is committed, whatever the engine', async () => {
-    const engine = await open(target, true)
-    expect(await catalogSnapshot(engine, { rangePartitions: false })).toBe(await committed())
-  })
+  describe('in a database that has them all', () => {
+    let database: SqlTestDatabase
+    beforeAll(async () => {
+      database = await target.open()
+    })
+    afterAll(() => database?.dispose())
 
-  it('has every change by hand found by verify', async () => {
-    const engine = await open(target, true)
-    const catalog = await committed()
-    expect(await verifyMigrations(engine, { catalog })).toEqual({ ok: true, problems: [] })
-    for (const [change, found] of [
-      ['ALTER TABLE agents.registry ADD COLUMN sneaked text', '"column agents.registry.'],
-      ['ALTER TABLE agents.registry DROP COLUMN sneaked; DROP POLICY tenant_isolation ON agents.checkpoints', 'policy on agents.checkpoints tenant_isolation'],
-    ] as const) {
-      await engine.transaction(OWNER, (session) => session.exec(change))
-      expect((await verifyMigrations(engine, { catalog })).problems).toMatchObject([{ kind: 'catalog', message: expect.stringContaining(found) }])
-    }
-  })
+    it('give the catalog that is committed, whatever the engine', async () => {
+      expect(await catalogSnapshot(database.engine, { rangePartitions: false })).toBe(await committed())
+    })
 
-  it('show every kind of change in the snapshot', async () => {
-    const engine = await open(target, true)
-    let before = await catalogSnapshot(engine)
-    for (const [what, change] of CHANGES) {
-      await engine.query(OWNER, change)
-      const after = await catalogSnapshot(engine)
-      expect(after === before, what).toBe(false)
-      before = after
-    }
+    it('have every change by hand found by verify', { timeout: 120_000 }, async () => {
+      const { engine } = database
+      const catalog = await committed()
+      expect(await verifyMigrations(engine, { catalog })).toEqual({ ok: true, problems: [] })
+      for (const [change, found] of [
+        ['ALTER TABLE agents.registry ADD COLUMN sneaked text', '"column agents.registry.'],
+        ['ALTER TABLE agents.registry DROP COLUMN sneaked; DROP POLICY tenant_isolation ON agents.instances', 'policy on agents.instances tenant_isolation'],
+      ] as const) {
+        await engine.transaction(OWNER, (session) => session.exec(change))
+        expect((await verifyMigrations(engine, { catalog })).problems).toMatchObject([{ kind: 'catalog', message: expect.stringContaining(found) }])
+      }
+    })
+
+    it('show every kind of change in the snapshot', { timeout: 120_000 }, async () => {
+      const { engine } = database
+      let before = await catalogSnapshot(engine)
+      for (const [what, change] of CHANGES) {
+        await engine.query(OWNER, change)
+        const after = await catalogSnapshot(engine)
+        expect(after === before, what).toBe(false)
+        before = after
+      }
+    })
   })
 })

@@ -1,10 +1,11 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { afterAll, afterEach, beforeAll, onTestFinished } from 'vitest'
 import type { SqlEngine } from '../../../src/engines/sql/index.ts'
 import { OWNER } from '../../../src/identity/index.ts'
 import { type Migration, parseMigration } from '../../../src/operations/migrations/index.ts'
+import type { SqlTarget, SqlTestDatabase } from '../../harness/engines.ts'
 
 export interface Draft {
   readonly number: number
@@ -42,6 +43,17 @@ export function chain(): Migration[] {
     draft({ number: 2, name: 'second', up: 'CREATE TABLE shop.b (id int PRIMARY KEY, a int REFERENCES shop.a);', down: 'DROP TABLE shop.b;' }),
     draft({ number: 3, name: 'third', up: 'CREATE TABLE shop.c (b int REFERENCES shop.b);', down: 'DROP TABLE shop.c;' }),
   ]
+}
+
+/** One empty database for a test file: what a test has made of it is gone before the next. */
+export function useEmptied(target: SqlTarget): () => SqlTestDatabase {
+  let database: SqlTestDatabase
+  beforeAll(async () => {
+    database = await target.open({ migrated: false })
+  })
+  afterEach(() => database.engine.transaction(OWNER, (session) => session.exec('DROP SCHEMA IF EXISTS shop CASCADE; DROP SCHEMA IF EXISTS migrations CASCADE')))
+  afterAll(() => database?.dispose())
+  return () => database
 }
 
 /** A directory with these files, deleted when the test has ended. */

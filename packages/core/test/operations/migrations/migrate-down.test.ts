@@ -1,15 +1,15 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { OWNER } from '../../../src/identity/index.ts'
 import { migrateDown, migrateUp, migrationStatus, recordValidation } from '../../../src/operations/migrations/index.ts'
 import { sqlTargets, type SqlTestDatabase } from '../../harness/engines.ts'
-import { chain, draft, exists, records } from './fixtures.ts'
+import { chain, draft, exists, records, useEmptied } from './fixtures.ts'
 
 describe.each(sqlTargets)('migrateDown on $name', (target) => {
   let database: SqlTestDatabase
-  beforeEach(async () => {
-    database = await target.open({ migrated: false })
+  const emptied = useEmptied(target)
+  beforeEach(() => {
+    database = emptied()
   })
-  afterEach(() => database.dispose())
 
   // proves S4-10.2-02, S1-13-02, D4-75
   it('takes back the newest, then all above a version, newest first', async () => {

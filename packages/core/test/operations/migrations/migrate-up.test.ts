@@ -1,15 +1,15 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { OWNER } from '../../../src/identity/index.ts'
 import { assertSchemaUsable, catalogSnapshot, type Migration, type MigrationProgress, migrateDown, migrateUp, migrationStatus, verifyMigrations } from '../../../src/operations/migrations/index.ts'
 import { sqlTargets, type SqlTestDatabase } from '../../harness/engines.ts'
-import { chain, draft, exists, records } from './fixtures.ts'
+import { chain, draft, exists, records, useEmptied } from './fixtures.ts'
 
 describe.each(sqlTargets)('migrateUp on $name', (target) => {
   let database: SqlTestDatabase
-  beforeEach(async () => {
-    database = await target.open({ migrated: false })
+  const emptied = useEmptied(target)
+  beforeEach(() => {
+    database = emptied()
   })
-  afterEach(() => database.dispose())
 
   // proves S4-10.1-01, S1-2-01, S1-13-01, S3-18-01, S3-18-02, D1-31, D1-32, D4-70, D4-71, D4-75
   it('applies all in order and records each with its checksum, time, versions and rollback', async () => {

@@ -1,9 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { SqlEngine } from '../../../src/engines/sql/index.ts'
 import { OWNER } from '../../../src/identity/index.ts'
 import { type Migration, migrateDown, migrateUp, migrationStatus } from '../../../src/operations/migrations/index.ts'
 import { sqlTargets, type SqlTestDatabase } from '../../harness/engines.ts'
-import { chain, draft, records } from './fixtures.ts'
+import { chain, draft, records, useEmptied } from './fixtures.ts'
 
 const INDEXES = 'CREATE INDEX CONCURRENTLY a_one ON shop.a (id);\n\nCREATE INDEX CONCURRENTLY IF NOT EXISTS a_two ON shop.a (id);'
 const DROPS = 'DROP INDEX CONCURRENTLY shop.a_two;\nDROP INDEX CONCURRENTLY shop.a_one;'
@@ -27,11 +27,11 @@ async function oidOf(engine: SqlEngine, index: string): Promise<unknown> {
 
 describe.each(sqlTargets)('a migration outside a transaction on $name', (target) => {
   let database: SqlTestDatabase
+  const emptied = useEmptied(target)
   beforeEach(async () => {
-    database = await target.open({ migrated: false })
+    database = emptied()
     await migrateUp(database.engine, { migrations: chain() })
   })
-  afterEach(() => database.dispose())
 
   // proves D4-72
   it('builds indexes concurrently and takes them back', async () => {

@@ -248,11 +248,11 @@ test('a commit that was stored but whose answer was lost is OUTCOME_UNKNOWN, and
   try {
     await cairn.engines.sql.transaction(OWNER, (session) => session.exec('CREATE TABLE public.once (n int); GRANT ALL ON public.once TO application_user'))
     let runs = 0
+    wire.cutAfter('COMMIT', 'INSERT INTO public.once')
     const failing = failureOf(
       cairn.transaction({ attempts: 5 }, async (tx) => {
         runs += 1
         await tx.query('INSERT INTO public.once VALUES (1)')
-        wire.cutAfter('COMMIT')
       }),
     )
     expect((await failing).code).toBe('OUTCOME_UNKNOWN')
