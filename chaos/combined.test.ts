@@ -23,7 +23,7 @@ describe('PostgreSQL restarted again and again', () => {
   const servers = cairnTargets[1] as (typeof cairnTargets)[number]
 
   it(`during ${COUNT} tasks and ${COUNT} messages of ${RUN_MS / 1000} s: each ends exactly once, each arrives and is acknowledged once`, { timeout: 900_000 }, async () => {
-    const postgres = await startPostgres()
+    const postgres = await startPostgres({ migrated: true })
     cleanups.push(() => postgres.dispose())
     const place = await servers.place({ postgresUrl: postgres.url })
     const cairn = await open(place.options)

@@ -107,7 +107,7 @@ describe('events reach JetStream, each once and in order per entity', { concurre
   })
 
   it('while PostgreSQL is restarted', { timeout: 300_000 }, async ({ onTestFinished: finish }) => {
-    const postgres = await startPostgres()
+    const postgres = await startPostgres({ migrated: true })
     finish(() => postgres.dispose())
     const options = await place({ postgresUrl: postgres.url }, finish)
     const cairn = await opened({ ...options, events: { relayLeaseMs: LEASE_MS } }, finish)

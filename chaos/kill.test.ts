@@ -67,7 +67,7 @@ describe('kill -9 under load loses no acknowledged write', { concurrent: true },
   })
 
   it(`servers: the process, nats-server and postgres in turn, ${KILLS} times each`, { timeout: 400_000 }, async ({ onTestFinished: finish }) => {
-    const [postgres, nats] = await Promise.all([startPostgres(), startNats()])
+    const [postgres, nats] = await Promise.all([startPostgres({ migrated: true }), startNats()])
     finish(() => postgres.dispose())
     finish(() => nats.dispose())
     const place = await servers.place({ postgresUrl: postgres.url, natsUrl: nats.url })

@@ -16,7 +16,7 @@ describe('PostgreSQL stopped under write load', () => {
   const servers = cairnTargets[1] as (typeof cairnTargets)[number]
 
   it(`writes go on for ${OUTAGE_MS / 1000} s, nothing is lost, and the lag returns below 200 ms`, { timeout: 180_000 }, async () => {
-    const postgres = await startPostgres()
+    const postgres = await startPostgres({ migrated: true })
     cleanups.push(() => postgres.dispose())
     const place = await servers.place({ postgresUrl: postgres.url })
     const cairn = await open(place.options)

@@ -30,7 +30,7 @@ describe('tasks survive a fault of the connection, of the server or of the proce
   let admin: pg.Client
 
   beforeAll(async () => {
-    postgres = await startPostgres({ settings: { max_connections: String(CONNECTIONS) } })
+    postgres = await startPostgres({ migrated: true, settings: { max_connections: String(CONNECTIONS) } })
     place = await servers.place({ postgresUrl: postgres.url })
     cairn = await open(place.options)
     admin = new pg.Client({ connectionString: place.options.postgres as string })

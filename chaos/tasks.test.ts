@@ -88,7 +88,7 @@ describe('tasks survive', { concurrent: true }, () => {
   })
 
   it('PostgreSQL restarted, fast and by kill -9, during 2,000 tasks: exact results', { timeout: 300_000 }, async ({ onTestFinished: finish }) => {
-    const postgres = await startPostgres()
+    const postgres = await startPostgres({ migrated: true })
     finish(() => postgres.dispose())
     const place = await placeOf(finish, postgres.url)
     const cairn = await openAt(place, finish)

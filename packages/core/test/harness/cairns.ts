@@ -49,21 +49,22 @@ async function embeddedPlace(): Promise<CairnPlace> {
 async function serversPlace(servers: { postgresUrl?: string; natsUrl?: string } = {}): Promise<CairnPlace> {
   const admin = servers.postgresUrl ?? inject('postgresUrl')
   const database = uniqueName('cairn')
-  await run(admin, `CREATE DATABASE ${database}${servers.postgresUrl === undefined ? ` TEMPLATE ${MIGRATED_TEMPLATE}` : ''}`)
+  const migrated = servers.postgresUrl === undefined || (await run(admin, `SELECT FROM pg_database WHERE datname = '${MIGRATED_TEMPLATE}'`)) > 0
+  await run(admin, `CREATE DATABASE ${database}${migrated ? ` TEMPLATE ${MIGRATED_TEMPLATE}` : ''}`)
   const url = new URL(admin)
   url.pathname = `/${database}`
   return {
     options: { postgres: url.href, nats: { servers: [servers.natsUrl ?? natsTarget().url], prefix: `${uniqueName('t')}_` } },
-    dispose: () => run(admin, `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`),
+    dispose: async () => void (await run(admin, `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`)),
   }
 }
 
-async function run(url: string, statement: string): Promise<void> {
+async function run(url: string, statement: string): Promise<number> {
   const client = new pg.Client({ connectionString: url })
   client.on('error', () => undefined)
   await client.connect()
   try {
-    await client.query(statement)
+    return (await client.query(statement)).rowCount ?? 0
   } finally {
     await client.end()
   }

@@ -2,10 +2,9 @@ import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import type { TestProject } from 'vitest/node'
-import { openPglite, openPostgres, type SqlEngine } from '../../src/engines/sql/index.ts'
-import { migrateUp } from '../../src/operations/migrations/index.ts'
+import { openPglite } from '../../src/engines/sql/index.ts'
+import { makeMigratedDatabase, migrateAndClose } from './migrated-database.ts'
 import { startNats, type NatsServer } from './nats-server.ts'
 import { startPostgres, type PostgresServer } from './postgres-server.ts'
 import { onExit } from './processes.ts'
@@ -77,26 +76,8 @@ async function makeMigrated(postgresUrl: string, templates: string): Promise<str
   }
 }
 
-async function makeMigratedDatabase(postgresUrl: string): Promise<void> {
-  const client = new pg.Client({ connectionString: postgresUrl })
-  await client.connect()
-  await client.query(`CREATE DATABASE ${MIGRATED_TEMPLATE}`)
-  await client.end()
-  const url = new URL(postgresUrl)
-  url.pathname = `/${MIGRATED_TEMPLATE}`
-  await migrateAndClose(await openPostgres({ url: url.href }))
-}
-
 async function makeMigratedFolder(templates: string): Promise<void> {
   const dataDir = join(templates, MIGRATED_TEMPLATE)
   await copyFolder(join(templates, EMPTY_TEMPLATE), dataDir)
   await migrateAndClose(await openPglite({ dataDir }))
-}
-
-async function migrateAndClose(engine: SqlEngine): Promise<void> {
-  try {
-    await migrateUp(engine)
-  } finally {
-    await engine.close()
-  }
 }

@@ -1,12 +1,13 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { existsSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { findPostgres } from './find-postgres.ts'
+import { makeMigratedDatabase } from './migrated-database.ts'
 import { childrenOf, endNow, freePort, isRunning, onExit, signal, waitGone, waitReady } from './processes.ts'
 
 export interface PostgresServerOptions {
@@ -16,6 +17,11 @@ export interface PostgresServerOptions {
   readonly port?: number
   /** @default true */
   readonly fsync?: boolean
+  /**
+   * With a database of all migrations, MIGRATED_TEMPLATE, to make others of: `cairnTargets` does on such a server. The first of a run makes
+   * the data, the others copy it. Not with `dataDir`.
+   */
+  readonly migrated?: boolean
   /** More server settings, e.g. `{ max_prepared_transactions: '10' }`. */
   readonly settings?: Readonly<Record<string, string>>
 }
@@ -57,6 +63,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   await mkdir(root, { recursive: true })
   if (owner !== undefined) await chown(root, owner.uid, owner.gid)
 
+  const copied = options.migrated === true && options.dataDir === undefined && (await copyOfAnother(root))
   if (!existsSync(join(dataDir, 'PG_VERSION'))) {
     await writeFile(passwordFile, randomBytes(12).toString('hex'), { mode: 0o600 })
     if (owner !== undefined) await chown(passwordFile, owner.uid, owner.gid)
@@ -66,6 +73,12 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   const password = (await readFile(passwordFile, 'utf8')).trim()
   const url = `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`
   await launch()
+  if (options.migrated === true && !copied) {
+    await makeMigratedDatabase(url)
+    await end('SIGINT')
+    await keepForOthers(root)
+    await launch()
+  }
 
   async function launch(): Promise<void> {
     const settings: Record<string, string> = {
@@ -128,6 +141,28 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
       if (options.dataDir === undefined) await rm(root, { recursive: true, force: true })
     },
   }
+}
+
+/** Where the servers of a run find data that another of them made; a run has a temporary folder of its own. */
+const migratedData = (): string => join(tmpdir(), 'cairn-pg-migrated')
+
+/** With their owner, which `cp` of Node does not keep. */
+async function copyData(from: string, to: string): Promise<void> {
+  await promisify(execFile)('cp', ['-a', join(from, 'data'), join(from, 'password'), to])
+}
+
+/** False when nobody has made them yet. */
+async function copyOfAnother(root: string): Promise<boolean> {
+  if (!existsSync(migratedData())) return false
+  await copyData(migratedData(), root)
+  return true
+}
+
+async function keepForOthers(root: string): Promise<void> {
+  const made = await mkdtemp(`${migratedData()}-`)
+  await copyData(root, made)
+  // Another may have been faster.
+  await rename(made, migratedData()).catch(() => rm(made, { recursive: true, force: true }))
 }
 
 /** PostgreSQL refuses to run as root: then another account is used. */

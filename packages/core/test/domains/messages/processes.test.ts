@@ -96,7 +96,7 @@ describe('messages between processes', { concurrent: true }, () => {
   })
 
   it('an inbox that is ended while the database is away ends, and nothing is thrown', { timeout: 120_000 }, async ({ onTestFinished: finish }) => {
-    const postgres = await startPostgres()
+    const postgres = await startPostgres({ migrated: true })
     finish(() => postgres.dispose())
     const warnings: string[] = []
     const logger: Logger = { ...SILENT_LOGGER, warn: (_, message) => void warnings.push(message) }
@@ -120,7 +120,7 @@ describe('messages between processes', { concurrent: true }, () => {
   })
 
   it('PostgreSQL restarted again and again during 2000 messages: each is stored once and handled, none twice in the end', { timeout: 240_000 }, async ({ onTestFinished: finish }) => {
-    const postgres = await startPostgres()
+    const postgres = await startPostgres({ migrated: true })
     finish(() => postgres.dispose())
     const place = await servers.place({ postgresUrl: postgres.url })
     const root = await open(place.options)

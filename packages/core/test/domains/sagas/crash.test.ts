@@ -83,7 +83,7 @@ describe('sagas when processes are killed', () => {
 
   // proves S4-5.4-01
   it('servers, two_phase_commit: what was prepared is committed or rolled back as decided', { timeout: 240_000 }, async () => {
-    const postgres = await startPostgres({ settings: { max_prepared_transactions: '20' } })
+    const postgres = await startPostgres({ migrated: true, settings: { max_prepared_transactions: '20' } })
     cleanups.push(() => postgres.dispose())
     const place = await servers.place({ postgresUrl: postgres.url })
     cleanups.push(() => place.dispose())
