@@ -61,7 +61,7 @@ describe('events reach JetStream, each once and in order per entity', { concurre
     await until('the outbox is empty', async () => (await cairn.events.status()).relay?.waiting === 0, 30_000)
   })
 
-  it('while relays are killed and frozen in the middle of a batch', { timeout: 180_000 }, async ({ onTestFinished: finish }) => {
+  it('while relays are killed and frozen in the middle of a batch', { timeout: 300_000 }, async ({ onTestFinished: finish }) => {
     const options = await place({}, finish)
     const cairn = await opened({ ...options, events: { relay: false } }, finish)
     const childOptions: CairnOptions = { ...options, events: { relayLeaseMs: LEASE_MS } }
@@ -106,7 +106,7 @@ describe('events reach JetStream, each once and in order per entity', { concurre
     expect(await leader()).toBeGreaterThan(2)
   })
 
-  it('while PostgreSQL is restarted', { timeout: 180_000 }, async ({ onTestFinished: finish }) => {
+  it('while PostgreSQL is restarted', { timeout: 300_000 }, async ({ onTestFinished: finish }) => {
     const postgres = await startPostgres()
     finish(() => postgres.dispose())
     const options = await place({ postgresUrl: postgres.url }, finish)

@@ -48,10 +48,6 @@ export class TaskProcess {
     return this.lines.filter((line) => line.startsWith(`${word} `)).length
   }
 
-  freeze(): void {
-    this.#child.kill('SIGSTOP')
-  }
-
   thaw(): void {
     this.#child.kill('SIGCONT')
   }

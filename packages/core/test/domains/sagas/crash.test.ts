@@ -9,9 +9,9 @@ import { cairnTargets, until } from './saga-world.ts'
 
 const LEASE_MS = 500
 /** Of each strategy and pair of engines; more by CAIRN_CHAOS_KILLS=20. */
-const POINTS = Number(process.env['CAIRN_CHAOS_KILLS'] ?? 6)
-/** Moments of an order that compensates; more than that and nothing is cut off. */
-const MOMENTS = 140
+const POINTS = Number(process.env['CAIRN_CHAOS_KILLS'] ?? 4)
+/** Moments of an order that is completed, and of one that fails; with more than that nothing is cut off. */
+const MOMENTS: Record<SagaStrategy, readonly [number, number]> = { saga_pattern: [74, 126], eventual_consistency: [66, 48], two_phase_commit: [71, 77] }
 const [embedded, servers] = cairnTargets as [(typeof cairnTargets)[number], (typeof cairnTargets)[number]]
 
 const cleanups: (() => Promise<unknown>)[] = []
@@ -35,7 +35,7 @@ async function withCairn<T>(place: CairnPlace, work: (cairn: Cairn) => Promise<T
 
 /** Kills a process at `POINTS` random moments of an order each, lets another bring all of them to an end, and looks at what is left. */
 async function killAtRandomMoments(place: CairnPlace, strategy: SagaStrategy): Promise<void> {
-  const orders = Array.from({ length: POINTS }, (_, n) => ({ key: `${strategy}-${n}`, fail: n % 2 === 1, killAt: 1 + Math.floor(((n + Math.random()) * MOMENTS) / POINTS) }))
+  const orders = Array.from({ length: POINTS }, (_, n) => ({ key: `${strategy}-${n}`, fail: n % 2 === 1, killAt: 1 + Math.floor(((n + Math.random()) * (MOMENTS[strategy][n % 2] as number)) / POINTS) }))
   await withCairn(place, async (cairn) => {
     await cairn.agents.register({ name: 'clerk', key: 'clerk', type: 'operator' })
     for (const { key } of orders) await prepareOrder(cairn, key)
@@ -64,7 +64,7 @@ async function killAtRandomMoments(place: CairnPlace, strategy: SagaStrategy): P
     expect(left.rows).toEqual([])
     console.log(`${strategy}: ${killed} of ${POINTS} processes killed, ${JSON.stringify(statuses)}`)
   })
-  expect(killed).toBeGreaterThan(POINTS / 4)
+  expect(killed).toBeGreaterThan(POINTS / 2)
 }
 
 describe('sagas when processes are killed', () => {

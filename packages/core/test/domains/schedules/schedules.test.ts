@@ -23,33 +23,66 @@ describe.each(cairnTargets)('schedules ($name)', (target) => {
     return items.map(({ metadata }) => (metadata['schedule'] as { at: string }).at).toSorted()
   }
 
-  it('makes one task a tick, with the template, the key and the tick', async () => {
-    const agent = await cairn.agents.register({ name: uniqueName('agent'), type: 'analyst' })
-    const stored = await cairn.schedules.add({ key: 'beat', everyMs: 1000, task: { type: 'beat', payload: { n: 1 }, priority: 'high', agent: agent.key, metadata: { by: 'test' } } })
-    expect(stored).toMatchObject({ key: 'beat', status: 'active', everyMs: 1000, cron: null, timeZone: 'UTC', catchUp: 'one', lastRunAt: null, runCount: 0, task: { agent: agent.id } })
-    expect(stored.nextRunAt!.getTime()).toBe(stored.anchorAt.getTime() + 1000)
-    await until('three ticks were made', async () => (await cairn.schedules.get('beat')).runCount >= 3, 30_000)
-    const { lastRunAt, lastTaskId, runCount, nextRunAt } = await cairn.schedules.pause('beat')
-    const { items } = await cairn.tasks.list({ type: 'beat' })
-    expect(nextRunAt).toBeNull()
-    expect(items).toHaveLength(runCount)
-    expect(items[0]).toMatchObject({ id: lastTaskId, key: `${stored.id}:${lastRunAt!.toISOString()}`, status: 'queued', priority: 'high', payload: { n: 1 }, agentId: agent.id })
-    expect(items[0]!.metadata).toEqual({ by: 'test', schedule: { id: stored.id, key: 'beat', at: lastRunAt!.toISOString() } })
-    const expected = Array.from({ length: runCount }, (_, n) => new Date(stored.anchorAt.getTime() + (n + 1) * 1000).toISOString())
-    expect(await ticksOf('beat')).toEqual(expected)
-  })
+  // These wait for ticks: beside each other.
+  describe('as time goes by', { concurrent: true }, () => {
+    it('makes one task a tick, with the template, the key and the tick', async () => {
+      const agent = await cairn.agents.register({ name: uniqueName('agent'), type: 'analyst' })
+      const stored = await cairn.schedules.add({ key: 'beat', everyMs: 1000, task: { type: 'beat', payload: { n: 1 }, priority: 'high', agent: agent.key, metadata: { by: 'test' } } })
+      expect(stored).toMatchObject({ key: 'beat', status: 'active', everyMs: 1000, cron: null, timeZone: 'UTC', catchUp: 'one', lastRunAt: null, runCount: 0, task: { agent: agent.id } })
+      expect(stored.nextRunAt!.getTime()).toBe(stored.anchorAt.getTime() + 1000)
+      await until('two ticks were made', async () => (await cairn.schedules.get('beat')).runCount >= 2, 30_000)
+      const { lastRunAt, lastTaskId, runCount, nextRunAt } = await cairn.schedules.pause('beat')
+      const { items } = await cairn.tasks.list({ type: 'beat' })
+      expect(nextRunAt).toBeNull()
+      expect(items).toHaveLength(runCount)
+      expect(items[0]).toMatchObject({ id: lastTaskId, key: `${stored.id}:${lastRunAt!.toISOString()}`, status: 'queued', priority: 'high', payload: { n: 1 }, agentId: agent.id })
+      expect(items[0]!.metadata).toEqual({ by: 'test', schedule: { id: stored.id, key: 'beat', at: lastRunAt!.toISOString() } })
+      const expected = Array.from({ length: runCount }, (_, n) => new Date(stored.anchorAt.getTime() + (n + 1) * 1000).toISOString())
+      expect(await ticksOf('beat')).toEqual(expected)
+    })
 
-  it('a single time makes one task and is finished then; one that is past is decided by the policy', async () => {
-    const { now } = (await cairn.engines.sql.query<{ now: Date }>(MAINTENANCE, 'SELECT clock_timestamp() AS now')).rows[0]!
-    await cairn.schedules.add({ key: 'soon', at: new Date(now.getTime() + 500), task: { type: 'soon' } })
-    await cairn.schedules.add({ key: 'past', at: new Date(now.getTime() - HOUR), task: { type: 'past' } })
-    await cairn.schedules.add({ key: 'past skipped', at: new Date(now.getTime() - HOUR), catchUp: 'skip', task: { type: 'past' } })
-    for (const key of ['soon', 'past', 'past skipped']) await until(`${key} is finished`, async () => (await cairn.schedules.get(key)).status === 'finished', 30_000)
-    expect(await ticksOf('soon')).toEqual([new Date(now.getTime() + 500).toISOString()])
-    expect(await ticksOf('past')).toEqual([new Date(now.getTime() - HOUR).toISOString()])
-    expect(await cairn.schedules.next('soon')).toEqual([])
-    // Said again at every start of a program, it does not run again.
-    expect(await cairn.schedules.set({ key: 'soon', at: new Date(now.getTime() + 500), task: { type: 'soon' } })).toMatchObject({ status: 'finished', runCount: 1 })
+    it('a single time makes one task and is finished then; one that is past is decided by the policy', async () => {
+      const { now } = (await cairn.engines.sql.query<{ now: Date }>(MAINTENANCE, 'SELECT clock_timestamp() AS now')).rows[0]!
+      await cairn.schedules.add({ key: 'soon', at: new Date(now.getTime() + 500), task: { type: 'soon' } })
+      await cairn.schedules.add({ key: 'past', at: new Date(now.getTime() - HOUR), task: { type: 'past' } })
+      await cairn.schedules.add({ key: 'past skipped', at: new Date(now.getTime() - HOUR), catchUp: 'skip', task: { type: 'past' } })
+      for (const key of ['soon', 'past', 'past skipped']) await until(`${key} is finished`, async () => (await cairn.schedules.get(key)).status === 'finished', 30_000)
+      expect(await ticksOf('soon')).toEqual([new Date(now.getTime() + 500).toISOString()])
+      expect(await ticksOf('past')).toEqual([new Date(now.getTime() - HOUR).toISOString()])
+      expect(await cairn.schedules.next('soon')).toEqual([])
+      // Said again at every start of a program, it does not run again.
+      expect(await cairn.schedules.set({ key: 'soon', at: new Date(now.getTime() + 500), task: { type: 'soon' } })).toMatchObject({ status: 'finished', runCount: 1 })
+    })
+
+    it('shows a tenant its own only', async () => {
+      const other = cairn.as({ tenant: uniqueName('tenant') })
+      const { id } = await cairn.schedules.add({ key: 'shared name', cron: '@yearly', task: { type: 'mine' } })
+      const theirs = await other.schedules.add({ key: 'shared name', everyMs: 1000, task: { type: 'theirs' } })
+      expect(theirs.id).not.toBe(id)
+      for (const call of ['get', 'pause', 'resume', 'trigger', 'next'] as const) expect(await refusal(other.schedules[call](id)), call).toBe('NOT_FOUND')
+      expect(await other.schedules.remove(id)).toBe(false)
+      expect((await other.schedules.list()).items.map((each) => each.id)).toEqual([theirs.id])
+      await until('its tick was made', async () => (await other.schedules.get('shared name')).runCount > 0, 30_000)
+      expect((await other.tasks.list({ type: 'theirs' })).items.length).toBeGreaterThan(0)
+      expect((await cairn.tasks.list({ type: 'theirs' })).items).toEqual([])
+      expect(await other.schedules.remove('shared name')).toBe(true)
+      expect(await cairn.schedules.get('shared name')).toMatchObject({ id })
+    })
+
+    it('goes on after it was closed and opened again, without losing or doubling a tick', { timeout: 60_000 }, async () => {
+      const { cairn: first, place, dispose: disposePlace } = await openCairn(target)
+      try {
+        const { id, anchorAt } = await first.schedules.add({ key: 'lasting', everyMs: 1000, catchUp: 'all', catchUpLimit: 1000, task: { type: 'lasting' } })
+        await until('a tick was made', async () => (await first.schedules.get(id)).runCount > 0, 30_000)
+        await first.close()
+        await using second = await open(place.options)
+        await until('more were made', async () => (await second.schedules.get(id)).runCount > 2, 30_000)
+        const { runCount } = await second.schedules.pause(id)
+        expect(await ticksOf('lasting', second)).toEqual(Array.from({ length: runCount }, (_, n) => new Date(anchorAt.getTime() + (n + 1) * 1000).toISOString()))
+      } finally {
+        await disposePlace()
+      }
+    })
   })
 
   it('makes up for what was missed: nothing, the newest, or all up to the limit, and goes on in step', async () => {
@@ -184,21 +217,6 @@ describe.each(cairnTargets)('schedules ($name)', (target) => {
     expect(rows[0]).toMatchObject({ tasks: 21, ticks: 21, writes: 2, late: true })
   })
 
-  it('shows a tenant its own only', async () => {
-    const other = cairn.as({ tenant: uniqueName('tenant') })
-    const { id } = await cairn.schedules.add({ key: 'shared name', cron: '@yearly', task: { type: 'mine' } })
-    const theirs = await other.schedules.add({ key: 'shared name', everyMs: 1000, task: { type: 'theirs' } })
-    expect(theirs.id).not.toBe(id)
-    for (const call of ['get', 'pause', 'resume', 'trigger', 'next'] as const) expect(await refusal(other.schedules[call](id)), call).toBe('NOT_FOUND')
-    expect(await other.schedules.remove(id)).toBe(false)
-    expect((await other.schedules.list()).items.map((each) => each.id)).toEqual([theirs.id])
-    await until('its tick was made', async () => (await other.schedules.get('shared name')).runCount > 0, 30_000)
-    expect((await other.tasks.list({ type: 'theirs' })).items.length).toBeGreaterThan(0)
-    expect((await cairn.tasks.list({ type: 'theirs' })).items).toEqual([])
-    expect(await other.schedules.remove('shared name')).toBe(true)
-    expect(await cairn.schedules.get('shared name')).toMatchObject({ id })
-  })
-
   it('lists by key, in pages and by status', async () => {
     const mine = cairn.as({ tenant: uniqueName('tenant') })
     for (const key of ['c', 'a', 'b']) await mine.schedules.add({ key, cron: '@yearly', task: { type: 'x' }, enabled: key !== 'b' })
@@ -254,20 +272,5 @@ describe.each(cairnTargets)('schedules ($name)', (target) => {
     }
     expect(await refusal(cairn.schedules.next('beat', 0))).toBe('INVALID_ARGUMENT count')
     expect(await refusal(cairn.schedules.get('bad'))).toBe('NOT_FOUND')
-  })
-
-  it('goes on after it was closed and opened again, without losing or doubling a tick', async () => {
-    const { cairn: first, place, dispose: disposePlace } = await openCairn(target)
-    try {
-      const { id, anchorAt } = await first.schedules.add({ key: 'lasting', everyMs: 1000, catchUp: 'all', catchUpLimit: 1000, task: { type: 'lasting' } })
-      await until('a tick was made', async () => (await first.schedules.get(id)).runCount > 0, 30_000)
-      await first.close()
-      await using second = await open(place.options)
-      await until('more were made', async () => (await second.schedules.get(id)).runCount > 3, 30_000)
-      const { runCount } = await second.schedules.pause(id)
-      expect(await ticksOf('lasting', second)).toEqual(Array.from({ length: runCount }, (_, n) => new Date(anchorAt.getTime() + (n + 1) * 1000).toISOString()))
-    } finally {
-      await disposePlace()
-    }
   })
 })

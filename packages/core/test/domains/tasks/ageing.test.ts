@@ -93,11 +93,11 @@ describe.each(cairnTargets)('ageing of tasks ($name)', (target) => {
   const places = (ran: readonly TaskPriority[], priority: TaskPriority) => ran.flatMap((one, place) => (one === priority ? [place] : []))
 
   it('runs low and normal tasks beside a stream of critical ones that never ends, and most of the time the critical ones', async () => {
-    const ran = await order(uniqueName('type'), 50, undefined, 1500)
+    const ran = await order(uniqueName('type'), 50, undefined, 800)
     const late = [...places(ran, 'low'), ...places(ran, 'normal')]
     expect(late).toHaveLength(6)
     // Long before the critical ones were over, and none before it had waited.
-    expect(Math.max(...late)).toBeLessThan(1400)
+    expect(Math.max(...late)).toBeLessThan(700)
     expect(Math.min(...late)).toBeGreaterThanOrEqual(16)
     // Both had their turns.
     expect(Math.min(...places(ran, 'low'))).toBeLessThan(Math.max(...places(ran, 'normal')) + 200)
@@ -107,8 +107,8 @@ describe.each(cairnTargets)('ageing of tasks ($name)', (target) => {
     const { id } = await cairn.agents.register({ name: uniqueName('agent'), type: 'operator' })
     const type = uniqueName('type')
     await cairn.tasks.limits.setType(type, { maxRunning: 6 })
-    const ran = await order(type, 50, id, 1500)
-    expect(Math.max(...places(ran, 'low'), ...places(ran, 'normal'))).toBeLessThan(1400)
+    const ran = await order(type, 50, id, 800)
+    expect(Math.max(...places(ran, 'low'), ...places(ran, 'normal'))).toBeLessThan(700)
   })
 
   it('does so for workers that pull', async () => {
