@@ -271,6 +271,15 @@ describe.each(cairnTargets)('the history of checkpoints ($name)', (target) => {
     expect(await codeOf(cairn.checkpoints.restore(point.id, { ifUnchangedSince: -1 }))).toBe('INVALID_ARGUMENT')
   })
 
+  it('brings values back without their time to live, also one that is the same but would expire', async () => {
+    const agent = await newAgent()
+    await cairn.state.set(agent, 'x', 1, { ttlMs: 3_600_000 })
+    const point = await cairn.checkpoints.create(agent)
+    expect(await cairn.checkpoints.restore(point.id)).toMatchObject({ written: 1, unchanged: 0 })
+    expect(await cairn.state.get(agent, 'x')).toMatchObject({ value: 1, expiresAt: null })
+    expect(await cairn.checkpoints.restore(point.id)).toMatchObject({ written: 0, unchanged: 1 })
+  })
+
   it('shows nothing of it to another tenant', async () => {
     const other = cairn.as({ tenant: 'acme' })
     const agent = await newAgent()

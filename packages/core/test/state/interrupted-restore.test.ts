@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
 import { MAINTENANCE } from '../../src/identity/index.ts'
-import { type Cairn, open } from '../../src/index.ts'
+import { type Cairn, isCairnError, open } from '../../src/index.ts'
 import { cairnTargets, until } from '../harness/cairns.ts'
+import { cuttingProxy } from '../harness/cutting-proxy.ts'
 
 const cleanups: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -63,5 +64,70 @@ describe.each(cairnTargets)('a restore that is interrupted ($name)', (target) =>
     await first.engines.sql.query(MAINTENANCE, 'INSERT INTO agents.checkpoint_restores (tenant_id, restore_id, agent_id, checkpoint_id, writer_id, kv_revision, kv_epoch) VALUES ($1, $2, $3, $4, $5, $6, $7)', values)
     await first.close()
     await until('the other process has completed it', async () => (await second.state.get(agent, 'x'))?.value === 'old', 15_000)
+  })
+
+  it('is completed by the next process when its own is closed in the middle, many keys a statement', async () => {
+    const place = await target.place()
+    cleanups.push(() => place.dispose())
+    let cairn = await open(place.options)
+    cleanups.push(() => cairn.close())
+    const { id: agent } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    const all = (value: string): Record<string, string> => Object.fromEntries(Array.from({ length: 900 }, (_, n) => [`k${n}`, value]))
+    await cairn.state.setMany(agent, all('old'))
+    const point = await cairn.checkpoints.create(agent)
+    await cairn.state.setMany(agent, all('new'))
+    await cairn.state.flush()
+    const restoring = cairn.checkpoints.restore(point.id).then(() => 'restored', (error: unknown) => (isCairnError(error) ? error.code : String(error)))
+    await until('the restore has begun', async () => (await cairn.engines.sql.query(MAINTENANCE, 'SELECT FROM agents.checkpoint_restores')).rowCount > 0)
+    await cairn.close()
+    expect(['restored', 'CLOSED', 'HOT_TIER_UNAVAILABLE']).toContain(await restoring)
+    cairn = await open(place.options)
+    expect(await stateOf(cairn, agent)).toEqual(all('old'))
+    expect(cairn.state.stats().flushes).toBeLessThan(100)
+    expect((await cairn.engines.sql.query(MAINTENANCE, 'SELECT FROM agents.checkpoint_restores')).rowCount).toBe(0)
+  })
+
+  it('leaves no mixture when SQL was too slow for some of its keys, though it was to restore all or nothing', async () => {
+    if (target.name === 'embedded') return
+    const place = await target.place()
+    cleanups.push(() => place.dispose())
+    const cairn = await open({ ...place.options, state: { durableTimeoutMs: 1_000, deadAfterMs: 1_000, heartbeatMs: 200 } })
+    cleanups.push(() => cairn.close())
+    const { id: agent } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    const all = (value: string): Record<string, string> => Object.fromEntries(Array.from({ length: 400 }, (_, n) => [`k${n}`, value]))
+    await cairn.state.setMany(agent, all('old'))
+    const point = await cairn.checkpoints.create(agent)
+    await cairn.state.setMany(agent, all('new'))
+    await cairn.state.flush()
+    const { kvRevision } = await cairn.checkpoints.create(agent)
+    // The last of its keys cannot be committed for a while: those before it have been, by then.
+    const code = await cairn.engines.sql.transaction(MAINTENANCE, async (session) => {
+      await session.query(`SELECT FROM agents.state WHERE state_key = 'k399' FOR UPDATE`)
+      return cairn.checkpoints.restore(point.id, { ifUnchangedSince: kvRevision as number }).then(() => 'restored', (error: unknown) => (isCairnError(error) ? error.code : String(error)))
+    })
+    expect(code).toBe('TIMEOUT')
+    await until('it is completed', async () => (await cairn.engines.sql.query(MAINTENANCE, 'SELECT FROM agents.checkpoint_restores')).rowCount === 0)
+    expect(await stateOf(cairn, agent)).toEqual(all('old'))
+  })
+
+  it('is not made up for later when it failed before its first write', async () => {
+    if (target.name === 'embedded') return
+    const place = await target.place()
+    cleanups.push(() => place.dispose())
+    const proxy = await cuttingProxy(new URL(place.options.postgres as string))
+    cleanups.push(async () => proxy.close())
+    const through = new URL(place.options.postgres as string)
+    through.host = `127.0.0.1:${proxy.port}`
+    const cairn = await open({ ...place.options, postgres: through.href })
+    cleanups.push(() => cairn.close())
+    const { id: agent } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    await cairn.state.set(agent, 'x', 'old', { ack: 'durable' })
+    const point = await cairn.checkpoints.create(agent)
+    await cairn.state.set(agent, 'x', 'new', { ack: 'durable' })
+    proxy.cutAfter('INSERT INTO agents.checkpoint_restores')
+    await expect(cairn.checkpoints.restore(point.id)).rejects.toMatchObject({ code: 'CONNECTION_FAILED' })
+    expect(proxy.cuts).toBe(1)
+    expect((await cairn.engines.sql.query(MAINTENANCE, 'SELECT FROM agents.checkpoint_restores')).rowCount).toBe(0)
+    expect(await stateOf(cairn, agent)).toEqual({ x: 'new' })
   })
 })

@@ -4,7 +4,7 @@ import { snapshotAgent } from '../agent-snapshot.ts'
 import type { StateCore } from '../state-core.ts'
 import { CheckpointStore } from './checkpoint-store.ts'
 import { CLAIM_RESTORE, END_RESTORE, OPEN_RESTORES } from './restore-queries.ts'
-import { planRestore, restoresUnderWay, revisionAt, writeIfUnchanged } from './restore-state.ts'
+import { WRITES_AT_ONCE, inBatches, mayBeCompleted, planRestore, restoresUnderWay, revisionAt, writeIfUnchanged } from './restore-state.ts'
 
 interface OpenRestore {
   readonly tenant: string
@@ -48,17 +48,17 @@ async function complete(core: StateCore, row: OpenRestore): Promise<boolean> {
     const now = await snapshotAgent(core, row.tenant, row.agentId, () => true)
     const { writes } = planRestore(now, { agentId: row.agentId, checkpointId: row.checkpointId, texts })
     const open = writes.filter(({ before }) => before === undefined || before.revision <= since)
-    for (const write of open) {
+    await inBatches(open, WRITES_AT_ONCE, (write) =>
       // Somebody was faster: theirs counts.
-      await writeIfUnchanged(core, identity, row.agentId, write).catch((error: unknown) => {
+      writeIfUnchanged(core, identity, row.agentId, write).catch((error: unknown) => {
         if (!isCairnError(error, 'VERSION_CONFLICT')) throw error
-      })
-    }
+      }),
+    )
     await end()
     core.log.info({ agentId: row.agentId, checkpointId: row.checkpointId, keys: open.length, leftAlone: writes.length - open.length }, 'completed a restore that was interrupted')
     return true
   } catch (error) {
-    if (isCairnError(error) && !error.retryable) await end()
+    if (isCairnError(error) && !mayBeCompleted(error)) await end()
     throw error
   }
 }

@@ -11,7 +11,7 @@ import { WritePath } from '../write-path.ts'
 import type { RestoreResult } from './checkpoint-types.ts'
 import { BASE_OF_EPOCH, BEGIN_RESTORE, END_RESTORE } from './restore-queries.ts'
 
-const WRITES_AT_ONCE = 256
+export const WRITES_AT_ONCE = 256
 const FEED_BATCH = 500
 
 export interface Goal {
@@ -21,7 +21,7 @@ export interface Goal {
   readonly texts: ReadonlyMap<string, string>
 }
 
-interface Write {
+export interface Write {
   readonly key: string
   /** Null to delete. */
   readonly text: string | null
@@ -53,18 +53,27 @@ export async function restoreState(core: StateCore, identity: TenantIdentity, go
   const id = uuidv7()
   const active = restoresUnderWay(core)
   active.add(id)
+  let begun = false
+  const done: Done[] = []
   try {
     await core.sql.query(identity, BEGIN_RESTORE, [identity.tenant, id, goal.agentId, goal.checkpointId, core.writerId, now.kvRevision, core.hot.epoch])
-    await (unchangedSince === undefined ? writeAll(core, identity, goal.agentId, writes) : writeAllOrNone(core, identity, goal, writes))
+    begun = true
+    await (unchangedSince === undefined ? writeAll(core, identity, goal.agentId, writes) : writeAllOrNone(core, identity, goal, writes, done))
     await core.sql.query(identity, END_RESTORE, [identity.tenant, id])
     return result
   } catch (error) {
-    // What may work later is completed by the upkeep; what never will is not tried for ever.
-    if (!isCairnError(error) || !error.retryable || error.code === 'VERSION_CONFLICT') await core.sql.query(identity, END_RESTORE, [identity.tenant, id]).catch(() => undefined)
+    // What may work later is completed by the upkeep or the next process; what never will, and what has changed nothing, is not.
+    const untouched = !begun || (unchangedSince !== undefined && done.length === 0 && isCairnError(error, 'HOT_TIER_UNAVAILABLE'))
+    if (untouched || !mayBeCompleted(error)) await core.sql.query(identity, END_RESTORE, [identity.tenant, id]).catch(() => undefined)
     throw error
   } finally {
     active.delete(id)
   }
+}
+
+/** Whether somebody else, or this process later, may succeed where this failed. */
+export function mayBeCompleted(error: unknown): boolean {
+  return isCairnError(error) && error.code !== 'VERSION_CONFLICT' && (error.retryable || error.code === 'CLOSED')
 }
 
 /** Which writes lead from `now` to the goal. */
@@ -73,7 +82,8 @@ export function planRestore(now: AgentSnapshot, { texts }: Goal): { writes: Writ
   let unchanged = 0
   for (const [key, text] of texts) {
     const before = now.entries.get(key)
-    if (before !== undefined && isLive(before) && before.text === text) unchanged++
+    // What is restored does not expire: a value that would is written anew.
+    if (before !== undefined && isLive(before) && before.text === text && before.expiresAt === undefined) unchanged++
     else writes.push({ key, text, before })
   }
   for (const [key, before] of now.entries) if (!texts.has(key) && isLive(before)) writes.push({ key, text: null, before })
@@ -99,30 +109,51 @@ export function writeIfUnchanged(core: StateCore, identity: TenantIdentity, agen
  */
 async function writeAll(core: StateCore, identity: TenantIdentity, agentId: string, writes: readonly Write[]): Promise<void> {
   const atOnce = core.shared ? WRITES_AT_ONCE : writes.length
+  await inBatches(writes, atOnce, ({ key, text }) => send(core, identity, agentId, key, text, undefined, undefined))
+}
+
+/** Some at once; when it rejects, nothing of it is under way any more. */
+export async function inBatches(writes: readonly Write[], atOnce: number, write: (write: Write) => Promise<unknown>): Promise<void> {
   for (let start = 0; start < writes.length; start += atOnce) {
-    await Promise.all(writes.slice(start, start + atOnce).map(({ key, text }) => send(core, identity, agentId, key, text, undefined, undefined)))
+    const failures = failuresOf(await Promise.allSettled(writes.slice(start, start + atOnce).map(write)))
+    if (failures.length > 0) throw failures.find((error) => !mayBeCompleted(error)) ?? failures[0]
   }
 }
 
-/** Each key only if it is still at its revision; at the first conflict what was written is put back. */
-async function writeAllOrNone(core: StateCore, identity: TenantIdentity, goal: Goal, writes: readonly Write[]): Promise<void> {
-  const done: { write: Write; revision: number }[] = []
+/** A write that was made, and the revision it got. */
+interface Done {
+  readonly write: Write
+  readonly revision: number
+}
+
+/**
+ * Each key only if it is still at its revision; at the first conflict what was written is put back. After a failure that may be over
+ * later nothing is put back, or else those who complete the rest would leave a mixture.
+ */
+async function writeAllOrNone(core: StateCore, identity: TenantIdentity, goal: Goal, writes: readonly Write[], done: Done[]): Promise<void> {
   for (let start = 0; start < writes.length; start += WRITES_AT_ONCE) {
-    const results = await Promise.allSettled(
-      writes.slice(start, start + WRITES_AT_ONCE).map(async (write) => {
-        done.push({ write, revision: await writeIfUnchanged(core, identity, goal.agentId, write) })
-      }),
+    const failures = failuresOf(
+      await Promise.allSettled(
+        writes.slice(start, start + WRITES_AT_ONCE).map(async (write) => {
+          done.push({ write, revision: await writeIfUnchanged(core, identity, goal.agentId, write) })
+        }),
+      ),
     )
-    const failed = results.find((result) => result.status === 'rejected')
-    if (failed === undefined) continue
+    if (failures.length === 0) continue
+    const refused = failures.find((error) => !mayBeCompleted(error))
+    if (refused === undefined) throw failures.find((error) => !isCairnError(error, 'HOT_TIER_UNAVAILABLE')) ?? failures[0]
     await Promise.allSettled(
       done.map(({ write: { key, text, before }, revision }) => {
         const back = before !== undefined && isLive(before) ? before.text : null
         return send(core, identity, goal.agentId, key, back, text === null ? 0 : revision, before?.expiresAt)
       }),
     )
-    throw failed.reason
+    throw refused
   }
+}
+
+function failuresOf(results: readonly PromiseSettledResult<unknown>[]): unknown[] {
+  return results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
 }
 
 function send(core: StateCore, { tenant, ...rest }: TenantIdentity, agentId: string, key: string, text: string | null, ifRevision: number | undefined, expiresAt: number | undefined): Promise<number> {
