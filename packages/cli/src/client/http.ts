@@ -129,6 +129,8 @@ export class Http {
   #unreachable(error: unknown): CairnError {
     if (error instanceof Error && error.name === 'TimeoutError') return new CairnError('TIMEOUT', `${this.base} did not answer within ${ANSWER_MS / 1000} s.`, { cause: error, details: { url: this.base } })
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+    // What was to be sent could not be read.
+    if (isCairnError(cause)) return cause
     const reason = cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || cause.name : String(cause)
     return new CairnError('CONNECTION_FAILED', `No Cairn answers at ${this.base}: ${reason}. Start one with \`cairn start\`, or check --server.`, { cause: error, details: { url: this.base } })
   }

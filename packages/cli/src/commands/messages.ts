@@ -1,6 +1,7 @@
 import { CairnError, type SendInput } from '@cairn/core'
 import type { Command } from 'commander'
 import { runWithClient } from '../client/open-client.ts'
+import { isRead } from '../closed-pipes.ts'
 import { confirmed } from '../confirm.ts'
 import { type ClientFlags, withClientFlags, wholeNumber } from '../engine-flags.ts'
 import { oneLine, record, show, table } from '../output.ts'
@@ -55,7 +56,7 @@ export function registerMessagesCommands(program: Command): void {
           return table(['id', 'from', 'subject', 'priority', 'payload'], rows, 'The inbox is empty.')
         })
         // Not before they were shown: what nobody has seen comes again.
-        if (keep !== true) for (const { deliveryId, leaseNo } of taken) await client.messages.settle({ deliveryId, leaseNo, outcome: 'ack' })
+        if (keep !== true && (await isRead())) for (const { deliveryId, leaseNo } of taken) await client.messages.settle({ deliveryId, leaseNo, outcome: 'ack' })
       }),
     )
 
