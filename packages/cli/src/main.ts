@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { bearClosedPipes } from './closed-pipes.ts'
 import { EXIT, EXIT_CODES_HELP, PRECEDENCE_HELP } from './exit-codes.ts'
 
 interface Entry {
@@ -42,6 +43,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
 /** Runs `cairn` with these arguments and sets the exit code. Never rejects. */
 export async function main(args: readonly string[]): Promise<void> {
   try {
+    bearClosedPipes()
     await parse(args)
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage

@@ -112,6 +112,19 @@ export class CliSandbox {
     return this.spawn(args, env).done
   }
 
+  /** Into a pipe that nobody reads, as with `| head` when it has seen enough. */
+  unread(args: readonly string[]): Promise<Pick<Finished, 'code' | 'stderr'>> {
+    const child = spawn(process.execPath, [...NODE_FLAGS, BIN, ...args], { cwd: this.root, env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] })
+    child.stdout.destroy()
+    this.#children.add(child)
+    let stderr = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+    return new Promise((resolve) => child.once('close', (code) => {
+      this.#children.delete(child)
+      resolve({ code, stderr })
+    }))
+  }
+
   /** The parsed output of a command with --json; throws unless it ended with `code`. */
   async json<T = Record<string, unknown>>(args: readonly string[], code = 0): Promise<T> {
     const result = await this.run([...args, '--json'])

@@ -1,7 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { Http } from '../src/client/http.ts'
 import { useServer } from './running-server.ts'
 
 const cli = useServer()
@@ -225,6 +229,47 @@ test('messages: send, list, show, inbox, dead, redrive', async () => {
   expect(await json('messages', 'dead')).toEqual({ items: [], nextCursor: null })
   expect(await json('messages', 'redrive', sent.id, '--yes')).toEqual({ messages: [] })
   expect((await run('messages', 'send', 'hello', 'listener')).stderr).toContain('is not JSON')
+})
+
+test('output that nobody reads ends a command quietly, and a message that nobody saw comes again', async () => {
+  await json('agents', 'register', 'unseen', '--type', 'analyst')
+  const { id } = await json<{ id: string }>('messages', 'send', '{"n":1}', 'unseen')
+  await json('events', 'publish', 'events.unread.a')
+  const server = ['--server', cli.server.url]
+  const [inbox, tail, list] = await Promise.all([['messages', 'inbox', 'unseen'], ['events', 'tail', '--from', 'all'], ['agents', 'list']].map((args) => cli.sandbox.unread([...args, ...server])))
+  for (const ended of [inbox, tail, list]) expect(ended).toEqual({ code: 0, stderr: '' })
+  const { deliveries } = await json<{ deliveries: { status: string }[] }>('messages', 'show', id)
+  expect(deliveries[0]?.status).toBe('delivered')
+}, 60_000)
+
+test('a file that breaks off in the middle of an upload is told as such', async () => {
+  await json('agents', 'register', 'packed', '--type', 'analyst')
+  await run('state', 'set', 'packed', 'noise', JSON.stringify(randomBytes(150_000).toString('hex')))
+  await run('agents', 'export', 'packed', '--file', cli.sandbox.path('whole.gz'))
+  await writeFile(cli.sandbox.path('half.gz'), (await readFile(cli.sandbox.path('whole.gz'))).subarray(0, 100_000))
+  expect((await run('agents', 'import', cli.sandbox.path('half.gz'), '--as', 'half')).stderr).toMatch(/^error \[IMPORT_MALFORMED\] .*half.gz is not a whole gzip file/)
+  expect((await run('agents', 'show', 'half')).stderr).toMatch(/^error \[AGENT_NOT_FOUND\]/)
+})
+
+test('a followed stream goes on behind its place when the server is not well for a while', async () => {
+  const places: (string | undefined)[] = []
+  const problem = JSON.stringify({ code: 'CONNECTION_FAILED', detail: 'the database is away' })
+  const server = createServer((request, response) => {
+    places.push(request.headers['last-event-id'] as string | undefined)
+    if (places.length === 2) return response.writeHead(503, { 'content-type': 'application/problem+json' }).end(problem)
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    return response.end(places.length === 1 ? ': watching\nid: place\n\n' : 'id: one\nevent: a\ndata: 1\n\n')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const stop = new AbortController()
+  for await (const { data } of new Http(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, undefined).events('/v1/event-stream', {}, stop.signal)) {
+    expect(data).toBe(1)
+    break
+  }
+  stop.abort()
+  server.closeAllConnections()
+  server.close()
+  expect(places).toEqual([undefined, 'place', 'place'])
 })
 
 test('every command ends by itself when its work is done', async () => {

@@ -51,6 +51,29 @@ test('sends what is published after it answered, goes on behind Last-Event-ID, a
   expect((await receive(`${path}&after=${first[1]?.id ?? ''}`, 1)).map(({ data }) => data.payload)).toEqual([3])
 })
 
+test('goes on behind Last-Event-ID though the address names an older place, as an EventSource connects again', async () => {
+  const { events } = opened.cairn
+  const path = '/v1/event-stream?stream=EVENTS&filter=events.again.%3E'
+  const first = await receive(path, 2, {}, () => events.publishMany([1, 2].map((payload) => ({ subject: 'events.again.a', payload }))))
+  await events.publish('events.again.a', 3)
+  const resumed = await receive(`${path}&after=${first[0]?.id ?? ''}`, 1, { 'last-event-id': first[1]?.id ?? '' })
+  expect(resumed.map(({ data }) => data.payload)).toEqual([3])
+})
+
+test('tells its place before the first event, so that nothing is lost when the connection breaks before that', async () => {
+  const { events } = opened.cairn
+  for (const [stream, filter] of [['EVENTS', 'events.early.>'], ['AGENT_STATE', '>']] as const) {
+    const path = `/v1/event-stream?stream=${stream}&filter=${encodeURIComponent(filter)}`
+    const response = await app.request(path, { headers: { host: 'localhost' } })
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+    const place = /^id: (.+)\n\n/m.exec(new TextDecoder().decode((await reader.read()).value))?.[1]
+    await reader.cancel()
+    if (stream === 'EVENTS') await events.publish('events.early.a', 1)
+    else await opened.cairn.agents.register({ name: 'early', type: 'analyst' })
+    expect(await receive(path, 1, { 'last-event-id': place ?? 'none' })).toHaveLength(1)
+  }
+})
+
 test('resumes a stream of two sources, with changes of state', async () => {
   const agent = await opened.cairn.agents.register({ name: 'watched', type: 'analyst' })
   const path = '/v1/event-stream?stream=AGENT_STATE'

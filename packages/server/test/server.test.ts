@@ -202,6 +202,87 @@ test('keys with slashes, dots in the middle and percent signs arrive unchanged o
   }
 })
 
+test('a reader that goes away unread ends what is behind its stream, and messages taken ahead go back', async () => {
+  const { messages, agents } = opened.cairn
+  await agents.register({ name: 'left', type: 'analyst' })
+  await messages.sendMany(Array.from({ length: 4 }, (_, payload) => ({ to: 'left', payload })))
+  const response = await createApp(opened.cairn).request('/v1/agents/left/inbox-events?prefetch=4', { headers: { host: 'localhost' } })
+  // It is never read on: the first message is on its way, the other three are taken ahead.
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+  await reader.read()
+  await expect.poll(async () => (await messages.list({ to: 'left' })).items.filter(({ status }) => status === 'delivered').length).toBe(4)
+  await reader.cancel()
+  await expect.poll(async () => (await messages.receive('left', { limit: 10 })).length).toBeGreaterThanOrEqual(2)
+})
+
+test('HEAD of a live stream answers and leaves nothing open behind it', async () => {
+  const { messages, agents, state } = opened.cairn
+  await agents.register({ name: 'headed', type: 'analyst' })
+  await messages.send({ to: 'headed', payload: 1 })
+  const ended = Promise.withResolvers<void>()
+  const watched = new Proxy(opened.cairn, {
+    get: (target, name) =>
+      name === 'state'
+        ? {
+            list: state.list.bind(state),
+            async *watch(...given: Parameters<typeof state.watch>) {
+              try {
+                yield* state.watch(...given)
+              } finally {
+                ended.resolve()
+              }
+            },
+          }
+        : Reflect.get(target, name, target),
+  })
+  const server = await serve(watched, { port: 0 })
+  try {
+    for (const path of ['inbox-events', 'state-events', 'export']) {
+      const answer = await fetch(`${server.url}/v1/agents/headed/${path}`, { method: 'HEAD' })
+      expect([answer.status, await answer.text()], path).toEqual([200, ''])
+    }
+    await ended.promise
+    expect(await messages.receive('headed')).toHaveLength(1)
+  } finally {
+    await server.close()
+  }
+})
+
+test('close answers those that wait for messages and replies at once', async () => {
+  const { agents } = opened.cairn
+  await agents.register({ name: 'patient', type: 'analyst' })
+  const server = await serve(opened.cairn, { port: 0, closeTimeoutMs: 60_000 })
+  const post = (path: string, json: unknown): Promise<Response> => fetch(`${server.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(json) })
+  const inbox = post('/v1/agents/patient/inbox', { waitMs: 30_000 })
+  const asked = post('/v1/agent-requests', { from: 'patient', to: 'scout', payload: 1, timeoutMs: 30_000 })
+  const reply = fetch(`${server.url}/v1/agent-requests/${crypto.randomUUID()}/reply?timeoutMs=30000`)
+  await expect.poll(async () => (await opened.cairn.messages.list({ from: 'patient' })).items.length).toBe(1)
+  const started = performance.now()
+  await server.close()
+  expect(performance.now() - started).toBeLessThan(20_000)
+  expect([(await inbox).status, await (await inbox).json()]).toEqual([200, { messages: [] }])
+  for (const answer of [await asked, await reply]) expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([504, 'TIMEOUT'])
+})
+
+test('a body that is missing or not UTF-8 is refused, and what was stored stays', async () => {
+  await opened.cairn.state.set('scout', 'kept', { precious: true })
+  const server = await serve(opened.cairn, { port: 0 })
+  try {
+    const url = `${server.url}/v1/agents/scout/state/kept`
+    const json = { 'content-type': 'application/json' }
+    const latin1 = Buffer.from('"caf\xe9"', 'latin1')
+    for (const [name, init] of Object.entries<RequestInit>({ missing: {}, empty: { headers: json, body: '' }, latin1: { headers: json, body: latin1 } })) {
+      const answer = await fetch(url, { method: 'PUT', ...init })
+      expect([answer.status, ((await answer.json()) as { code: string }).code], name).toEqual([400, 'INVALID_ARGUMENT'])
+    }
+    const chunked = await fetch(url, { method: 'PUT', headers: json, body: new Blob([latin1]).stream(), duplex: 'half' })
+    expect(chunked.status).toBe(400)
+    expect((await opened.cairn.state.get('scout', 'kept'))?.value).toEqual({ precious: true })
+  } finally {
+    await server.close()
+  }
+})
+
 // proves S4-7.2-01
 test('with the engines gone, health is 503, the server is not ready, calls are problems, and the page still shows', async () => {
   const app = createApp(opened.cairn)

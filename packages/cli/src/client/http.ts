@@ -76,8 +76,8 @@ export class Http {
   }
 
   /**
-   * Server-sent events. Connects again behind the last one when the connection breaks, until `signal` is aborted; errors are
-   * thrown while there was no first answer.
+   * Server-sent events. Connects again behind the last one when the connection breaks or the server is not well, until `signal` is
+   * aborted. Errors are thrown while there was no first answer; later only those that do not pass.
    */
   async *events(path: string, query: Query, signal: AbortSignal): AsyncGenerator<ServerSentEvent> {
     let lastId: string | undefined
@@ -90,11 +90,11 @@ export class Http {
         answered = true
         for await (const event of serverSentEvents(response.body)) {
           if (event.id !== undefined) lastId = event.id
-          yield event
+          if (event.data !== undefined) yield event
         }
       } catch (error) {
         if (signal.aborted) return
-        if (isCairnError(error)) throw error
+        if (isCairnError(error) && !(answered && error.retryable)) throw error
         if (!answered) throw this.#unreachable(error)
       }
       await delay(RECONNECT_MS, undefined, { signal }).catch(() => undefined)
@@ -129,6 +129,8 @@ export class Http {
   #unreachable(error: unknown): CairnError {
     if (error instanceof Error && error.name === 'TimeoutError') return new CairnError('TIMEOUT', `${this.base} did not answer within ${ANSWER_MS / 1000} s.`, { cause: error, details: { url: this.base } })
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+    // What was to be sent could not be read.
+    if (isCairnError(cause)) return cause
     const reason = cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || cause.name : String(cause)
     return new CairnError('CONNECTION_FAILED', `No Cairn answers at ${this.base}: ${reason}. Start one with \`cairn start\`, or check --server.`, { cause: error, details: { url: this.base } })
   }

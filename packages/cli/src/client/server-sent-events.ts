@@ -1,7 +1,7 @@
 export interface ServerSentEvent {
   readonly id: string | undefined
   readonly event: string
-  /** Parsed JSON. */
+  /** Parsed JSON; undefined for a place in the stream without an event. */
   readonly data: unknown
 }
 
@@ -26,5 +26,6 @@ function parseFrame(frame: string): ServerSentEvent | undefined {
     if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1).replace(/^ /, ''))
   }
   const data = fields.get('data')
-  return data === undefined ? undefined : { id: fields.get('id'), event: fields.get('event') ?? 'message', data: JSON.parse(data) as unknown }
+  if (data === undefined) return fields.has('id') ? { id: fields.get('id'), event: '', data: undefined } : undefined
+  return { id: fields.get('id'), event: fields.get('event') ?? 'message', data: JSON.parse(data) as unknown }
 }

@@ -35,6 +35,8 @@ export function registerEventsCommands(program: Command): void {
       runWithClient(flags, async (client) => {
         const count = flags.count === undefined ? Number.POSITIVE_INFINITY : wholeFlag('count', flags.count)
         const stop = new AbortController()
+        // Nobody reads on, as with `| head`.
+        process.stdout.once('error', () => stop.abort())
         const signal = AbortSignal.any([stop.signal, onStopSignal(STOP_MS, (text) => process.stderr.write(`${text}\n`))])
         let seen = 0
         for await (const event of client.events.tail({ stream: stream as EventStreamName, from: flags.from ?? 'new', signal, ...(flags.filter === undefined ? {} : { filter: flags.filter }) })) {

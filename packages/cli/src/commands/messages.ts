@@ -1,6 +1,7 @@
 import { CairnError, type SendInput } from '@cairn/core'
 import type { Command } from 'commander'
 import { runWithClient } from '../client/open-client.ts'
+import { isRead } from '../closed-pipes.ts'
 import { confirmed } from '../confirm.ts'
 import { type ClientFlags, withClientFlags, wholeNumber } from '../engine-flags.ts'
 import { oneLine, record, show, table } from '../output.ts'
@@ -50,11 +51,12 @@ export function registerMessagesCommands(program: Command): void {
     .action((agent: string, { limit, wait, queue, keep, ...flags }: ClientFlags & { limit?: number; wait?: number; queue?: string[]; keep?: boolean }) =>
       runWithClient(flags, async (client) => {
         const taken = await client.messages.receive(agent, { ...(limit === undefined ? {} : { limit }), ...(wait === undefined ? {} : { waitMs: wait }), ...(queue === undefined ? {} : { queues: queue }) })
-        if (keep !== true) for (const { deliveryId, leaseNo } of taken) await client.messages.settle({ deliveryId, leaseNo, outcome: 'ack' })
         show(flags, { messages: taken }, () => {
           const rows = taken.map(({ id, from, subject, priority, payload }) => [id, from ?? '-', subject ?? '-', priority, oneLine(JSON.stringify(payload), 80)])
           return table(['id', 'from', 'subject', 'priority', 'payload'], rows, 'The inbox is empty.')
         })
+        // Not before they were shown: what nobody has seen comes again.
+        if (keep !== true && (await isRead())) for (const { deliveryId, leaseNo } of taken) await client.messages.settle({ deliveryId, leaseNo, outcome: 'ack' })
       }),
     )
 

@@ -82,7 +82,7 @@ export class StdioBridge {
   async #deliver(message: Message, line: string, signal: AbortSignal): Promise<void> {
     const response = await this.#send(message, line, signal)
     if (response.headers.get('content-type')?.startsWith('text/event-stream') === true && response.body !== null) {
-      for await (const { data } of serverSentEvents(response.body)) this.#options.write(JSON.stringify(data))
+      for await (const { data } of serverSentEvents(response.body)) if (data !== undefined) this.#options.write(JSON.stringify(data))
       return
     }
     const text = (await response.text()).trim()

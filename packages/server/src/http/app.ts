@@ -3,10 +3,11 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import type { App, AppEnv } from './app-env.ts'
 import { apiDocument } from './api-document.ts'
 import { bodyLimit } from './body-limit.ts'
+import { endBodyOfHead } from './head.ts'
 import { hostGuard } from './host-guard.ts'
 import { HttpMetrics } from './metrics.ts'
 import { noSuchRoute } from './not-found.ts'
-import { invalidRequest, respondWithProblem } from './problem.ts'
+import { invalidRequest, missingBody, respondWithProblem } from './problem.ts'
 import { requestLog } from './request-log.ts'
 import { checkPath, rawPath } from './request-path.ts'
 import { IMPORT_PATH, agentFileRoutes } from './routes/agent-files.ts'
@@ -74,14 +75,16 @@ export function createApp(cairn: Cairn, options: AppOptions = {}): App {
   const metrics = new HttpMetrics(cairn)
   const app: App = new OpenAPIHono<AppEnv>({
     getPath: rawPath,
-    defaultHook: (result) => {
+    defaultHook: (result, c) => {
+      // Without a Content-Type there is no body, and the schema was asked about {}: a value, or changes, that nobody sent.
+      if (result.target === 'json' && c.req.header('content-type') === undefined) throw missingBody()
       if (!result.success) throw invalidRequest(PARTS[result.target] ?? result.target, result.error)
     },
   })
   app.onError((error, c) => respondWithProblem(c, error, logger))
   app.notFound((c) => respondWithProblem(c, noSuchRoute(app, c), logger))
 
-  app.use(requestLog(logger), metrics.middleware, securityHeaders, hostGuard(host, allowedHosts), checkPath)
+  app.use(endBodyOfHead, requestLog(logger), metrics.middleware, securityHeaders, hostGuard(host, allowedHosts), checkPath)
   app.use('/v1/*', tenantOf(cairn), bodyLimit(maxBodyBytes, [IMPORT_PATH, SESSION_IMPORT_PATH]))
 
   for (const path of Object.values(MCP_PATHS)) app.use(path, tenantOf(cairn), bodyLimit(maxBodyBytes))

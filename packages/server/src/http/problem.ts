@@ -56,6 +56,10 @@ export function invalidRequest(part: string, error: z.core.$ZodError): CairnErro
   return new CairnError('INVALID_ARGUMENT', `${field}: ${message}.`, { details: { field, in: part } })
 }
 
+export function missingBody(): CairnError {
+  return new CairnError('INVALID_ARGUMENT', 'body: there is none. Send JSON with the header Content-Type: application/json.', { details: { field: 'body', in: 'body' } })
+}
+
 function fromHttpException(error: HTTPException): CairnError {
   if (error.status === 415) return new CairnError('UNSUPPORTED_MEDIA_TYPE', 'body: send JSON with the header Content-Type: application/json.', { details: { field: 'body' } })
   if (error.status === 400) return new CairnError('INVALID_ARGUMENT', 'body: it is not valid JSON.', { details: { field: 'body' } })

@@ -21,6 +21,8 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
+const UPLOAD_MS = 3_600_000
+
 /**
  * Cairn over HTTP on a socket of its own. Errors: PORT_IN_USE, PERMISSION_DENIED (a port below 1024),
  * INVALID_OPTION (host or port).
@@ -30,7 +32,8 @@ export async function serve(cairn: Cairn, options: ServeOptions = {}): Promise<R
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new CairnError('INVALID_OPTION', `port: ${String(port)} is not a port. Use 0 to 65535.`, { details: { option: 'port' } })
   const closing = new AbortController()
   const app = createApp(cairn, { ...appOptions, host, closing: closing.signal })
-  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, createServer, serverOptions: { keepAliveTimeout: 5_000, requestTimeout: 60_000 } }) as Server
+  // An upload of an agent may be 4 GiB. A client that is silent for good is one connection held for so long.
+  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, createServer, serverOptions: { keepAliveTimeout: 5_000, headersTimeout: 60_000, requestTimeout: UPLOAD_MS } }) as Server
   await listen(server, host, port)
   const bound = server.address() as AddressInfo
   let closed: Promise<void> | undefined

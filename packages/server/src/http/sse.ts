@@ -8,14 +8,15 @@ export interface ServerSentEvent {
 
 /**
  * A stream of server-sent events from `events`, with a comment at the start and every `keepAliveMs` of silence, so that
- * proxies and clients see that it lives. `stop` is called when the reader goes.
+ * proxies and clients see that it lives. `stop` is called when the reader goes. `place` is the id of what was before the
+ * first event: a client whose connection breaks before that one goes on from there.
  */
-export function eventStream(events: AsyncIterator<ServerSentEvent>, first: Promise<IteratorResult<ServerSentEvent>>, keepAliveMs: number, stop: () => void): Response {
+export function eventStream(events: AsyncGenerator<ServerSentEvent>, first: Promise<IteratorResult<ServerSentEvent>>, keepAliveMs: number, stop: () => void, place?: string): Response {
   const encoder = new TextEncoder()
   let next = first
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
-      controller.enqueue(encoder.encode(': watching\n\n'))
+      controller.enqueue(encoder.encode(place === undefined ? ': watching\n\n' : `: watching\nid: ${place}\n\n`))
     },
     async pull(controller) {
       const silence = new AbortController()
@@ -37,7 +38,11 @@ export function eventStream(events: AsyncIterator<ServerSentEvent>, first: Promi
         silence.abort()
       }
     },
-    cancel: stop,
+    cancel() {
+      stop()
+      // A generator that has an event ready which nobody asks for would stay where it is, with all it holds.
+      void events.return(undefined).catch(() => undefined)
+    },
   })
   return new Response(stream, { headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' } })
 }

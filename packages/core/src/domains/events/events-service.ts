@@ -96,14 +96,15 @@ export class EventsService {
     yield* await this.follow(options)
   }
 
-  /** `tail`, when its place is fixed: what is published after this resolves will be seen. */
-  async follow(options: TailEventsOptions): Promise<AsyncGenerator<TailedEvent>> {
+  /** `tail`, when its place is fixed: what is published after this resolves will be seen, and so it is behind the cursor `start`. */
+  async follow(options: TailEventsOptions): Promise<AsyncGenerator<TailedEvent> & { readonly start: string }> {
     if (options.from !== undefined && !['all', 'last', 'new'].includes(options.from)) {
       throw new CairnError('INVALID_ARGUMENT', `from: ${JSON.stringify(options.from)} is neither 'all', 'last' nor 'new'.`, { details: { field: 'from' } })
     }
     const stop = new AbortController()
     const signal = AbortSignal.any([stop.signal, this.#core.closing, ...(options.signal === undefined ? [] : [options.signal])])
-    return guarded(await openTail(this.#core, this.#identity, streamNamed(options.stream), options, signal), signal, () => stop.abort())
+    const { events, start } = await openTail(this.#core, this.#identity, streamNamed(options.stream), options, signal)
+    return Object.assign(guarded(events, signal, () => stop.abort()), { start })
   }
 
   /** Forgets a durable consumer with its place; false when there was none. */

@@ -5,7 +5,7 @@ import type { TenantIdentity } from '../../identity/index.ts'
 import type { EventCore } from './event-core.ts'
 import type { EventStream } from './event-streams.ts'
 import type { CairnEvent, SubscribeOptions, TailedEvent, TailEventsOptions } from './event-types.ts'
-import { type TailPart, agentOfFilter, endOfFeed, mergeConsumers, mergeTails, parseFeedCursor, splitCursor, stateMessage, tailFeed } from './readers/index.ts'
+import { type TailPart, agentOfFilter, endOfFeed, joinCursors, mergeConsumers, mergeTails, parseFeedCursor, splitCursor, stateMessage, tailFeed } from './readers/index.ts'
 import { fromWireSubject, toWireFilter } from './subjects.ts'
 
 const CONSUMER = /^[A-Za-z0-9_-]{1,64}$/
@@ -82,8 +82,8 @@ export async function openConsumer(core: EventCore, identity: TenantIdentity, st
   return mergeConsumers(parts)
 }
 
-/** Resolves when its place is fixed: what is published after that will be seen. INVALID_CURSOR for a cursor of another stream or filter. */
-export async function openTail(core: EventCore, identity: TenantIdentity, stream: EventStream, options: TailEventsOptions, signal: AbortSignal): Promise<AsyncGenerator<TailedEvent>> {
+/** Resolves when its place, `start`, is fixed: what is published after that will be seen. INVALID_CURSOR for a cursor of another stream or filter. */
+export async function openTail(core: EventCore, identity: TenantIdentity, stream: EventStream, options: TailEventsOptions, signal: AbortSignal): Promise<{ readonly events: AsyncGenerator<TailedEvent>; readonly start: string }> {
   const { tenant } = identity
   const { filter = '>', from = 'new', after } = options
   const { published, agent } = wantedOf(stream, filter, tenant)
@@ -115,7 +115,7 @@ export async function openTail(core: EventCore, identity: TenantIdentity, stream
     // What a key was before its newest change is not kept: all there is of the past is the newest change of each.
     add(tailFeed(feed, tenant, agent, start, place === undefined && from !== 'new', signal), start)
   }
-  return mergeTails(parts)
+  return { events: mergeTails(parts), start: joinCursors(parts.map(({ start }) => start)) }
 }
 
 /** What a reader sees of a message of the log. CONSISTENCY_VIOLATION for one of another tenant. */

@@ -32,14 +32,16 @@ export function eventRoutes(app: App, { closing, keepAliveMs }: StateEventsOptio
       responses: { 200: { description: 'The stream; it ends when the client goes or the server stops.', content: { 'text/event-stream': { schema: z.string() } } }, ...problems('INVALID_CURSOR', 'NOT_FOUND', 'CAPABILITY_MISSING') },
     }),
     async (c) => {
-      const { after = c.req.header('last-event-id'), ...query } = c.req.valid('query')
+      const { after: given, ...query } = c.req.valid('query')
+      // A browser connects again to the address it had, `after` included, and says in the header how far it came.
+      const after = [c.req.header('last-event-id'), given].find((place) => place !== undefined && place !== '')
       const gone = new AbortController()
       const signal = AbortSignal.any([gone.signal, closing, c.req.raw.signal])
-      const tailed = await c.get('cairn').events.follow({ ...exact(query), ...(after === undefined || after === '' ? {} : { after }), signal })
+      const tailed = await c.get('cairn').events.follow({ ...exact(query), ...(after === undefined ? {} : { after }), signal })
       const events = toServerSent(tailed)
       const first = events.next()
       first.catch(() => undefined)
-      return eventStream(events, first, keepAliveMs, () => gone.abort())
+      return eventStream(events, first, keepAliveMs, () => gone.abort(), after ?? ((query.from ?? 'new') === 'new' ? tailed.start : undefined))
     },
   )
 

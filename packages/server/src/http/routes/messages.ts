@@ -20,12 +20,12 @@ const SEND_PROBLEMS = ['AGENT_NOT_FOUND', 'NOT_FOUND', 'CHANNEL_INACTIVE', 'QUEU
 /** Messages between agents; chat messages of people are under conversations. */
 export function messageRoutes(app: App, live: StateEventsOptions): void {
   channelRoutes(app)
-  sendRoutes(app)
+  sendRoutes(app, live)
   inboxRoutes(app, live)
   deadLetterRoutes(app)
 }
 
-function sendRoutes(app: App): void {
+function sendRoutes(app: App, { closing }: StateEventsOptions): void {
   app.openapi(
     createRoute({ method: 'post', path: '/v1/agent-messages', tags, summary: 'Send a message to an agent, a type of agents, a channel or a queue', request: { headers, body: body(NewAgentMessage, 'The message.') }, responses: { 201: json(Sent, 'Stored, with its deliveries.'), ...problems(...SEND_PROBLEMS) } }),
     async (c) => c.json(await c.get('cairn').messages.send(exact(c.req.valid('json'))), 201),
@@ -38,12 +38,12 @@ function sendRoutes(app: App): void {
     createRoute({ method: 'post', path: '/v1/agent-requests', tags, summary: 'Send a query and wait for its reply', request: { headers, body: body(NewRequest, 'The query.') }, responses: { 200: json(AgentMessage, 'The reply.'), ...problems(...SEND_PROBLEMS, 'TIMEOUT') } }),
     async (c) => {
       const { timeoutMs = 30_000, ...input } = exact(c.req.valid('json'))
-      return c.json(await c.get('cairn').messages.request(input, { timeoutMs, signal: c.req.raw.signal }), 200)
+      return c.json(await c.get('cairn').messages.request(input, { timeoutMs, signal: AbortSignal.any([closing, c.req.raw.signal]) }), 200)
     },
   )
   app.openapi(
     createRoute({ method: 'get', path: '/v1/agent-requests/{correlation}/reply', tags, summary: 'The reply to a request, whoever sent it', request: { headers, params: CorrelationParam, query: ReplyQuery }, responses: { 200: json(AgentMessage, 'The reply.'), ...problems('TIMEOUT') } }),
-    async (c) => c.json(await c.get('cairn').messages.awaitReply(c.req.valid('param').correlation, { timeoutMs: c.req.valid('query').timeoutMs ?? 1_000, signal: c.req.raw.signal }), 200),
+    async (c) => c.json(await c.get('cairn').messages.awaitReply(c.req.valid('param').correlation, { timeoutMs: c.req.valid('query').timeoutMs ?? 1_000, signal: AbortSignal.any([closing, c.req.raw.signal]) }), 200),
   )
   app.openapi(
     createRoute({ method: 'get', path: '/v1/agent-messages', tags, summary: 'List messages between agents, newest first', request: { headers, query: AgentMessageQuery }, responses: { 200: json(pageOf(MessageRecord), 'A page of messages.'), ...problems('AGENT_NOT_FOUND', 'NOT_FOUND', 'INVALID_CURSOR') } }),
@@ -64,7 +64,7 @@ function inboxRoutes(app: App, { closing, keepAliveMs }: StateEventsOptions): vo
     createRoute({ method: 'post', path: '/v1/agents/{agent}/inbox', tags, summary: "Take messages from an agent's inbox under a lease", request: { headers, params: AgentParam, body: body(Receive, 'How many, and which.', false) }, responses: { 200: json(Received, 'What there was; settle each within the lease.'), ...problems('AGENT_NOT_FOUND', 'NOT_FOUND') } }),
     async (c) => {
       const { filter, ...options } = exact(c.req.valid('json'))
-      const messages = await c.get('cairn').messages.receive(c.req.valid('param').agent, { ...options, ...(filter === undefined ? {} : { filter }), signal: c.req.raw.signal })
+      const messages = await c.get('cairn').messages.receive(c.req.valid('param').agent, { ...options, ...(filter === undefined ? {} : { filter }), signal: AbortSignal.any([closing, c.req.raw.signal]) })
       return c.json({ messages: messages.map(wire) }, 200)
     },
   )
@@ -86,6 +86,8 @@ function inboxRoutes(app: App, { closing, keepAliveMs }: StateEventsOptions): vo
       const { agent } = c.req.valid('param')
       // An unknown agent is a problem document, not a stream that ends.
       await c.get('cairn').agents.get(agent)
+      // It would take messages that nobody gets.
+      if (c.req.method === 'HEAD') return new Response(null, { headers: { 'content-type': 'text/event-stream; charset=utf-8' } })
       const gone = new AbortController()
       const inbox = c.get('cairn').messages.inbox(agent, { prefetch: 1, ...exact(c.req.valid('query')), signal: AbortSignal.any([gone.signal, closing, c.req.raw.signal]) })
       const events = eventsOf(inbox)

@@ -1,5 +1,5 @@
 export { mergeConsumers } from './merged-consumer.ts'
-export { type TailPart, mergeTails, splitCursor } from './merged-tail.ts'
+export { type TailPart, joinCursors, mergeTails, splitCursor } from './merged-tail.ts'
 export { agentOfFilter, stateMessage } from './state-event.ts'
 export { StateFeed } from './state-feed.ts'
 export { StateFeedConsumer } from './state-feed-consumer.ts'

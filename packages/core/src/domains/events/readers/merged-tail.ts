@@ -47,12 +47,16 @@ export async function* mergeTails(parts: readonly TailPart[]): AsyncGenerator<Ta
         continue
       }
       cursors[index] = event.cursor
-      yield { ...event, cursor: cursors.join(BETWEEN) }
+      yield { ...event, cursor: joinCursors(cursors) }
       ask(index)
     }
   } finally {
     for (const iterator of iterators) void iterator.return?.()
   }
+}
+
+export function joinCursors(cursors: readonly string[]): string {
+  return cursors.join(BETWEEN)
 }
 
 /** The cursors of `count` parts, or undefined when this is none of ours. */
