@@ -103,8 +103,12 @@ export class CliSandbox {
 
   /** What a command does, without the time to load the program again: commands run one after the other in one process. */
   run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
-    this.#host ??= new CliHost(this.root, cleanEnvironment())
-    return this.#host.run(args, env)
+    return this.#inHost(args, env, false)
+  }
+
+  /** The same, when it has left nothing behind that would keep a process of its own alive; until then it does not resolve. */
+  runToEnd(args: readonly string[]): Promise<Finished> {
+    return this.#inHost(args, {}, true)
   }
 
   /** The same in a process of its own, which must end by itself. */
@@ -123,6 +127,11 @@ export class CliSandbox {
       this.#children.delete(child)
       resolve({ code, stderr })
     }))
+  }
+
+  #inHost(args: readonly string[], env: Readonly<Record<string, string>>, toEnd: boolean): Promise<Finished> {
+    this.#host ??= new CliHost(this.root, cleanEnvironment())
+    return this.#host.run(args, env, toEnd)
   }
 
   /** The parsed output of a command with --json; throws unless it ended with `code`. */

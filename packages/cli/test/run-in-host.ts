@@ -19,8 +19,8 @@ export class CliHost {
     this.#env = env
   }
 
-  run(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Finished> {
-    const result = this.#last.then(() => this.#run(args, env))
+  run(args: readonly string[], env: Readonly<Record<string, string>>, toEnd: boolean): Promise<Finished> {
+    const result = this.#last.then(() => this.#run(args, env, toEnd))
     this.#last = result.catch(() => undefined)
     return result
   }
@@ -44,7 +44,7 @@ export class CliHost {
     return child
   }
 
-  #run(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Finished> {
+  #run(args: readonly string[], env: Readonly<Record<string, string>>, toEnd: boolean): Promise<Finished> {
     const child = (this.#child ??= this.#start())
     const mark = `--end-of-command-${this.#count++}--`
     const pattern = new RegExp(`\\n${mark} (\\d+)\\n$`)
@@ -72,7 +72,7 @@ export class CliHost {
       child.stdout?.on('data', onOut)
       child.stderr?.on('data', onError)
       child.on('close', onClose)
-      child.send({ args: [...args], env: { ...env }, mark } satisfies HostRequest)
+      child.send({ args: [...args], env: { ...env }, mark, toEnd } satisfies HostRequest)
     })
   }
 }

@@ -275,5 +275,6 @@ test('a followed stream goes on behind its place when the server is not well for
 test('every command ends by itself when its work is done', async () => {
   await json('agents', 'register', 'ender', '--type', 'analyst')
   const lists = [['agents', 'list'], ['state', 'list', 'ender'], ['checkpoints', 'list', 'ender'], ['conversations', 'list'], ['histories', 'list'], ['lineages', 'list'], ['documents', 'list'], ['tasks', 'list'], ['schedules', 'list'], ['sagas', 'list'], ['breakers', 'list'], ['pools', 'status'], ['events', 'status'], ['messages', 'list']]
-  for (const args of lists) expect(await cli.sandbox.runAlone([...args, '--server', cli.server.url]), args.join(' ')).toMatchObject({ code: 0, signal: null })
+  for (const args of lists) expect(await cli.sandbox.runToEnd([...args, '--server', cli.server.url]), args.join(' ')).toMatchObject({ code: 0, signal: null })
+  for (const args of [lists[0], lists.at(-1)]) expect(await cli.sandbox.runAlone([...(args ?? []), '--server', cli.server.url])).toMatchObject({ code: 0, signal: null })
 }, 60_000)
