@@ -71,7 +71,7 @@ async function run(url: string, statement: string): Promise<number> {
 }
 
 /** Resolves when `condition` holds; rejects after `timeoutMs`, saying `what` was waited for. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
   const end = performance.now() + timeoutMs
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`)
