@@ -8,7 +8,8 @@ describe.each(cairnTargets)('plain tasks ($name)', (target) => {
   let cairn: Cairn
   let dispose: () => Promise<void>
   beforeAll(async () => {
-    ;({ cairn, dispose } = await openCairn(target))
+    // Without the relay, which takes the rows of the outbox away.
+    ;({ cairn, dispose } = await openCairn(target, { events: { relay: false } }))
   })
   afterAll(() => dispose?.())
 
