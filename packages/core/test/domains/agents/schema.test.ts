@@ -116,58 +116,6 @@ describe.each(sqlTargets)('agents schema on $name', (target) => {
     expect((await insert('serializable')).rowCount).toBe(1)
   })
 
-  describe('indexes', () => {
-    const agent = '018f2f5e-0000-7000-8000-000000000001'
-
-    beforeAll(async () => {
-      await database().engine.transaction(OWNER, async (session) => {
-        await session.exec(`
-          INSERT INTO agents.registry (tenant_id, agent_id, agent_name, agent_type, parent_agent_id, status, health_status, last_active_at,
-            last_heartbeat, specialization, configuration, metadata, claude_cli_config)
-          SELECT 't', ('018f2f5e-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'a' || n,
-            CASE WHEN n % 50 = 0 THEN 'llm' ELSE 'analyst' END, CASE WHEN n % 100 = 2 THEN '${agent}'::uuid END,
-            CASE WHEN n % 20 = 0 THEN 'active' ELSE 'idle' END::types.agent_status,
-            CASE WHEN n % 100 = 1 THEN 'degraded' ELSE 'healthy' END::types.health_status,
-            now() - make_interval(mins => n), now() - make_interval(mins => n), 'topic' || n,
-            jsonb_build_object('type', 'kind' || n), jsonb_build_object('team', 'team' || n), jsonb_build_object('model', 'm' || n)
-          FROM generate_series(1, 2000) n;
-          INSERT INTO agents.capabilities (tenant_id, agent_id, capability_name) SELECT 't', agent_id, 'can-' || agent_name FROM agents.registry;
-          INSERT INTO agents.lifecycle_events (tenant_id, agent_id, event_type, new_status, created_at)
-          SELECT 't', gen_random_uuid(), 'kind' || n % 40, CASE WHEN n % 40 = 7 THEN 'error' END::types.agent_status, now()
-          FROM generate_series(1, 4000) n;`)
-      })
-      await database().engine.query(OWNER, 'VACUUM (ANALYZE) agents.registry')
-      await database().engine.query(OWNER, 'VACUUM (ANALYZE) agents.lifecycle_events')
-    })
-
-    // proves S0-2-08
-    // proves S0-2-09
-    // proves S1-10-01
-    // proves S1-13-04
-    // proves S4-9.3-01
-    // proves S4-9.3-04
-    test.each([
-      ['registry', `tenant_id = 't' AND agent_type = 'llm' AND status = 'active'`, 'registry_type_status'],
-      ['registry', `tenant_id = 't' AND health_status = 'degraded'`, 'registry_health'],
-      ['registry', `tenant_id = 't' AND last_active_at > now() - interval '9 minutes'`, 'registry_last_active'],
-      ['registry', `tenant_id = 't' AND parent_agent_id = '018f2f5e-0000-7000-8000-000000000001'`, 'registry_parent'],
-      ['registry', `tenant_id = 't' AND status = 'active' AND last_heartbeat < now() - interval '1990 minutes'`, 'registry_active_heartbeat'],
-      ['registry', `to_tsvector('simple', coalesce(specialization, '')) @@ plainto_tsquery('simple', 'topic7')`, 'registry_specialization'],
-      ['registry', `capabilities @> '{can-a7}'`, 'registry_capabilities'],
-      ['registry', `configuration -> 'type' @> '"kind7"'`, 'registry_configuration_type'],
-      ['registry', `metadata @> '{"team": "team7"}'`, 'registry_metadata'],
-      ['registry', `claude_cli_config @> '{"model": "m7"}'`, 'registry_claude_cli_config'],
-      ['lifecycle_events', `tenant_id = 't' AND agent_id = '018f2f5e-0000-7000-8000-000000000007' AND created_at > now() - interval '1 hour'`, 'tenant_id_agent_id_created_at'],
-      ['lifecycle_events', `tenant_id = 't' AND event_type = 'kind7' AND created_at > now() - interval '1 hour'`, 'tenant_id_event_type_created_at'],
-      ['lifecycle_events', `tenant_id = 't' AND new_status = 'error' AND created_at > now() - interval '1 hour'`, 'tenant_id_new_status_created_at'],
-    ])('%s: %s is served by an index', async (table, condition, index) => {
-      const plan = await database().engine.transaction(OWNER, async (session) => {
-        return (await session.query<{ 'QUERY PLAN': string }>(`EXPLAIN SELECT 1 FROM agents.${table} WHERE ${condition}`)).rows
-      })
-      expect(plan.map((line) => line['QUERY PLAN']).join('\n')).toContain(index)
-    })
-  })
-
   describe('partitions of the lifecycle events', () => {
     test('months are made ahead once, and rows that waited in the default partition move into theirs', async () => {
       const { agents, sql, identity } = tenant()
@@ -210,6 +158,58 @@ describe.each(sqlTargets)('agents schema on $name', (target) => {
       const writes = Array.from({ length: 40 }, (_, index) => agents.update('a', { description: `d${index}` }))
       await Promise.all([...writes, agents.ensurePartitions(12), agents.ensurePartitions(14)])
       expect((await agents.events.list('a', { type: 'config_changed' })).items).toHaveLength(40)
+    })
+  })
+
+  describe('indexes', () => {
+    const agent = '018f2f5e-0000-7000-8000-000000000001'
+
+    beforeAll(async () => {
+      await database().engine.transaction(OWNER, async (session) => {
+        await session.exec(`
+          INSERT INTO agents.registry (tenant_id, agent_id, agent_name, agent_type, parent_agent_id, status, health_status, last_active_at,
+            last_heartbeat, specialization, configuration, metadata, claude_cli_config)
+          SELECT 't', ('018f2f5e-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'a' || n,
+            CASE WHEN n % 50 = 0 THEN 'llm' ELSE 'analyst' END, CASE WHEN n % 100 = 2 THEN '${agent}'::uuid END,
+            CASE WHEN n % 20 = 0 THEN 'active' ELSE 'idle' END::types.agent_status,
+            CASE WHEN n % 100 = 1 THEN 'degraded' ELSE 'healthy' END::types.health_status,
+            now() - make_interval(mins => n), now() - make_interval(mins => n), 'topic' || n,
+            jsonb_build_object('type', 'kind' || n), jsonb_build_object('team', 'team' || n), jsonb_build_object('model', 'm' || n)
+          FROM generate_series(1, 2000) n;
+          INSERT INTO agents.capabilities (tenant_id, agent_id, capability_name) SELECT 't', agent_id, 'can-' || agent_name FROM agents.registry WHERE tenant_id = 't';
+          INSERT INTO agents.lifecycle_events (tenant_id, agent_id, event_type, new_status, created_at)
+          SELECT 't', gen_random_uuid(), 'kind' || n % 40, CASE WHEN n % 40 = 7 THEN 'error' END::types.agent_status, now()
+          FROM generate_series(1, 4000) n;`)
+      })
+      await database().engine.query(OWNER, 'VACUUM (ANALYZE) agents.registry')
+      await database().engine.query(OWNER, 'VACUUM (ANALYZE) agents.lifecycle_events')
+    }, 120_000)
+
+    // proves S0-2-08
+    // proves S0-2-09
+    // proves S1-10-01
+    // proves S1-13-04
+    // proves S4-9.3-01
+    // proves S4-9.3-04
+    test.each([
+      ['registry', `tenant_id = 't' AND agent_type = 'llm' AND status = 'active'`, 'registry_type_status'],
+      ['registry', `tenant_id = 't' AND health_status = 'degraded'`, 'registry_health'],
+      ['registry', `tenant_id = 't' AND last_active_at > now() - interval '9 minutes'`, 'registry_last_active'],
+      ['registry', `tenant_id = 't' AND parent_agent_id = '018f2f5e-0000-7000-8000-000000000001'`, 'registry_parent'],
+      ['registry', `tenant_id = 't' AND status = 'active' AND last_heartbeat < now() - interval '1990 minutes'`, 'registry_active_heartbeat'],
+      ['registry', `to_tsvector('simple', coalesce(specialization, '')) @@ plainto_tsquery('simple', 'topic7')`, 'registry_specialization'],
+      ['registry', `capabilities @> '{can-a7}'`, 'registry_capabilities'],
+      ['registry', `configuration -> 'type' @> '"kind7"'`, 'registry_configuration_type'],
+      ['registry', `metadata @> '{"team": "team7"}'`, 'registry_metadata'],
+      ['registry', `claude_cli_config @> '{"model": "m7"}'`, 'registry_claude_cli_config'],
+      ['lifecycle_events', `tenant_id = 't' AND agent_id = '018f2f5e-0000-7000-8000-000000000007' AND created_at > now() - interval '1 hour'`, 'tenant_id_agent_id_created_at'],
+      ['lifecycle_events', `tenant_id = 't' AND event_type = 'kind7' AND created_at > now() - interval '1 hour'`, 'tenant_id_event_type_created_at'],
+      ['lifecycle_events', `tenant_id = 't' AND new_status = 'error' AND created_at > now() - interval '1 hour'`, 'tenant_id_new_status_created_at'],
+    ])('%s: %s is served by an index', async (table, condition, index) => {
+      const plan = await database().engine.transaction(OWNER, async (session) => {
+        return (await session.query<{ 'QUERY PLAN': string }>(`EXPLAIN SELECT 1 FROM agents.${table} WHERE ${condition}`)).rows
+      })
+      expect(plan.map((line) => line['QUERY PLAN']).join('\n')).toContain(index)
     })
   })
 })
