@@ -5,7 +5,7 @@ import type { TenantIdentity } from '../../identity/index.ts'
 import type { EventCore } from './event-core.ts'
 import type { EventStream } from './event-streams.ts'
 import type { CairnEvent, SubscribeOptions, TailedEvent, TailEventsOptions } from './event-types.ts'
-import { type TailPart, agentOfFilter, endOfFeed, joinCursors, mergeConsumers, mergeTails, parseFeedCursor, splitCursor, stateMessage, tailFeed } from './readers/index.ts'
+import { type TailPart, agentOfFilter, endOfFeed, joinCursors, latestOfFeed, mergeConsumers, mergeTails, parseFeedCursor, splitCursor, stateMessage, tailFeed } from './readers/index.ts'
 import { fromWireSubject, toWireFilter } from './subjects.ts'
 
 const CONSUMER = /^[A-Za-z0-9_-]{1,64}$/
@@ -102,7 +102,8 @@ export async function openTail(core: EventCore, identity: TenantIdentity, stream
     })() })
   }
   const ofEngine = async (wire: string, outside: boolean): Promise<void> => {
-    const start = places?.[parts.length] ?? (from === 'all' ? (sql ? '0-0' : '0') : await engine.end(stream.name))
+    const start = places?.[parts.length] ?? (from === 'new' ? await engine.end(stream.name) : sql ? '0-0' : '0')
+    // While of another part alone something was seen, all of this one is still to come.
     add(engine.tail(stream.name, { filter: wire, outside, signal, from: places === undefined && from === 'last' ? 'last' : { after: start } }), start)
   }
   if (published !== undefined) await ofEngine(published, false)
@@ -110,10 +111,10 @@ export async function openTail(core: EventCore, identity: TenantIdentity, stream
   const { feed } = core
   if (capture && feed !== undefined) {
     const place = places?.[parts.length]
-    const start = place ?? (await endOfFeed(feed))
+    const start = place ?? (from === 'new' ? await endOfFeed(feed) : latestOfFeed(await endOfFeed(feed)))
     parseFeedCursor(start)
     // What a key was before its newest change is not kept: all there is of the past is the newest change of each.
-    add(tailFeed(feed, tenant, agent, start, place === undefined && from !== 'new', signal), start)
+    add(tailFeed(feed, tenant, agent, start, signal), start)
   }
   return { events: mergeTails(parts), start: joinCursors(parts.map(({ start }) => start)) }
 }

@@ -3,4 +3,4 @@ export { type TailPart, joinCursors, mergeTails, splitCursor } from './merged-ta
 export { agentOfFilter, stateMessage } from './state-event.ts'
 export { StateFeed } from './state-feed.ts'
 export { StateFeedConsumer } from './state-feed-consumer.ts'
-export { endOfFeed, parseFeedCursor, tailFeed } from './state-feed-tail.ts'
+export { endOfFeed, latestOfFeed, parseFeedCursor, tailFeed } from './state-feed-tail.ts'
