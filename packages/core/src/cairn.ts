@@ -11,7 +11,7 @@ import { TaskHistoryUpkeep, TasksService, closeTasks } from './domains/tasks/ind
 import { RecallCore, RecallService } from './domains/recall/index.ts'
 import type { DomainContext } from './domains/domain-context.ts'
 import { ModelsService } from './domains/models/index.ts'
-import { HistoriesService } from './domains/histories/index.ts'
+import { HistoriesService, HistoryUpkeep } from './domains/histories/index.ts'
 import { PersonalityService, PersonalityUpkeep } from './domains/personality/index.ts'
 import { KnowledgeService, SharedEmbedder } from './domains/knowledge/index.ts'
 import { ResilienceService } from './domains/resilience/index.ts'
@@ -221,6 +221,7 @@ export async function open(given: CairnOptions = {}): Promise<Cairn> {
     const upkeeps = [
       new MessageUpkeep(sql, options.logger, options.messages),
       new TaskHistoryUpkeep(sql, options.logger, options.tasks),
+      new HistoryUpkeep(sql, options.logger),
       new MemoryUpkeep(sql, options.logger, memorySettings(options.memory)),
       new PersonalityUpkeep(sql, options.logger),
       new CollaborationUpkeep(sql, options.logger),

@@ -46,7 +46,7 @@ export async function writesOf(serde: SerializerProtocol, writes: readonly Pendi
   const encoded = await dumpAll(serde, writes.map(([, value]) => value), { kept: false })
   return writes.map(([channel], place) => {
     const [type, bytes] = encoded[place] as Typed
-    return { index: WRITES_IDX_MAP[channel] ?? place, channel, type, bytes }
+    return { index: Object.hasOwn(WRITES_IDX_MAP, channel) ? (WRITES_IDX_MAP[channel] as number) : place, channel, type, bytes }
   })
 }
 

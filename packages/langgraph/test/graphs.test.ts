@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { AIMessage, type BaseMessage, HumanMessage } from '@langchain/core/messages'
 import { Annotation, Command, END, MessagesAnnotation, START, StateGraph, interrupt } from '@langchain/langgraph'
-import { MemorySaver } from '@langchain/langgraph-checkpoint'
+import { MemorySaver, emptyCheckpoint } from '@langchain/langgraph-checkpoint'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cairn, isCairnError, open } from '@cairn/core'
 import { type CairnPlace, cairnTargets } from '../../core/test/harness/cairns.ts'
@@ -131,6 +131,19 @@ describe.each(cairnTargets)('graphs on the checkpointer ($name)', (target) => {
       children.set(parent, (children.get(parent) ?? 0) + 1)
     }
     expect([...children.values()].every((count) => count === 1)).toBe(true)
+  })
+
+  it('keeps channels named as what every object has', async () => {
+    const names = ['constructor', 'toString', '__proto__', 'valueOf', 'hasOwnProperty'] as const
+    const saver = new CairnCheckpointSaver(cairn, { namespace: 'names' })
+    const values = Object.fromEntries(names.map((name) => [name, `of ${name}`]))
+    const versions = Object.fromEntries(names.map((name) => [name, 1]))
+    const checkpoint = { ...emptyCheckpoint(), channel_values: values, channel_versions: versions }
+    const config = await saver.put({ configurable: { thread_id: 't', checkpoint_ns: '' } }, checkpoint, { source: 'loop', step: 1, parents: {} }, versions)
+    await saver.putWrites(config, names.map((name) => [name, name]), 'task')
+    const tuple = await saver.getTuple(config)
+    expect(Object.entries(tuple?.checkpoint.channel_values ?? {}).sort()).toEqual(Object.entries(values).sort())
+    expect(tuple?.pendingWrites).toEqual(names.map((name) => ['task', name, name]))
   })
 
   it('shows its name only, and refuses configs without a thread', async () => {

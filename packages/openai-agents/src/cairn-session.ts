@@ -64,7 +64,7 @@ export class CairnSession<TContext = unknown> implements RunContextAwareSession<
   async getItems(limit?: number, runContext?: RunContext<TContext>): Promise<AgentInputItem[]> {
     const histories = this.#histories(runContext)
     if (limit !== undefined && limit <= 0) return []
-    const count = limit === undefined || !Number.isFinite(limit) ? undefined : Math.ceil(limit)
+    const count = limit !== undefined && limit <= Number.MAX_SAFE_INTEGER ? Math.ceil(limit) : undefined
     return (await histories.newest(this.#history, count)).map(decodeItem)
   }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MAINTENANCE } from '../../src/identity/index.ts'
 import { type Cairn, type FileSource, isCairnError } from '../../src/index.ts'
@@ -22,6 +23,13 @@ const sourceOf = (text: string): FileSource =>
     const bytes = Buffer.from(text)
     for (let from = 0; from < bytes.length; from += 1013) yield bytes.subarray(from, from + 1013)
   }
+
+/** The file with a last line that fits what was changed before it. */
+function sealed(text: string): string {
+  const lines = text.trimEnd().split('\n').slice(0, -1)
+  const body = lines.map((line) => `${line}\n`).join('')
+  return `${body}${JSON.stringify({ end: { lines: lines.length, sha256: createHash('sha256').update(body).digest('hex') } })}\n`
+}
 
 describe.each(cairnTargets)('an agent as a file ($name)', (target) => {
   let cairn: Cairn
@@ -112,6 +120,7 @@ describe.each(cairnTargets)('an agent as a file ($name)', (target) => {
   it('is refused with the place where it is wrong, and nothing of it is stored', async () => {
     const before = await count()
     const lines = file.split('\n')
+    const place = lines.findIndex((line) => line.startsWith('{"checkpoint"')) + 1
     const cases: [string, string, number][] = [
       ['cut off', `${lines.slice(0, -2).join('\n')}\n`, lines.length - 2],
       ['cut within a line', file.slice(0, -20), lines.length - 1],
@@ -124,6 +133,12 @@ describe.each(cairnTargets)('an agent as a file ($name)', (target) => {
       ['empty', '', 1],
       ['a value missing', lines.filter((line) => !line.includes('{"value":{"hash"') || !line.includes('"step":1')).join('\n'), lines.findIndex((line) => line.startsWith('{"checkpoint"'))],
       ['lines swapped', [lines[1], lines[0], ...lines.slice(2)].join('\n'), 1],
+      // Whole by its checksum, but not by what checkpoints may hold.
+      ['a bad tag', sealed(file.replace('"tags":["first"]', '"tags":["fir*st"]')), place],
+      ['a name too long', sealed(file.replace('"name":"one"', `"name":"${'x'.repeat(256)}"`)), place],
+      ['a trigger with U+0000', sealed(file.replace('"trigger":"manual"', '"trigger":"\\u0000"')), place],
+      ['metadata that is no object', sealed(file.replace('"metadata":{"n":1}', '"metadata":null')), place],
+      ['metadata with U+0000', sealed(file.replace('"metadata":{"n":1}', '"metadata":{"n":"\\u0000"}')), place],
     ]
     for (const [what, text, line] of cases) {
       const { code, details } = await errorOf(cairn.agentFiles.import(sourceOf(text), { as: 'never' }))

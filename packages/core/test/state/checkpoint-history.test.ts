@@ -4,6 +4,9 @@ import { MAINTENANCE } from '../../src/identity/index.ts'
 import { type Cairn, isCairnError } from '../../src/index.ts'
 import { cairnTargets, openCairn, until } from '../harness/cairns.ts'
 
+/** Sessions of this database that wait for a lock. */
+const WAITING = 'SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname = current_database()'
+
 async function codeOf(run: Promise<unknown>): Promise<string> {
   return run.then(() => 'no error', (error: unknown) => (isCairnError(error) ? error.code : String(error)))
 }
@@ -175,6 +178,54 @@ describe.each(cairnTargets)('the history of checkpoints ($name)', (target) => {
     expect(await codeOf(cairn.checkpoints.stateAt(agent, new Date(Number.NaN)))).toBe('INVALID_ARGUMENT')
     expect(await codeOf(cairn.checkpoints.stateAt(await newAgent(), { checkpointId: first.id }))).toBe('NOT_FOUND')
     expect((await cairn.checkpoints.list(agent, { tag: 'good' })).items.map(({ id }) => id)).toEqual([second.id])
+  })
+
+  it('takes a time to the millisecond, however far away, and an id in capitals', async () => {
+    const agent = await newAgent()
+    const [first, second] = [await cairn.checkpoints.create(agent), await cairn.checkpoints.create(agent)]
+    for (const [n, { id }] of [first, second].entries()) await cairn.engines.sql.query(MAINTENANCE, 'UPDATE agents.checkpoints SET created_at = $2 WHERE checkpoint_id = $1', [id, `2026-01-01T00:00:00.00${n}Z`])
+    const at = async (time: string | number): Promise<string> => cairn.checkpoints.stateAt(agent, new Date(time)).then(({ id }) => id, (error: unknown) => (isCairnError(error) ? error.code : String(error)))
+    expect([await at('2026-01-01T00:00:00.000Z'), await at('2026-01-01T00:00:00.001Z'), await at('+012026-01-01T00:00:00.000Z'), await at(8.64e15)]).toEqual([first.id, second.id, second.id, second.id])
+    expect([await at('2025-12-31T23:59:59.999Z'), await at('-000044-03-15T00:00:00.000Z'), await at(-8.64e15), await at(Number.NaN)]).toEqual(['NOT_FOUND', 'NOT_FOUND', 'NOT_FOUND', 'INVALID_ARGUMENT'])
+    await cairn.checkpoints.tag(first.id, 'best', { moving: true })
+    expect((await cairn.checkpoints.tag(first.id.toUpperCase(), 'best')).tags).toEqual(['best'])
+    expect(await cairn.checkpoints.delete(first.id.toUpperCase())).toBe(true)
+    expect(await codeOf(cairn.checkpoints.create(agent, { name: '\ud800' }))).toBe('INVALID_ARGUMENT')
+  })
+
+  it('prunes what no restore reads, also when one begins at that moment', async () => {
+    if (!cairn.engines.sql.capabilities.concurrentTransactions) return
+    const agent = await newAgent()
+    const points = []
+    for (let n = 0; n < 3; n++) points.push((await cairn.checkpoints.create(agent)).id)
+    const { kvRevision, kvEpoch } = await cairn.checkpoints.create(agent)
+    let pruned: Promise<unknown> | undefined
+    await cairn.engines.sql.transaction(MAINTENANCE, async (session) => {
+      await session.query(
+        `INSERT INTO agents.checkpoint_restores (tenant_id, restore_id, agent_id, checkpoint_id, writer_id, kv_revision, kv_epoch) SELECT 'default', gen_random_uuid(), $1, $2, writer_id, $3, $4 FROM agents.state_writers LIMIT 1`,
+        [agent, points[1], kvRevision, kvEpoch],
+      )
+      pruned = cairn.checkpoints.prune(agent, { keepLast: 1 }).then(({ removed }) => removed.map(({ id }) => id), (error: unknown) => error)
+      await until('the prune waits for it', async () => (await cairn.engines.sql.query(MAINTENANCE, WAITING)).rowCount > 0)
+    })
+    expect(await pruned).toEqual([points[2], points[0]])
+    await cairn.engines.sql.query(MAINTENANCE, 'DELETE FROM agents.checkpoint_restores WHERE agent_id = $1', [agent])
+  })
+
+  it('goes on with the other agents when the policy of one cannot be kept', async () => {
+    const tenant = cairn.as({ tenant: 'one-bad-policy' })
+    const agents = []
+    for (let n = 0; n < 3; n++) {
+      const agent = await newAgent(tenant)
+      for (const tag of ['a', 'b']) await tenant.checkpoints.create(agent, { tags: [tag] })
+      await tenant.checkpoints.policies.set({ keepLast: 1, protectedTags: [] }, agent)
+      agents.push(agent)
+    }
+    await cairn.engines.sql.query(MAINTENANCE, `UPDATE agents.checkpoint_policies SET policy = '{"keepLast": 1, "protectedTags": 7}' WHERE agent_id = $1`, [agents[0]])
+    await expect(tenant.checkpoints.policies.run()).rejects.toThrow(/tags/)
+    const left = []
+    for (const agent of agents) left.push((await tenant.checkpoints.list(agent)).items.length)
+    expect(left).toEqual([2, 1, 1])
   })
 
   it('says what changed between two points, and until now', async () => {

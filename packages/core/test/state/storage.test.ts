@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Cairn, DATA_TYPES, isCairnError } from '../../src/index.ts'
+import { MAINTENANCE } from '../../src/identity/index.ts'
+import { type Cairn, type CairnOptions, DATA_TYPES, isCairnError, open } from '../../src/index.ts'
 import { contains } from '../../src/state/routing/matches.ts'
 import { cairnTargets, openCairn, until } from '../harness/cairns.ts'
+import { startNats } from '../harness/nats-server.ts'
+
+/** Sessions of this database that wait for a lock. */
+const WAITING = 'SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname = current_database()'
 
 async function codeOf(run: () => unknown): Promise<string> {
   return Promise.resolve().then(run).then(() => 'no error', (error: unknown) => (isCairnError(error) ? error.code : String(error)))
@@ -105,6 +110,24 @@ describe.each(cairnTargets)('the data router ($name)', (target) => {
     })
   })
 
+  it('knowledge: a document that is removed does not come back at a version it had, nor while it is stored', async () => {
+    const storage = cairn.storage.for('knowledge')
+    const { version } = await storage.store('again', 1)
+    await storage.remove('again')
+    expect((await storage.store('again', 2)).version).toBeGreaterThan(version)
+    expect(await codeOf(() => storage.store('again', 3, { ifVersion: version }))).toBe('VERSION_CONFLICT')
+    if (!cairn.engines.sql.capabilities.concurrentTransactions) return
+    const { version: now } = await storage.store('again', 4)
+    let stored: Promise<string> | undefined
+    await cairn.engines.sql.transaction(cairn.identity, async (session) => {
+      await session.query(`DELETE FROM knowledge.documents WHERE tenant_id = 'default' AND document_key = 'again'`)
+      stored = codeOf(() => storage.store('again', 5, { ifVersion: now }))
+      await until('it waits', async () => (await cairn.engines.sql.query(MAINTENANCE, WAITING)).rowCount > 0)
+    })
+    expect(await stored).toBe('VERSION_CONFLICT')
+    expect(await storage.retrieve('again')).toBeUndefined()
+  })
+
   it('keeps messages by key, in the order in which they were said, and never removes one', async () => {
     const storage = cairn.storage.for('message', { thread })
     for (let n = 0; n < 5; n++) await storage.store(`m${n}`, { author: { kind: 'user', label: 'me' }, content: `said ${n}` })
@@ -142,6 +165,30 @@ describe.each(cairnTargets)('the data router ($name)', (target) => {
         const { rows } = await cairn.engines.sql.query<{ yes: boolean }>(cairn.identity, 'SELECT $1::jsonb @> $2::jsonb AS yes', [JSON.stringify(value), JSON.stringify(pattern)])
         expect(contains(value, pattern), `${JSON.stringify(value)} @> ${JSON.stringify(pattern)}`).toBe(rows[0]?.yes)
       }
+    }
+  })
+})
+
+describe.each(cairnTargets)('session data ($name)', (target) => {
+  it('is kept again once KV answers, though it did not when the bucket was first opened, and says CLOSED after the end', { timeout: 60_000 }, async () => {
+    const nats = target.name === 'servers' ? await startNats() : undefined
+    const place = await target.place(nats === undefined ? {} : { natsUrl: nats.url })
+    const cairn = await open({ ...place.options, ...(nats === undefined ? {} : { nats: { ...(place.options.nats as object), requestTimeoutMs: 1_000 } as NonNullable<CairnOptions['nats']> }) })
+    try {
+      const sessions = cairn.storage.for('session')
+      if (nats !== undefined) {
+        process.kill(nats.pid, 'SIGSTOP')
+        await until('it is stopped', () => Promise.race([cairn.engines.kv.ping().then(() => false, () => true), new Promise<boolean>((resolve) => setTimeout(resolve, 300, true))]))
+        expect(await codeOf(() => sessions.store('k', 1))).toMatch(/TIMEOUT|UNAVAILABLE|UNKNOWN/)
+        process.kill(nats.pid, 'SIGCONT')
+      }
+      await until('it is stored', async () => (await codeOf(() => sessions.store('k', 1))) === 'no error', 20_000)
+      await cairn.close()
+      expect(await codeOf(() => sessions.store('k', 1))).toBe('CLOSED')
+    } finally {
+      await cairn.close()
+      await place.dispose()
+      await nats?.dispose()
     }
   })
 })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { canonicalJson, checkStateKey, checksumOf } from '../../state/index.ts'
+import { canonicalJson, checkStateKey, checkTag, checksumOf } from '../../state/index.ts'
 import { malformed } from './export-agent.ts'
 import { FILE_KIND, FILE_VERSION, type FileLine, LINE_KINDS, type LineKind, PLACE } from './file-format.ts'
 
@@ -70,8 +70,10 @@ function check(each: FileLine, values: Set<string>): string | undefined {
         values.add(each.body.hash)
         return undefined
       case 'checkpoint': {
-        const { id, trigger, metadata, tags, keyCount, checksum, createdAt, changed } = each.body
-        if (typeof id !== 'string' || typeof trigger !== 'string' || typeof metadata !== 'object' || !Array.isArray(tags) || !Number.isSafeInteger(keyCount) || !Array.isArray(changed)) return 'the checkpoint is incomplete'
+        const { id, name, trigger, metadata, tags, keyCount, checksum, createdAt, changed } = each.body
+        if (typeof id !== 'string' || !isText(trigger, 100) || (name !== null && !isText(name, 255)) || typeof metadata !== 'object' || metadata === null || !Array.isArray(tags) || !Number.isSafeInteger(keyCount) || !Array.isArray(changed)) return 'the checkpoint is incomplete'
+        canonicalJson(metadata)
+        for (const tag of tags) checkTag(tag)
         if (!HEX_64.test(checksum) || Number.isNaN(Date.parse(createdAt))) return 'the checkpoint has no checksum or time'
         for (const [key, hash] of changed) {
           checkStateKey(key)
@@ -92,6 +94,10 @@ function check(each: FileLine, values: Set<string>): string | undefined {
   } catch (error) {
     return error instanceof Error ? error.message.replace(/\.$/, '') : String(error)
   }
+}
+
+function isText(value: unknown, most: number): boolean {
+  return typeof value === 'string' && value !== '' && value.length <= most && !value.includes('\u0000') && value.isWellFormed()
 }
 
 function parseLine(raw: Uint8Array, line: number, offset: number): FileLine {

@@ -163,6 +163,14 @@ export const DELETE_EXPIRED = `
   DELETE FROM histories.histories h WHERE h.tenant_id = $1 AND ($2::text IS NULL OR h.namespace = $2) AND ($3::text IS NULL OR h.history_key = $3)
     AND h.expires_at <= clock_timestamp()`
 
+/** Of all tenants. $1 limit. One pass over the table: nothing that a change writes is in an index. */
+export const FIND_EXPIRED_OF_ALL = 'SELECT tenant_id AS tenant, history_id AS id FROM histories.histories WHERE expires_at <= clock_timestamp() LIMIT $1'
+
+/** $1 tenants, $2 their histories, one by one: those that nobody has begun anew meanwhile. */
+export const DELETE_EXPIRED_OF_ALL = `
+  DELETE FROM histories.histories h USING unnest($1::text[], $2::uuid[]) AS e(tenant, id)
+  WHERE h.tenant_id = e.tenant AND h.history_id = e.id AND h.expires_at <= clock_timestamp()`
+
 /** $1 tenant, $2 namespace, $3 key, $4 age in ms: operations that nobody will repeat any more. */
 export const FORGET_OPERATIONS = `
   DELETE FROM histories.operations o USING histories.histories h

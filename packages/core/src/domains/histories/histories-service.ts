@@ -4,7 +4,7 @@ import { append, replaceLast, rewrite, type ReplaceLast } from './change.ts'
 import { planEdit, planItems, type Stored } from './edit.ts'
 import { noHistory } from './failures.ts'
 import { DELETE_EXPIRED, DELETE_HISTORY, FORGET_OPERATIONS, LIST_HISTORIES, LIST_ITEMS, LOCK_HISTORY, SELECT_HISTORY, SELECT_NEWEST } from './histories-queries.ts'
-import { checkName, checkNamespace, checkOperation, checkStorable, checkWhole, digestOf, invalid, itemsJson } from './input.ts'
+import { checkCount, checkName, checkNamespace, checkOperation, checkStorable, checkWhole, digestOf, invalid, itemsJson } from './input.ts'
 import { toHistory, toItem, type HistoryRow, type ItemRow } from './rows.ts'
 import type { AppendOptions, ChangeOptions, ClearOptions, History, HistoryChange, HistoryItem, HistoryName, HistoryRewrite, ListHistoriesOptions, ListHistoryItemsOptions, ReplaceSuffixInput, RewriteOptions } from './types.ts'
 
@@ -182,11 +182,13 @@ function operation({ operationId }: ChangeOptions, kind: string, ...parts: reado
 }
 
 function rewriteParts(changes: readonly HistoryRewrite[]): { set: number[]; values: unknown[]; remove: number[] } {
-  if (!Array.isArray(changes)) throw invalid('changes', 'is not an array')
+  checkCount('changes', changes)
+  const seen = new Set<number>()
   const parts = { set: [] as number[], values: [] as unknown[], remove: [] as number[] }
   for (const [index, change] of (changes as readonly HistoryRewrite[]).entries()) {
     const seq = checkWhole(`changes[${index}].seq`, change?.seq, 1)
-    if (parts.set.includes(seq) || parts.remove.includes(seq)) throw invalid(`changes[${index}].seq`, `${seq} stands twice`)
+    if (seen.has(seq)) throw invalid(`changes[${index}].seq`, `${seq} stands twice`)
+    seen.add(seq)
     if ('remove' in change) parts.remove.push(seq)
     else {
       parts.set.push(seq)

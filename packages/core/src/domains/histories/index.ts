@@ -1,4 +1,5 @@
 export { HistoriesService } from './histories-service.ts'
+export { HistoryUpkeep } from './history-upkeep.ts'
 export type {
   AppendOptions,
   ChangeOptions,

@@ -54,15 +54,19 @@ export function checkWhole(field: string, value: unknown, min: number, max = Num
   return value as number
 }
 
+/** INVALID_ARGUMENT unless it is an array, PAYLOAD_TOO_LARGE when it is longer than a change may be. */
+export function checkCount(field: string, items: readonly unknown[]): void {
+  if (!Array.isArray(items)) throw invalid(field, 'is not an array of items')
+  if (items.length <= MAX_CHANGE_ITEMS) return
+  throw new CairnError('PAYLOAD_TOO_LARGE', `${field}: ${items.length} items is more than the limit of ${MAX_CHANGE_ITEMS}. Send them in several calls.`, {
+    details: { field, items: items.length, limit: MAX_CHANGE_ITEMS },
+  })
+}
+
 /** The items as the text of one JSON array. @throws INVALID_ARGUMENT, SERIALIZATION_ERROR, PAYLOAD_TOO_LARGE */
 export function itemsJson(field: string, items: readonly unknown[]): string {
-  if (!Array.isArray(items)) throw invalid(field, 'is not an array of items')
+  checkCount(field, items)
   if (items.length === 0) return EMPTY
-  if (items.length > MAX_CHANGE_ITEMS) {
-    throw new CairnError('PAYLOAD_TOO_LARGE', `${field}: ${items.length} items is more than the limit of ${MAX_CHANGE_ITEMS}. Send them in several calls.`, {
-      details: { field, items: items.length, limit: MAX_CHANGE_ITEMS },
-    })
-  }
   const texts = items.map((item, index) => {
     const text = historyJson(item, `${field}[${index}]`)
     checkBytes(`${field}[${index}]`, text, MAX_ITEM_BYTES)

@@ -25,6 +25,7 @@ export const MAINTENANCE_PATHS = [
   { path: 'memory candidates', tables: ['memory.conversation_memory', 'memory.embeddings', 'memory.term_statistics', 'memory.text_statistics'], reason: 'Text and vector indexes cannot be asked behind row-level security. One tenant a statement; it gives back ids and figures, and the tenant reads the memories.' },
   { path: 'memory embeddings', tables: ['memory.embedding_queue', 'memory.embedding_models', 'memory.embeddings', 'memory.conversation_memory'], reason: 'One process makes the vectors of all tenants, a tenant a batch; each row is written with the tenant of its memory.' },
   { path: 'document sweep', tables: ['documents.documents'], reason: 'Deletes expired documents, whose ever they are.' },
+  { path: 'history upkeep', tables: ['histories.histories'], reason: 'Deletes expired histories, whose ever they are.' },
   { path: 'memory upkeep', tables: ['memory.conversation_memory', 'memory.retention_reports'], reason: 'Deletes expired memories, whose ever they are, and finds the tenants that retention is due for; each is then kept up as itself.' },
   { path: 'saga claims', tables: ['tx.sagas'], reason: 'A runner takes the next sagas, whoever they belong to; each is then run as its tenant.' },
   { path: 'schedules', tables: ['tasks.schedules', 'tasks.queue', 'tasks.keys', 'tasks.assignments', 'tx.outbox'], reason: 'One process makes the ticks of all tenants; each row and each task is written with the tenant of its schedule.' },

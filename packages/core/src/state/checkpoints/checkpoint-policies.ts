@@ -1,3 +1,4 @@
+import { isCairnError } from '../../errors/index.ts'
 import { MAINTENANCE, type TenantIdentity } from '../../identity/index.ts'
 import type { StateCore } from '../state-core.ts'
 import { CheckpointStore } from './checkpoint-store.ts'
@@ -42,14 +43,23 @@ export class CheckpointPolicies {
   }
 }
 
-/** Of one tenant, or of all with null. */
-export async function runPolicies(core: StateCore, tenant: string | null, dryRun: boolean): Promise<PruneResult[]> {
+/** Of one tenant, or of all with null. An agent that fails does not keep the others from their turn; the first failure is thrown in the end. */
+export async function runPolicies(core: StateCore, tenant: string | null, dryRun: boolean, signal?: AbortSignal): Promise<PruneResult[]> {
   const { rows } = await core.sql.query<{ tenant: string; agentId: string; policy: RetentionPolicy }>(MAINTENANCE, AGENTS_WITH_POLICY, [tenant], { pool: 'background' })
   const results: PruneResult[] = []
+  const failures: unknown[] = []
   for (const row of rows) {
+    if (signal?.aborted === true) break
     const store = new CheckpointStore(core, { role: 'application', tenant: row.tenant, actor: { kind: 'system', id: 'retention' } })
-    const result = await pruneCheckpoints(store, row.tenant, row.agentId, (candidates) => doomed(candidates, row.policy, new Date()), dryRun)
-    if (result.removed.length > 0) results.push(result)
+    try {
+      const result = await pruneCheckpoints(store, row.tenant, row.agentId, (candidates) => doomed(candidates, row.policy, new Date()), dryRun)
+      if (result.removed.length > 0) results.push(result)
+    } catch (error) {
+      if (isCairnError(error, 'CLOSED') || isCairnError(error, 'CONNECTION_FAILED')) throw error
+      core.log.warn({ err: error, tenant: row.tenant, agentId: row.agentId }, 'the checkpoints of an agent could not be pruned by its policy')
+      failures.push(error)
+    }
   }
+  if (failures.length > 0) throw failures[0]
   return results
 }

@@ -50,9 +50,9 @@ WHERE c.tenant_id = $1 AND c.agent_id = $2 AND ($3::text IS NULL OR c.checkpoint
   AND ($7::text IS NULL OR EXISTS (SELECT FROM agents.checkpoint_tags t WHERE t.tenant_id = c.tenant_id AND t.checkpoint_id = c.checkpoint_id AND t.tag = $7))
 ORDER BY c.created_at DESC, c.checkpoint_id DESC LIMIT $6`
 
-/** Which of them lies nearest before. $1 tenant, $2 agent, $3 moment or null, $4 kv revision or null, $5 kv epoch, $6 tag or null. */
+/** Which of them lies nearest before. $1 tenant, $2 agent, $3 moment before which it was made or null, $4 kv revision or null, $5 kv epoch, $6 tag or null. */
 export const FIND_POINT = `SELECT c.checkpoint_id AS id FROM agents.checkpoints c
-WHERE c.tenant_id = $1 AND c.agent_id = $2 AND ($3::timestamptz IS NULL OR c.created_at <= $3::timestamptz)
+WHERE c.tenant_id = $1 AND c.agent_id = $2 AND ($3::timestamptz IS NULL OR c.created_at < $3::timestamptz)
   AND ($4::bigint IS NULL OR (c.kv_epoch = $5 AND c.kv_revision <= $4))
   AND ($6::text IS NULL OR EXISTS (SELECT FROM agents.checkpoint_tags t WHERE t.tenant_id = c.tenant_id AND t.checkpoint_id = c.checkpoint_id AND t.tag = $6))
 ORDER BY CASE WHEN $4::bigint IS NOT NULL THEN c.kv_revision END DESC NULLS LAST, c.created_at DESC, c.checkpoint_id DESC LIMIT 1`

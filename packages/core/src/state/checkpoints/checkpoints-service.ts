@@ -96,11 +96,12 @@ export class CheckpointsService {
   /** Adds a tag; returns the checkpoint. DUPLICATE_KEY when another checkpoint of the agent has it as a moving tag. */
   async tag(id: string, tag: string, options: TagOptions = {}): Promise<Checkpoint> {
     checkTag(tag)
-    const { agentId } = await this.#store.get(id)
+    // The id as it is stored: the caller's may have capitals.
+    const { agentId, id: stored } = await this.#store.get(id)
     return this.#store.locked(agentId, async (session) => {
-      await this.#store.get(id, session)
-      await addTag(session, this.#identity.tenant, agentId, id, tag, options)
-      return this.#store.get(id, session)
+      await this.#store.get(stored, session)
+      await addTag(session, this.#identity.tenant, agentId, stored, tag, options)
+      return this.#store.get(stored, session)
     })
   }
 
@@ -137,12 +138,12 @@ export class CheckpointsService {
   /** Removes a checkpoint; false when there was none, or when a restore is reading it. The others load as before. */
   async delete(id: string): Promise<boolean> {
     checkId(id)
-    const agentId = await this.#store.get(id).then((found) => found.agentId, (error: unknown) => {
+    const found = await this.#store.get(id).catch((error: unknown) => {
       if (error instanceof CairnError && error.code === 'NOT_FOUND') return undefined
       throw error
     })
-    if (agentId === undefined) return false
-    return (await pruneCheckpoints(this.#store, this.#identity.tenant, agentId, () => new Set([id]), false)).removed.length > 0
+    if (found === undefined) return false
+    return (await pruneCheckpoints(this.#store, this.#identity.tenant, found.agentId, () => new Set([found.id]), false)).removed.length > 0
   }
 
   /** Removes the checkpoints of an agent that the policy does not keep; with `dryRun` only says which. INVALID_ARGUMENT. */
@@ -162,8 +163,7 @@ export class CheckpointsService {
     const values: unknown[] = [this.#identity.tenant, agentId, null, null, this.#core.hot.epoch, null]
     if (point instanceof Date) {
       if (Number.isNaN(point.getTime())) throw new CairnError('INVALID_ARGUMENT', 'point: it is not a time.', { details: { field: 'point' } })
-      // A Date has milliseconds, the row microseconds: a checkpoint of this very millisecond counts.
-      values[2] = new Date(point.getTime() + 1).toISOString()
+      values[2] = endOfMillisecond(point)
     } else if ('kvRevision' in point) {
       if (!Number.isSafeInteger(point.kvRevision) || point.kvRevision < 0) throw new CairnError('INVALID_ARGUMENT', `kvRevision: ${point.kvRevision} is not a revision.`, { details: { field: 'kvRevision' } })
       values[3] = point.kvRevision
@@ -194,6 +194,13 @@ function stateOf(texts: ReadonlyMap<string, string>): Record<string, unknown> {
   return JSON.parse(`{${[...texts.keys()].sort().map((key) => `${JSON.stringify(key)}:${texts.get(key) as string}`).join(',')}}`) as Record<string, unknown>
 }
 
+/** A Date has milliseconds, the row microseconds: a checkpoint of this very millisecond counts. PostgreSQL writes other years than these another way. */
+function endOfMillisecond(point: Date): string {
+  const end = point.getTime() + 1
+  if (end > Date.parse('9999-12-31T23:59:59.999Z')) return 'infinity'
+  return end < Date.parse('0001-01-01T00:00:00.000Z') ? '-infinity' : new Date(end).toISOString()
+}
+
 function describe(point: Date | { readonly kvRevision: number } | { readonly tag: string }): string {
   if (point instanceof Date) return `from ${point.toISOString()} or before`
   return 'tag' in point ? `with the tag ${JSON.stringify(point.tag)}` : `at kvRevision ${point.kvRevision} or before, in the present life of the bucket`
@@ -201,7 +208,7 @@ function describe(point: Date | { readonly kvRevision: number } | { readonly tag
 
 function checkText(field: string, text: string | undefined, most: number): void {
   if (text === undefined) return
-  if (typeof text !== 'string' || text === '' || [...text].length > most || text.includes('\u0000')) {
-    throw new CairnError('INVALID_ARGUMENT', `${field}: it must be text of 1 to ${most} characters without U+0000.`, { details: { field } })
+  if (typeof text !== 'string' || text === '' || [...text].length > most || text.includes('\u0000') || !text.isWellFormed()) {
+    throw new CairnError('INVALID_ARGUMENT', `${field}: it must be text of 1 to ${most} characters without U+0000 and lone surrogates.`, { details: { field } })
   }
 }

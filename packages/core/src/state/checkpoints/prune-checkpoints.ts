@@ -1,7 +1,7 @@
 import type { SqlSession } from '../../engines/sql/index.ts'
 import type { CheckpointStore } from './checkpoint-store.ts'
 import { type ChainRow, type Delta, compose, rowDelta } from './manifest.ts'
-import { CANDIDATES, COLLECT_VALUES, DELETE_CHECKPOINTS, REWRITE_ROW, SELECT_ROWS } from './prune-queries.ts'
+import { CANDIDATES, COLLECT_VALUES, DELETE_CHECKPOINTS, IN_USE, LOCK_ROWS, REWRITE_ROW, SELECT_ROWS } from './prune-queries.ts'
 
 export interface PrunedCheckpoint {
   readonly id: string
@@ -36,7 +36,9 @@ export function pruneCheckpoints(store: CheckpointStore, tenant: string, agentId
   return store.locked(agentId, async (session) => {
     const { rows } = await session.query<CandidateRow>(CANDIDATES, [tenant, agentId])
     const chosen = choose(rows)
-    const removed = rows.filter(({ id, inUse }) => chosen.has(id) && !inUse)
+    const wanted = rows.filter(({ id, inUse }) => chosen.has(id) && !inUse)
+    const busy = dryRun || wanted.length === 0 ? new Set() : await busyOnes(session, tenant, agentId, wanted)
+    const removed = wanted.filter(({ id }) => !busy.has(id))
     const shown = removed.map(({ id, name, tags, keyCount, createdAt }) => ({ id, name, tags, keyCount, createdAt }))
     const result = { agentId, removed: shown, kept: rows.length - removed.length, valuesRemoved: 0, dryRun }
     if (dryRun || removed.length === 0) return result
@@ -45,6 +47,13 @@ export function pruneCheckpoints(store: CheckpointStore, tenant: string, agentId
     const { rowCount } = await session.query(COLLECT_VALUES, [tenant, agentId, [...freed]])
     return { ...result, valuesRemoved: rowCount }
   })
+}
+
+/** Those of them that a restore has begun to read; none begins to read another until the end of the transaction. */
+async function busyOnes(session: SqlSession, tenant: string, agentId: string, wanted: readonly CandidateRow[]): Promise<Set<string>> {
+  const ids = wanted.map(({ id }) => id)
+  await session.query(LOCK_ROWS, [tenant, agentId, ids])
+  return new Set((await session.query<{ id: string }>(IN_USE, [tenant, ids])).rows.map(({ id }) => id))
 }
 
 /** Rewrites the rows that follow removed ones; returns the hashes that the removed ones named. */

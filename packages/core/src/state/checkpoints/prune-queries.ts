@@ -4,6 +4,12 @@ export const CANDIDATES = `SELECT c.checkpoint_id AS id, c.checkpoint_name AS na
   EXISTS (SELECT FROM agents.checkpoint_restores r WHERE r.tenant_id = c.tenant_id AND r.checkpoint_id = c.checkpoint_id) AS "inUse"
 FROM agents.checkpoints c WHERE c.tenant_id = $1 AND c.agent_id = $2 ORDER BY c.created_at DESC, c.checkpoint_id DESC`
 
+/** A restore that begins waits for this lock, at its foreign key. $1 tenant, $2 agent, $3 ids. */
+export const LOCK_ROWS = 'SELECT FROM agents.checkpoints WHERE tenant_id = $1 AND agent_id = $2 AND checkpoint_id = ANY($3::uuid[]) FOR UPDATE'
+
+/** Those that a restore is reading, which may have begun after the candidates were read. $1 tenant, $2 ids. */
+export const IN_USE = 'SELECT checkpoint_id AS id FROM agents.checkpoint_restores WHERE tenant_id = $1 AND checkpoint_id = ANY($2::uuid[])'
+
 /** $1 tenant, $2 agent, $3 ids. */
 export const SELECT_ROWS = `SELECT checkpoint_id AS id, chain_position AS position, is_full AS "isFull", changed_keys AS keys,
   ARRAY(SELECT encode(h, 'hex') FROM unnest(changed_hashes) WITH ORDINALITY AS entry(h, place) ORDER BY place) AS hashes

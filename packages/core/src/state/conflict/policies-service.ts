@@ -34,11 +34,11 @@ export class ConflictPolicies {
     const { tenant } = this.#identity
     const agentId = input.agent === undefined ? null : await this.#core.directory.resolve(this.#identity, input.agent)
     if (input.agentType !== undefined) await this.#checkAgentType(input.agentType)
-    const { rows: counted } = await this.#core.sql.query<{ n: number }>(this.#identity, COUNT_POLICIES, [tenant])
+    const scope = [agentId, input.agentType ?? null, input.key ?? input.prefix ?? '', input.key !== undefined]
+    const { rows: counted } = await this.#core.sql.query<{ n: number }>(this.#identity, COUNT_POLICIES, [tenant, ...scope])
     if ((counted[0]?.n ?? 0) >= MAX_POLICIES) throw new CairnError('INVALID_ARGUMENT', `policies: tenant "${tenant}" has ${MAX_POLICIES} policies, the most there may be. Remove some, or use prefixes.`)
     const { rows } = await this.#core.sql.query<ConflictPolicy>(this.#identity, UPSERT_POLICY, [
-      tenant, uuidv7(), agentId, input.agentType ?? null, input.key ?? input.prefix ?? '', input.key !== undefined, input.strategy,
-      input.merge ?? null, input.crdtType ?? null, input.maxSiblings ?? DEFAULT_MAX_SIBLINGS,
+      tenant, uuidv7(), ...scope, input.strategy, input.merge ?? null, input.crdtType ?? null, input.maxSiblings ?? DEFAULT_MAX_SIBLINGS,
     ])
     await this.#core.conflicts.policies.refresh()
     return rows[0] as ConflictPolicy

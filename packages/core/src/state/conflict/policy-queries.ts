@@ -19,8 +19,9 @@ ORDER BY created_at, policy_id LIMIT $5`
 /** $1 tenant, $2 id. */
 export const DELETE_POLICY = 'DELETE FROM agents.state_policies WHERE tenant_id = $1 AND policy_id = $2'
 
-/** $1 tenant. */
-export const COUNT_POLICIES = 'SELECT count(*) AS n FROM agents.state_policies WHERE tenant_id = $1'
+/** Those of other scopes. $1 tenant, $2 agent or null, $3 agent type or null, $4 prefix, $5 exact. */
+export const COUNT_POLICIES = `SELECT count(*) AS n FROM agents.state_policies
+WHERE tenant_id = $1 AND NOT (agent_id IS NOT DISTINCT FROM $2::uuid AND agent_type IS NOT DISTINCT FROM $3 AND key_prefix = $4 AND is_exact = $5)`
 
 /** $1 tenant, $2 agent type: one of the tenant's own or a built-in one. */
 export const HAS_AGENT_TYPE = `SELECT EXISTS (SELECT FROM agents.agent_types WHERE tenant_id IN ('*', $1) AND agent_type = $2) AS known`

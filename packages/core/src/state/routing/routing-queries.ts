@@ -1,12 +1,21 @@
 const ITEM = 'document_key AS key, content AS value, version, updated_at AS "updatedAt"'
 
-/** $1 tenant, $2 key, $3 content, $4 version expected: null any, 0 none. No row: it is at another version. */
+/**
+ * $1 tenant, $2 key, $3 content, $4 version expected: null any, 0 none. No row: it is at another version. Versions begin with the time in
+ * microseconds, so that a document that is removed and made again does not come back to a version it had.
+ */
 export const STORE_DOCUMENT = `
-INSERT INTO knowledge.documents AS d (tenant_id, document_key, content)
-SELECT $1, $2::text, $3::jsonb WHERE coalesce($4::bigint, 0) = 0 OR EXISTS (SELECT FROM knowledge.documents WHERE tenant_id = $1 AND document_key = $2::text)
-ON CONFLICT (tenant_id, document_key) DO UPDATE SET content = excluded.content, version = d.version + 1
-WHERE $4::bigint IS NULL OR d.version = $4
-RETURNING version`
+WITH updated AS (
+  UPDATE knowledge.documents d SET content = $3::jsonb, version = d.version + 1
+  WHERE d.tenant_id = $1 AND d.document_key = $2::text AND $4::bigint > 0 AND d.version = $4::bigint
+  RETURNING d.version
+), stored AS (
+  INSERT INTO knowledge.documents AS d (tenant_id, document_key, content, version)
+  SELECT $1, $2::text, $3::jsonb, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint WHERE coalesce($4::bigint, 0) = 0
+  ON CONFLICT (tenant_id, document_key) DO UPDATE SET content = excluded.content, version = d.version + 1 WHERE $4::bigint IS NULL
+  RETURNING version
+)
+SELECT version FROM updated UNION ALL SELECT version FROM stored`
 /** $1 tenant, $2 key. */
 export const FIND_DOCUMENT = `SELECT ${ITEM} FROM knowledge.documents WHERE tenant_id = $1 AND document_key = $2`
 export const REMOVE_DOCUMENT = 'DELETE FROM knowledge.documents WHERE tenant_id = $1 AND document_key = $2'

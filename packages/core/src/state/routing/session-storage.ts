@@ -21,20 +21,29 @@ export class SessionBucket {
     this.#kv = kv
   }
 
-  /** HOT_TIER_UNAVAILABLE when KV does not answer: sessions are in no other layer. */
+  /** HOT_TIER_UNAVAILABLE when KV does not answer: sessions are in no other layer. CLOSED. */
   async run<T>(work: (bucket: KvBucket) => Promise<T>): Promise<T> {
     for (let again = false; ; again = true) {
       try {
-        this.#bucket ??= this.#kv.bucket(BUCKET, NAMED_BUCKETS[BUCKET])
+        this.#bucket ??= this.#open()
         return await work(await this.#bucket)
       } catch (error) {
-        if (!isCairnError(error, 'CONNECTION_FAILED') && !isCairnError(error, 'CLOSED')) throw error
+        if (!isCairnError(error, 'CONNECTION_FAILED')) throw error
         this.#bucket = undefined
         // Nothing was stored. With the server there, the bucket is gone (its store was wiped) and is made again, once.
         if (!again && this.#kv.connected && isCairnError(error, 'CONNECTION_FAILED')) continue
         throw new CairnError('HOT_TIER_UNAVAILABLE', 'Session data is kept in the KV tier alone, and that is down. Wait for it to return.', { cause: error })
       }
     }
+  }
+
+  /** A failure, whatever it is, is not kept: the next use opens it again. */
+  #open(): Promise<KvBucket> {
+    const opening = this.#kv.bucket(BUCKET, NAMED_BUCKETS[BUCKET])
+    opening.catch(() => {
+      if (this.#bucket === opening) this.#bucket = undefined
+    })
+    return opening
   }
 }
 

@@ -1,3 +1,4 @@
+// One file of more than 400 lines: its tests share a Cairn, and opening another takes as long as several of them.
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

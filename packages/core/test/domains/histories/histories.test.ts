@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { HistoriesService } from '../../../src/domains/histories/index.ts'
+import { HistoriesService, HistoryUpkeep } from '../../../src/domains/histories/index.ts'
 import { isCairnError, type CairnError } from '../../../src/errors/index.ts'
 import { SILENT_LOGGER } from '../../../src/observability/index.ts'
 import { until } from '../../harness/cairns.ts'
@@ -66,6 +66,7 @@ describe.each(sqlTargets)('histories on $name', (target) => {
     }
     expect((await refusal(histories.append('bad', ['x'.repeat(17 * 1_048_576)]))).code).toBe('PAYLOAD_TOO_LARGE')
     expect((await refusal(histories.append('bad', Array.from({ length: 10_001 }, () => 1)))).code).toBe('PAYLOAD_TOO_LARGE')
+    expect((await refusal(histories.rewrite('bad', Array.from({ length: 10_001 }, (_, n) => ({ seq: n + 1, remove: true as const }))))).code).toBe('PAYLOAD_TOO_LARGE')
     expect((await refusal(histories.append('bad', 'text' as unknown as []))).code).toBe('INVALID_ARGUMENT')
     for (const name of ['', 'a\0', '\ud800', 'x'.repeat(256), 7, null, { key: '' }, { key: 'a', namespace: 'b\0' }]) {
       expect((await refusal(histories.append(name as string, [1]))).code, JSON.stringify(name)).toBe('INVALID_ARGUMENT')
@@ -365,5 +366,20 @@ describe.each(sqlTargets)('histories on $name', (target) => {
     expect(await serviceOf('other').deleteExpired()).toBe(0)
     expect(await histories.deleteExpired()).toBe(1)
     expect(await histories.delete('mortal 3')).toBe(false)
+  })
+
+  it('what has expired is deleted by itself, of every tenant, and nothing else', async () => {
+    for (const tenant of ['upkeep 1', 'upkeep 2']) {
+      for (const key of ['expired', 'alive']) await serviceOf(tenant).append({ key, namespace: 'upkeep' }, [1, 2], { ttlMs: 60_000, operationId: 'one' })
+      await serviceOf(tenant).append({ key: 'for ever', namespace: 'upkeep' }, [1])
+    }
+    await database.engine.query({ role: 'maintenance' }, `UPDATE histories.histories SET expires_at = now() - interval '1 second' WHERE namespace = 'upkeep' AND history_key = 'expired'`)
+    const upkeep = new HistoryUpkeep(database.engine, SILENT_LOGGER, 20)
+    upkeep.start()
+    const left = async () => (await database.engine.query({ role: 'maintenance' }, `SELECT tenant_id AS tenant, history_key AS key FROM histories.histories WHERE namespace = 'upkeep' ORDER BY 1, 2`)).rows
+    await until('they are deleted', async () => (await left()).length === 4)
+    await upkeep.stop()
+    expect(await left()).toEqual(['upkeep 1', 'upkeep 2'].flatMap((tenant) => ['alive', 'for ever'].map((key) => ({ tenant, key }))))
+    expect(await serviceOf('upkeep 2').newest({ key: 'alive', namespace: 'upkeep' })).toEqual([1, 2])
   })
 })

@@ -6,9 +6,10 @@ import { type Hlc, HLC_ZERO, HybridClock, compareHlc } from '../../../src/state/
 import { MergeRegistry } from '../../../src/state/conflict/merge-registry.ts'
 import type { Incoming } from '../../../src/state/conflict/resolution.ts'
 import { resolve } from '../../../src/state/conflict/resolve.ts'
-import { compareVectors, covers, mergeVectors } from '../../../src/state/conflict/vector-clock.ts'
+import { MOST_NODES } from '../../../src/state/conflict/resolve-vector.ts'
+import { type VectorClock, compareVectors, covers, mergeVectors } from '../../../src/state/conflict/vector-clock.ts'
 import type { StoredState } from '../../../src/state/state-entry.ts'
-import { encodeClock } from '../../../src/state/conflict/conflict-clock.ts'
+import { decodeClock, encodeClock } from '../../../src/state/conflict/conflict-clock.ts'
 
 const CASES = { numRuns: 10_000 }
 const same = (a: unknown, b: unknown): boolean => canonicalJson(a) === canonicalJson(b)
@@ -231,6 +232,29 @@ function arrive(incoming: readonly Incoming[], policy: Parameters<typeof resolve
   }
   return stored
 }
+
+describe('a key that thousands of processes wrote, one after the other', () => {
+  it('remembers a bounded number of them, and still tells who knew of its value', () => {
+    const policy = { strategy: 'vector', merge: null, crdtType: null, maxSiblings: 16 } as const
+    const environment = { merges: new MergeRegistry(), where: { agentId: 'a', key: 'k' }, replica: 'line', mode: 'normal', believes: () => true } as const
+    const write = (n: number, context: VectorClock): Incoming => ({ id: `i${n}`, h: [n, 0, `node ${n}`], event: n, text: String(n), context, exact: true, remember: false })
+    let stored: StoredState | undefined
+    const seen: VectorClock[] = []
+    const apply = (one: Incoming): string => {
+      const resolved = resolve(stored, one, policy, environment)
+      stored = { text: resolved.text, checksum: '', revision: 1, kvRevision: 1, writtenAt: 0, expiresAt: undefined, clock: encodeClock(resolved.clock) }
+      return resolved.outcome
+    }
+    const knownNow = (): VectorClock => (stored?.clock === undefined ? {} : (decodeClock(stored.clock).vv ?? {}))
+    for (let n = 1; n <= 1_000; n++) {
+      expect(apply(write(n, knownNow()))).toBe('written')
+      seen.push(knownNow())
+    }
+    expect(Object.keys(knownNow()).length).toBeLessThanOrEqual(MOST_NODES)
+    // One that has read the key long ago, or never, stands beside it; who knows of both replaces both.
+    expect([apply(write(1_001, seen[10] as VectorClock)), apply(write(1_002, {})), apply(write(1_003, knownNow()))]).toEqual(['merged', 'merged', 'written'])
+  })
+})
 
 describe('writes that arrive in any order, and twice', () => {
   const writes = fc

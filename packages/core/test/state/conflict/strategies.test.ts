@@ -215,6 +215,27 @@ describe.each(cairnTargets)('conflict strategies ($name)', (target) => {
     expect((await cairn.state.get(id, 'n/x'))?.value).toBe(2)
   })
 
+  it('crdt: taking away what is not there makes nothing', async () => {
+    const doc = cairn.state.crdt(agent, key('doc'))
+    await doc.unset({ path: ['a', 'b'] })
+    expect(await doc.get()).toBeUndefined()
+    await doc.assign({ a: 1 })
+    await doc.remove('element', { path: ['b', 'c'] })
+    expect(await doc.get()).toEqual({ a: 1 })
+  })
+
+  it('a policy can be changed when there are as many as there may be', async () => {
+    const other = cairn.as({ tenant: 'many-policies' })
+    await cairn.engines.sql.query(
+      MAINTENANCE,
+      `INSERT INTO agents.state_policies (tenant_id, policy_id, key_prefix, is_exact, strategy) SELECT 'many-policies', gen_random_uuid(), 'p' || n, false, 'lww' FROM generate_series(1, 1000) n`,
+    )
+    expect(await codeOf(other.state.policies.set({ prefix: 'p1001', strategy: 'lww' }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(other.state.policies.set({ key: 'p7', strategy: 'lww' }))).toBe('INVALID_ARGUMENT')
+    expect(await other.state.policies.set({ prefix: 'p7', strategy: 'crdt' })).toMatchObject({ prefix: 'p7', strategy: 'crdt' })
+    await cairn.engines.sql.query(MAINTENANCE, `DELETE FROM agents.state_policies WHERE tenant_id = 'many-policies'`)
+  })
+
   it('refuses bad values by name and changes nothing', async () => {
     const n = key('n')
     const counter = cairn.state.crdt(agent, n)

@@ -30,7 +30,7 @@ export function applyOperation(node: CrdtNode | undefined, operation: CrdtOperat
   return at(now, operation.path ?? [], 0, context, (target, type) => change(target, operation, type, context))
 }
 
-/** Follows the path through maps, making those that are missing. */
+/** Follows the path through maps, making those that are missing, unless nothing changes in the end. */
 function at(node: CrdtNode, path: readonly string[], depth: number, context: ApplyContext, apply: (target: CrdtNode, type: CrdtType | undefined) => CrdtNode): CrdtNode {
   const name = path[depth]
   if (name === undefined) return apply(node, depth === 0 ? context.type : undefined)
@@ -38,7 +38,7 @@ function at(node: CrdtNode, path: readonly string[], depth: number, context: App
   if (map === undefined) return node
   const before = getOwn(map.e, name) ?? removed(HLC_ZERO)
   const after = at(before, path, depth + 1, context, apply)
-  if (after === before) return map === node ? node : map
+  if (after === before) return node
   const entries = record(map.e)
   entries[name] = after
   return { t: 'm', g: map.g, e: after.t === 'x' ? compacted(entries) : entries }
