@@ -193,7 +193,7 @@ describe.each(cairnTargets)('the history of checkpoints ($name)', (target) => {
   it('prunes what no restore reads, also when one begins at that moment', async () => {
     if (!cairn.engines.sql.capabilities.concurrentTransactions) return
     const agent = await newAgent()
-    const points = []
+    const points: string[] = []
     for (let n = 0; n < 3; n++) points.push((await cairn.checkpoints.create(agent)).id)
     const { kvRevision, kvEpoch } = await cairn.checkpoints.create(agent)
     let pruned: Promise<unknown> | undefined
