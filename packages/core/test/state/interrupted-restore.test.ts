@@ -110,6 +110,37 @@ describe.each(cairnTargets)('a restore that is interrupted ($name)', (target) =>
     expect(await stateOf(cairn, agent)).toEqual(all('old'))
   })
 
+  it('gives way to another, and two at once take turns: never some keys of each', async () => {
+    const place = await target.place()
+    cleanups.push(() => place.dispose())
+    let cairn = await open(place.options)
+    cleanups.push(() => cairn.close())
+    const { id: agent } = await cairn.agents.register({ name: 'a', type: 'analyst' })
+    const all = (value: string): Record<string, string> => Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`k${n}`, value]))
+    await cairn.state.setMany(agent, all('one'))
+    const one = await cairn.checkpoints.create(agent)
+    await cairn.state.setMany(agent, all('two'))
+    const two = await cairn.checkpoints.create(agent)
+    const halves = Object.fromEntries(Object.keys(all('')).map((key, n) => [key, n % 2 === 0 ? 'one' : 'two']))
+    for (let round = 0; round < 3; round++) {
+      await cairn.state.setMany(agent, halves)
+      await Promise.all([cairn.checkpoints.restore(one.id), cairn.checkpoints.restore(two.id)])
+      expect(new Set(Object.values(await stateOf(cairn, agent))).size).toBe(1)
+    }
+    await cairn.state.setMany(agent, halves)
+    const before = await cairn.checkpoints.create(agent)
+    // What a process leaves that was killed before its first write.
+    await cairn.engines.sql.query(
+      MAINTENANCE,
+      'INSERT INTO agents.checkpoint_restores (tenant_id, restore_id, agent_id, checkpoint_id, writer_id, kv_revision, kv_epoch) VALUES ($1, $2, $3, $4, $5, $6, $7)',
+      ['default', randomUUID(), agent, one.id, randomUUID(), before.kvRevision, before.kvEpoch],
+    )
+    await cairn.checkpoints.restore(two.id)
+    await cairn.close()
+    cairn = await open(place.options)
+    expect(await stateOf(cairn, agent)).toEqual(all('two'))
+  })
+
   it('is not made up for later when it failed before its first write', async () => {
     if (target.name === 'embedded') return
     const place = await target.place()

@@ -168,8 +168,11 @@ export const FIND_EXPIRED_OF_ALL = 'SELECT tenant_id AS tenant, history_id AS id
 
 /** $1 tenants, $2 their histories, one by one: those that nobody has begun anew meanwhile. */
 export const DELETE_EXPIRED_OF_ALL = `
-  DELETE FROM histories.histories h USING unnest($1::text[], $2::uuid[]) AS e(tenant, id)
-  WHERE h.tenant_id = e.tenant AND h.history_id = e.id AND h.expires_at <= clock_timestamp()`
+  WITH gone AS (
+    SELECT h.tenant_id, h.history_id FROM histories.histories h JOIN unnest($1::text[], $2::uuid[]) AS e(tenant, id) ON h.tenant_id = e.tenant AND h.history_id = e.id
+    WHERE h.expires_at <= clock_timestamp() FOR UPDATE OF h SKIP LOCKED
+  )
+  DELETE FROM histories.histories h USING gone g WHERE h.tenant_id = g.tenant_id AND h.history_id = g.history_id`
 
 /** $1 tenant, $2 namespace, $3 key, $4 age in ms: operations that nobody will repeat any more. */
 export const FORGET_OPERATIONS = `

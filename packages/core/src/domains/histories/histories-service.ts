@@ -185,7 +185,7 @@ function rewriteParts(changes: readonly HistoryRewrite[]): { set: number[]; valu
   checkCount('changes', changes)
   const seen = new Set<number>()
   const parts = { set: [] as number[], values: [] as unknown[], remove: [] as number[] }
-  for (const [index, change] of (changes as readonly HistoryRewrite[]).entries()) {
+  for (const [index, change] of changes.entries()) {
     const seq = checkWhole(`changes[${index}].seq`, change?.seq, 1)
     if (seen.has(seq)) throw invalid(`changes[${index}].seq`, `${seq} stands twice`)
     seen.add(seq)

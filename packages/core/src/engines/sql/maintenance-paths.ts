@@ -10,7 +10,7 @@ export const MAINTENANCE_PATHS = [
   { path: 'backlog replay', tables: ['agents.state_backlog'], reason: 'Puts the writes that SQL alone acknowledged back into the hot tier.' },
   { path: 'state lifecycle', tables: ['agents.state', 'agents.lifecycle_events'], reason: 'Reads and mends the rows of one agent, named with its tenant; counts rows; notes which agents left the hot tier.' },
   { path: 'conflict policies', tables: ['agents.state_policies', 'agents.registry'], reason: 'Each process keeps the policies of all tenants in memory, by tenant.' },
-  { path: 'checkpoint upkeep', tables: ['agents.checkpoint_restores', 'agents.checkpoint_policies', 'agents.checkpoints'], reason: 'Finds interrupted restores and agents with a retention policy; the work itself is done as their tenant.' },
+  { path: 'checkpoint upkeep', tables: ['agents.checkpoint_restores', 'agents.checkpoint_policies', 'agents.checkpoints', 'agents.state_writers'], reason: 'Finds interrupted restores, those of one agent that a live process is at, and agents with a retention policy; the work itself is done as their tenant.' },
   { path: 'partition upkeep', tables: ['all partitioned tables'], reason: 'Makes partitions ahead and reads how far they reach.' },
   { path: 'lineage sweep', tables: ['lineages.checkpoints', 'lineages.writes'], reason: 'Removes expired checkpoints, whoever they belong to.' },
   { path: 'stream tables', tables: ['tx.outbox', 'tx.streams', 'tx.consumers', 'tx.deliveries', 'tx.dead_letters'], reason: 'The event log is one order for all tenants; consumers filter by tenant.' },

@@ -2,6 +2,14 @@
 export const BEGIN_RESTORE = `INSERT INTO agents.checkpoint_restores (tenant_id, restore_id, agent_id, checkpoint_id, writer_id, kv_revision, kv_epoch)
 VALUES ($1, $2, $3, $4, $5, $6, $7)`
 
+/** Restores of an agent that somebody is at. $1 tenant, $2 agent, $3 own writer, $4 silent for ms, $5 those this process is at. */
+export const RESTORES_UNDER_WAY = `SELECT FROM agents.checkpoint_restores r
+WHERE r.tenant_id = $1 AND r.agent_id = $2 AND CASE WHEN r.writer_id = $3 THEN r.restore_id = ANY ($5::uuid[]) ELSE EXISTS (
+  SELECT FROM agents.state_writers w WHERE w.writer_id = r.writer_id AND w.heartbeat_at > now() - make_interval(secs => $4::float8 / 1000)) END`
+
+/** $1 tenant, $2 agent. */
+export const DROP_RESTORES = 'DELETE FROM agents.checkpoint_restores WHERE tenant_id = $1 AND agent_id = $2'
+
 /** $1 tenant, $2 restore. */
 export const END_RESTORE = 'DELETE FROM agents.checkpoint_restores WHERE tenant_id = $1 AND restore_id = $2'
 

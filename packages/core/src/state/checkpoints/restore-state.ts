@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { uuidv7 } from '../../ids/index.ts'
 import { CairnError, isCairnError } from '../../errors/index.ts'
 import { MAINTENANCE, type TenantIdentity } from '../../identity/index.ts'
@@ -9,10 +10,13 @@ import type { StateCore } from '../state-core.ts'
 import { type StoredState, isLive } from '../state-entry.ts'
 import { WritePath } from '../write-path.ts'
 import type { RestoreResult } from './checkpoint-types.ts'
-import { BASE_OF_EPOCH, BEGIN_RESTORE, END_RESTORE } from './restore-queries.ts'
+import { LOCK_CHECKPOINTS } from './checkpoint-queries.ts'
+import { BASE_OF_EPOCH, BEGIN_RESTORE, DROP_RESTORES, END_RESTORE, RESTORES_UNDER_WAY } from './restore-queries.ts'
 
 export const WRITES_AT_ONCE = 256
 const FEED_BATCH = 500
+const TURN_TIMEOUT_MS = 30_000
+const TURN_POLL_MS = 50
 
 export interface Goal {
   readonly agentId: string
@@ -40,35 +44,58 @@ export function restoresUnderWay(core: StateCore): Set<string> {
 
 /**
  * Makes the agent's state what `goal` says. A row in the journal says so until it is done: what an interruption leaves is
- * completed by `completeRestores`, except for keys that somebody has written since.
+ * completed by `completeRestores`, except for keys that somebody has written since. Restores of one agent take turns, or else it would
+ * end with some keys of each; one that was interrupted and that nobody is at gives way to this one.
  */
 export async function restoreState(core: StateCore, identity: TenantIdentity, goal: Goal, unchangedSince: number | undefined): Promise<RestoreResult> {
-  const unflushed = unchangedSince === undefined ? [] : await keysInFeed(core, identity.tenant, goal.agentId, unchangedSince)
-  const now = await snapshotAgent(core, identity.tenant, goal.agentId, () => true)
-  if (unchangedSince !== undefined) refuseWhenChanged(now, goal, unchangedSince, unflushed)
-  const { writes, unchanged } = planRestore(now, goal)
-  const deleted = writes.filter(({ text }) => text === null).length
-  const result = { agentId: goal.agentId, written: writes.length - deleted, deleted, unchanged }
-  if (writes.length === 0) return result
   const id = uuidv7()
   const active = restoresUnderWay(core)
   active.add(id)
-  let begun = false
   const done: Done[] = []
+  let planned = false
   try {
-    await core.sql.query(identity, BEGIN_RESTORE, [identity.tenant, id, goal.agentId, goal.checkpointId, core.writerId, now.kvRevision, core.hot.epoch])
-    begun = true
+    await begin(core, identity.tenant, id, goal)
+    const unflushed = unchangedSince === undefined ? [] : await keysInFeed(core, identity.tenant, goal.agentId, unchangedSince)
+    const now = await snapshotAgent(core, identity.tenant, goal.agentId, () => true)
+    if (unchangedSince !== undefined) refuseWhenChanged(now, goal, unchangedSince, unflushed)
+    const { writes, unchanged } = planRestore(now, goal)
+    planned = true
     await (unchangedSince === undefined ? writeAll(core, identity, goal.agentId, writes) : writeAllOrNone(core, identity, goal, writes, done))
     await core.sql.query(identity, END_RESTORE, [identity.tenant, id])
-    return result
+    const deleted = writes.filter(({ text }) => text === null).length
+    return { agentId: goal.agentId, written: writes.length - deleted, deleted, unchanged }
   } catch (error) {
     // What may work later is completed by the upkeep or the next process; what never will, and what has changed nothing, is not.
-    const untouched = !begun || (unchangedSince !== undefined && done.length === 0 && isCairnError(error, 'HOT_TIER_UNAVAILABLE'))
+    const untouched = !planned || (unchangedSince !== undefined && done.length === 0 && isCairnError(error, 'HOT_TIER_UNAVAILABLE'))
     if (untouched || !mayBeCompleted(error)) await core.sql.query(identity, END_RESTORE, [identity.tenant, id]).catch(() => undefined)
     throw error
   } finally {
     active.delete(id)
   }
+}
+
+/** The row in the journal, once nobody is at another restore of the agent. TIMEOUT. */
+async function begin(core: StateCore, tenant: string, id: string, goal: Goal): Promise<void> {
+  const deadline = performance.now() + TURN_TIMEOUT_MS
+  while (!(await tryToBegin(core, tenant, id, goal))) {
+    if (performance.now() > deadline) {
+      throw new CairnError('TIMEOUT', `Agent ${goal.agentId}: another restore of it has been under way for ${TURN_TIMEOUT_MS / 1000} s. Nothing was restored; try again.`, { details: { agentId: goal.agentId } })
+    }
+    await sleep(TURN_POLL_MS)
+  }
+}
+
+async function tryToBegin(core: StateCore, tenant: string, id: string, { agentId, checkpointId }: Goal): Promise<boolean> {
+  // What is written from here on is younger than the restore.
+  const kvRevision = core.hot.available ? (await core.hot.bucket.status()).lastRevision : core.hot.lastSeen
+  return core.sql.transaction(MAINTENANCE, async (session) => {
+    await session.query(LOCK_CHECKPOINTS, [tenant, agentId])
+    const { rowCount } = await session.query(RESTORES_UNDER_WAY, [tenant, agentId, core.writerId, core.options.deadAfterMs, [...restoresUnderWay(core)]])
+    if (rowCount > 0) return false
+    await session.query(DROP_RESTORES, [tenant, agentId])
+    await session.query(BEGIN_RESTORE, [tenant, id, agentId, checkpointId, core.writerId, kvRevision, core.hot.epoch])
+    return true
+  })
 }
 
 /** Whether somebody else, or this process later, may succeed where this failed. */

@@ -147,6 +147,9 @@ describe.each(cairnTargets)('conflict strategies ($name)', (target) => {
     await a.add('x', { path: ['tags'] })
     await b.patch({ name: 'b' })
     const [ofA, ofB] = [await a.state(), await b.state()]
+    // A part that nobody could replace again is refused.
+    const future = { t: 'm', g: [0, 0, ''], e: { name: { t: 'r', g: [Date.now() + 3_600_000, 0, 'x'], v: 'for ever' } } }
+    expect(await codeOf(a.merge(future))).toBe('INVALID_ARGUMENT')
     await a.merge(ofB)
     await a.merge(ofB)
     await b.merge(ofA)

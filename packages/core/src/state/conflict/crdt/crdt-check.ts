@@ -1,6 +1,6 @@
 import { CairnError } from '../../../errors/index.ts'
 import { canonicalJson } from '../../canonical-json.ts'
-import { isHlc } from '../hlc.ts'
+import { MAX_SKEW_MS, isHlc } from '../hlc.ts'
 import { CRDT_TYPES, type CrdtNode, type CrdtOperation } from './crdt-types.ts'
 import { isPlainObject } from './crdt-value.ts'
 import { getOwn } from './record.ts'
@@ -12,7 +12,7 @@ const KINDS = ['increment', 'add', 'remove', 'assign', 'patch', 'unset', 'merge'
 export function checkOperation(given: CrdtOperation): CrdtOperation {
   if (!isPlainObject(given) || !KINDS.includes(given.type)) bad('operation', `its type must be one of ${KINDS.join(', ')}`)
   const operation = JSON.parse(canonicalJson({ ...given })) as CrdtOperation
-  if (operation.type === 'merge') return { type: 'merge', state: checkNode(operation.state) }
+  if (operation.type === 'merge') return { type: 'merge', state: checkTimes(checkNode(operation.state), Date.now() + MAX_SKEW_MS) }
   const { path } = operation
   if (path !== undefined && !(Array.isArray(path) && path.length <= MAX_DEPTH && path.every((name) => typeof name === 'string'))) {
     bad('path', `it must be a list of names, ${MAX_DEPTH} at most`)
@@ -55,6 +55,13 @@ export function checkNode(value: unknown, place = 'state', depth = 0): CrdtNode 
       bad(`${place}.t`, 'it must be x, r, c, s or m')
   }
   return value as unknown as CrdtNode
+}
+
+/** A part with a time far ahead could never be replaced again. */
+function checkTimes(node: CrdtNode, latest: number, place = 'state'): CrdtNode {
+  if (node.g[0] > latest) bad(`${place}.g`, `it is more than ${MAX_SKEW_MS / 1000} s ahead of the clock of this machine`)
+  if (node.t === 'm') for (const [name, inner] of Object.entries(node.e)) checkTimes(inner, latest, `${place}.e[${JSON.stringify(name)}]`)
+  return node
 }
 
 function checkCounts(value: unknown, place: string): void {
