@@ -251,6 +251,10 @@ test('a file that breaks off in the middle of an upload is told as such', async 
   expect((await run('agents', 'show', 'half')).stderr).toMatch(/^error \[AGENT_NOT_FOUND\]/)
 })
 
+test('a time that is none is told as such', async () => {
+  for (const flag of ['--after', '--before']) expect((await run('conversations', 'search', 'word', flag, 'nonsense')).stderr).toMatch(/^error \[INVALID_ARGUMENT\] sent/)
+})
+
 test('an export that breaks off leaves the file that was there before', async () => {
   const server = createServer((request, response) => {
     if (!request.url?.includes('/export')) return response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ id: 'a' }))

@@ -132,7 +132,7 @@ describe.each(cairnTargets)('events of two tenants ($name)', (target) => {
   })
 
   it('goes on behind any event of what it begins with: nothing of the newest is lost, wherever the reader breaks off', async () => {
-    const own = cairn.as({ tenant: 'resuming' })
+    const own = acme.as({ tenant: 'resuming' })
     // With servers, changes of state are copied from the first reader on.
     const stop = new AbortController()
     const live = await own.events.follow({ stream: 'AGENT_STATE', signal: stop.signal })
