@@ -251,6 +251,29 @@ test('a file that breaks off in the middle of an upload is told as such', async 
   expect((await run('agents', 'show', 'half')).stderr).toMatch(/^error \[AGENT_NOT_FOUND\]/)
 })
 
+test('a time that is none is told as such', async () => {
+  for (const flag of ['--after', '--before']) expect((await run('conversations', 'search', 'word', flag, 'nonsense')).stderr).toMatch(/^error \[INVALID_ARGUMENT\] sent/)
+})
+
+test('an export that breaks off leaves the file that was there before', async () => {
+  const server = createServer((request, response) => {
+    if (!request.url?.includes('/export')) return response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ id: 'a' }))
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+    return response.write('{"session":{}}\n', () => response.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const file = cli.sandbox.path('kept.jsonl')
+  await writeFile(file, 'the export of yesterday')
+  for (const command of [['conversations', 'export', 'talk'], ['agents', 'export', 'scout']]) {
+    const { code, stderr } = await cli.sandbox.run([...command, '--file', file, '--force', '--server', url])
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^error \[CONNECTION_FAILED\]/)])
+    expect(await readFile(file, 'utf8')).toBe('the export of yesterday')
+  }
+  server.closeAllConnections()
+  server.close()
+})
+
 test('a followed stream goes on behind its place when the server is not well for a while', async () => {
   const places: (string | undefined)[] = []
   const problem = JSON.stringify({ code: 'CONNECTION_FAILED', detail: 'the database is away' })

@@ -1,7 +1,5 @@
-import { createReadStream, createWriteStream } from 'node:fs'
-import { rename, rm, stat } from 'node:fs/promises'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import { CairnError } from '@cairn/core'
 import type { Command } from 'commander'
@@ -9,6 +7,7 @@ import { runWithClient } from '../client/open-client.ts'
 import { confirmed } from '../confirm.ts'
 import { type ClientFlags, withClientFlags } from '../engine-flags.ts'
 import { show } from '../output.ts'
+import { writeWhole } from '../whole-file.ts'
 
 /** Adds `cairn agents export|import`. */
 export function addAgentFileCommands(agents: Command): void {
@@ -22,17 +21,7 @@ export function addAgentFileCommands(agents: Command): void {
         if (flags.force !== true && (await stat(flags.file).catch(() => undefined)) !== undefined) {
           throw new CairnError('INVALID_OPTION', `--file: ${flags.file} exists already. Choose another path, or pass --force.`, { details: { option: 'file' } })
         }
-        // The file appears under its name when it is whole.
-        const unfinished = `${flags.file}.part`
-        try {
-          const lines = Readable.from(client.agents.export(agent), { objectMode: false })
-          if (flags.file.endsWith('.gz')) await pipeline(lines, createGzip(), createWriteStream(unfinished))
-          else await pipeline(lines, createWriteStream(unfinished))
-          await rename(unfinished, flags.file)
-        } catch (error) {
-          await rm(unfinished, { force: true })
-          throw error
-        }
+        await writeWhole(flags.file, client.agents.export(agent), ...(flags.file.endsWith('.gz') ? [createGzip()] : []))
         const { size } = await stat(flags.file)
         show(flags, { file: flags.file, bytes: size }, () => `Wrote ${flags.file} (${size} bytes).`)
       }),

@@ -1,13 +1,12 @@
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { CairnError, type SearchMessagesOptions } from '@cairn/core'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { runWithClient } from '../client/open-client.ts'
 import { confirmed } from '../confirm.ts'
 import { type ClientFlags, withClientFlags } from '../engine-flags.ts'
 import { oneLine, show, table } from '../output.ts'
+import { writeWhole } from '../whole-file.ts'
 import { type PageFlags, moreLine, pageFrom, withPageFlags } from './page-flags.ts'
 
 type SearchFlags = ClientFlags & PageFlags & Omit<SearchMessagesOptions, 'query' | 'limit' | 'cursor' | 'sessionId' | 'threadId' | 'agentId' | 'sentAfter' | 'sentBefore'> & { session?: string; thread?: string; agent?: string; after?: string; before?: string }
@@ -66,7 +65,7 @@ export function addConversationRecordCommands(conversations: Command): void {
         }
         const { id } = await client.conversations.session(idOrKey)
         const parts = client.conversationRecords.export(id, { format: flags.format, attachments: flags.attachments })
-        await pipeline(Readable.from(parts, { objectMode: false }), createWriteStream(flags.file))
+        await writeWhole(flags.file, parts)
         const { size } = await stat(flags.file)
         show(flags, { file: flags.file, bytes: size }, () => `Wrote ${flags.file} (${size} bytes).`)
       }),

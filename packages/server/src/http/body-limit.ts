@@ -18,7 +18,10 @@ export function bodyLimit(maxBytes: number, except: readonly string[] = []): Mid
     const length = raw.headers.get('content-length')
     if (length !== null) {
       if (Number(length) > maxBytes) throw tooLarge(maxBytes)
-      if (Number(length) > 0 && raw.method !== 'GET' && raw.method !== 'HEAD') c.req.bodyCache.text = Promise.resolve(textOf(new Uint8Array(await raw.arrayBuffer().catch(cutOff))))
+      if (Number(length) > 0 && raw.method !== 'GET' && raw.method !== 'HEAD') {
+        const text = textOf(new Uint8Array(await raw.arrayBuffer().catch(cutOff)))
+        Object.assign(c.req.bodyCache, { text: Promise.resolve(text) })
+      }
     } else if (raw.body !== null) {
       const body = await readAtMost(raw.body, maxBytes)
       textOf(body)
@@ -28,17 +31,24 @@ export function bodyLimit(maxBytes: number, except: readonly string[] = []): Mid
   }
 }
 
+/** The body as it comes. INVALID_ARGUMENT when the connection breaks before all of it came. */
+export async function* bodyChunks(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+  if (body === null) return
+  const reader = body.getReader()
+  try {
+    for (let read = await reader.read().catch(cutOff); !read.done; read = await reader.read().catch(cutOff)) yield read.value
+  } finally {
+    void reader.cancel().catch(() => undefined)
+  }
+}
+
 async function readAtMost(stream: ReadableStream<Uint8Array>, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let size = 0
-  const reader = stream.getReader()
-  for (let read = await reader.read().catch(cutOff); !read.done; read = await reader.read().catch(cutOff)) {
-    size += read.value.byteLength
-    if (size > maxBytes) {
-      void reader.cancel().catch(() => undefined)
-      throw tooLarge(maxBytes)
-    }
-    chunks.push(read.value)
+  for await (const chunk of bodyChunks(stream)) {
+    size += chunk.byteLength
+    if (size > maxBytes) throw tooLarge(maxBytes)
+    chunks.push(chunk)
   }
   return Buffer.concat(chunks)
 }

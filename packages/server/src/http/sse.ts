@@ -13,7 +13,7 @@ export interface ServerSentEvent {
  */
 export function eventStream(events: AsyncGenerator<ServerSentEvent>, first: Promise<IteratorResult<ServerSentEvent>>, keepAliveMs: number, stop: () => void, place?: string): Response {
   const encoder = new TextEncoder()
-  let next = first
+  let next: Promise<IteratorResult<ServerSentEvent>> | undefined = first
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(encoder.encode(place === undefined ? ': watching\n\n' : `: watching\nid: ${place}\n\n`))
@@ -22,12 +22,13 @@ export function eventStream(events: AsyncGenerator<ServerSentEvent>, first: Prom
       const silence = new AbortController()
       const quiet = delay(keepAliveMs, undefined, { signal: silence.signal, ref: false }).catch(() => undefined)
       try {
+        // Not ahead of the reader: a message that waits here for it is held, and its lease runs.
+        next ??= events.next()
         const result = await Promise.race([next, quiet])
         if (result === undefined) controller.enqueue(encoder.encode(': alive\n\n'))
         else if (result.done === true) controller.close()
         else {
-          next = events.next()
-          next.catch(() => undefined)
+          next = undefined
           controller.enqueue(encoder.encode(frame(result.value)))
         }
       } catch {

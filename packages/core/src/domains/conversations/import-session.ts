@@ -98,21 +98,27 @@ async function checkedBytes(context: DomainContext, { data, sha256, message }: F
 /** Cut at line feeds alone: other separators may stand in a text. */
 async function* linesOf(source: SessionFileSource): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
-  let rest = ''
+  // In pieces until its end comes: one text that grows would be read anew with every chunk.
+  let rest: string[] = []
   let bytes = 0
   for await (const chunk of source) {
     bytes += typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
     if (bytes > MAX_FILE_BYTES) throw new CairnError('PAYLOAD_TOO_LARGE', `file: it is larger than ${MAX_FILE_BYTES} bytes.`, { details: { field: 'file', limit: MAX_FILE_BYTES } })
+    let text: string
     try {
-      rest += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true })
+      text = typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true })
     } catch (cause) {
       throw new CairnError('IMPORT_MALFORMED', 'The file is not UTF-8. Nothing was imported.', { cause })
     }
-    const lines = rest.split('\n')
-    rest = lines.pop() ?? ''
-    yield* lines
+    const lines = text.split('\n')
+    rest.push(lines.shift() ?? '')
+    for (const line of lines) {
+      yield rest.join('')
+      rest = [line]
+    }
   }
-  if (rest !== '') yield rest
+  const last = rest.join('')
+  if (last !== '') yield last
 }
 
 /** Those agents of the file that the tenant has. @throws AGENT_NOT_FOUND when all must be there */

@@ -258,39 +258,6 @@ describe.each(cairnTargets)('events ($name)', (target) => {
     expect(await codeOf(first(cairn.events.tail({ stream: 'EVENTS', after: 'nonsense!' })))).toBe('INVALID_CURSOR')
   })
 
-  it('goes on behind any event of what it begins with: nothing of the newest is lost, wherever the reader breaks off', async () => {
-    const own = cairn.as({ tenant: 'resuming' })
-    // With servers, changes of state are copied from the first reader on.
-    const stop = new AbortController()
-    const live = await own.events.follow({ stream: 'AGENT_STATE', signal: stop.signal })
-    const { id } = await own.agents.register({ name: 'resumed', type: 'analyst' })
-    for (const key of ['a', 'b', 'c', 'd']) await own.state.set(id, key, key)
-    const nameOf = ({ subject, payload }: TailedEvent): string => `${subject.split('.')[1]} ${(payload as { key?: string }).key ?? ''}`
-    const wanted = ['lifecycle ', 'state a', 'state b', 'state c', 'state d']
-    const read = async (place: { from: 'last' } | { after: string }, seen: Set<string>, enough: (events: number) => boolean): Promise<string> => {
-      let cursor = ''
-      let events = 0
-      for await (const event of own.events.tail({ stream: 'AGENT_STATE', ...place, signal: AbortSignal.timeout(10_000) })) {
-        seen.add(nameOf(event))
-        cursor = event.cursor
-        if (enough(++events)) break
-      }
-      return cursor
-    }
-    const all = (seen: Set<string>) => (): boolean => wanted.every((name) => seen.has(name))
-    const whole = new Set<string>()
-    for await (const event of live) {
-      whole.add(nameOf(event))
-      if (all(whole)()) stop.abort()
-    }
-    for (let cut = 1; cut < wanted.length; cut++) {
-      const seen = new Set<string>()
-      const after = await read({ from: 'last' }, seen, (events) => events === cut)
-      await read({ after }, seen, all(seen))
-      expect([...seen].sort(), `after ${cut}`).toEqual(wanted)
-    }
-  })
-
   // proves S4-11.3-03
   it('gathers batches by count, by bytes and by time', async () => {
     const consumer = fresh()

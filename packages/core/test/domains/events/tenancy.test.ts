@@ -134,4 +134,37 @@ describe.each(cairnTargets)('events of two tenants ($name)', (target) => {
     expect(got.map(({ subject, payload }) => [subject, payload])).toEqual([['tasks.created.t9', { status: 'queued' }], ['tasks.updated.t9', { truncated: true, bytes: 2_000_002 }]])
     for (const subject of ['tasks.created', 'a b.c.d', 'tasks.nothing.x', 'tasks.created.*']) expect(await codeOf(sql.query(acme.identity, 'SELECT tx.emit($1)', [subject])), subject).not.toBe('no error')
   })
+
+  it('goes on behind any event of what it begins with: nothing of the newest is lost, wherever the reader breaks off', async () => {
+    const own = acme.as({ tenant: 'resuming' })
+    // With servers, changes of state are copied from the first reader on.
+    const stop = new AbortController()
+    const live = await own.events.follow({ stream: 'AGENT_STATE', signal: stop.signal })
+    const { id } = await own.agents.register({ name: 'resumed', type: 'analyst' })
+    for (const key of ['a', 'b', 'c', 'd']) await own.state.set(id, key, key)
+    const nameOf = ({ subject, payload }: TailedEvent): string => `${subject.split('.')[1]} ${(payload as { key?: string }).key ?? ''}`
+    const wanted = ['lifecycle ', 'state a', 'state b', 'state c', 'state d']
+    const read = async (place: { from: 'last' } | { after: string }, seen: Set<string>, enough: (events: number) => boolean): Promise<string> => {
+      let cursor = ''
+      let events = 0
+      for await (const event of own.events.tail({ stream: 'AGENT_STATE', ...place, signal: AbortSignal.timeout(10_000) })) {
+        seen.add(nameOf(event))
+        cursor = event.cursor
+        if (enough(++events)) break
+      }
+      return cursor
+    }
+    const all = (seen: Set<string>) => (): boolean => wanted.every((name) => seen.has(name))
+    const whole = new Set<string>()
+    for await (const event of live) {
+      whole.add(nameOf(event))
+      if (all(whole)()) stop.abort()
+    }
+    for (let cut = 1; cut < wanted.length; cut++) {
+      const seen = new Set<string>()
+      const after = await read({ from: 'last' }, seen, (events) => events === cut)
+      await read({ after }, seen, all(seen))
+      expect([...seen].sort(), `after ${cut}`).toEqual(wanted)
+    }
+  })
 })

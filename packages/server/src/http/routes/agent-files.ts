@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { CairnError } from '@cairn/core'
 import { createRoute, z } from '@hono/zod-openapi'
 import type { App } from '../app-env.ts'
+import { bodyChunks } from '../body-limit.ts'
 import { exact } from '../exact.ts'
 import { json, problems } from '../openapi.ts'
 import { AgentParam, Count, Id, TenantHeaders } from '../schemas/common.ts'
@@ -69,7 +70,7 @@ export function agentFileRoutes(app: App): void {
 
 async function* limited(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
   let size = 0
-  for await (const chunk of body ?? []) {
+  for await (const chunk of bodyChunks(body)) {
     size += chunk.byteLength
     if (size > LARGEST_FILE) throw new CairnError('PAYLOAD_TOO_LARGE', `body: the file is larger than ${LARGEST_FILE} bytes.`, { details: { field: 'body', maxBytes: LARGEST_FILE } })
     yield chunk

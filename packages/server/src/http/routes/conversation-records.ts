@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { CairnError } from '@cairn/core'
 import { createRoute, z } from '@hono/zod-openapi'
 import type { App } from '../app-env.ts'
+import { bodyChunks } from '../body-limit.ts'
 import { exact } from '../exact.ts'
 import { bytesOfBody } from '../json-bytes.ts'
 import { LOCATION_HEADER, body, json, problems } from '../openapi.ts'
@@ -135,7 +136,7 @@ function fileRoutes(app: App): void {
     async (c) => {
       const type = (c.req.header('content-type') ?? '').split(';')[0] ?? ''
       if (type !== LINES) throw new CairnError('UNSUPPORTED_MEDIA_TYPE', `Content-Type: send the lines as ${LINES}.`, { details: { contentType: type } })
-      const session = await c.get('cairn').conversations.importSession(c.req.raw.body ?? [], exact(c.req.valid('query')))
+      const session = await c.get('cairn').conversations.importSession(bodyChunks(c.req.raw.body), exact(c.req.valid('query')))
       return c.json(session, 201, { Location: `/v1/chat-sessions/${session.id}` })
     },
   )
