@@ -39,8 +39,8 @@ describe('a saga whose connection dies', () => {
           name: 'charge',
           transaction: () => 1,
           compensateTransaction: async (session, { sagaId }) => {
+            if (runs++ === 0) proxy.cutAfter('COMMIT', 'INSERT INTO public.refunds')
             await session.query('INSERT INTO public.refunds VALUES ($1)', [sagaId])
-            if (runs++ === 0) proxy.cutAfter('COMMIT')
           },
         },
         fails,
@@ -70,7 +70,16 @@ describe('a saga whose connection dies', () => {
 
   it.each(['saga_pattern', 'eventual_consistency'] as const)('goes on after a step in SQL whose commit was not answered, also without retries (%s)', async (strategy) => {
     let runs = 0
-    const saga = await ended([{ name: 'charge', retries: 0, transaction: () => proxy.cutAfter('COMMIT') ?? runs++ }], { strategy })
+    const charge: SagaStep = {
+      name: 'charge',
+      retries: 0,
+      transaction: async (session) => {
+        proxy.cutAfter('COMMIT', `SELECT 'the step'`)
+        await session.query(`SELECT 'the step'`)
+        return runs++
+      },
+    }
+    const saga = await ended([charge], { strategy })
     expect({ status: saga.status, runs }).toEqual({ status: 'completed', runs: 1 })
   })
 
