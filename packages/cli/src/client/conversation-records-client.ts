@@ -25,10 +25,16 @@ export function localConversationRecords({ conversations }: Cairn): Conversation
 export function httpConversationRecords(http: Http): ConversationRecordsClient {
   const of = (sessionId: string): string => `/v1/chat-sessions/${encodeURIComponent(sessionId)}`
   return {
-    search: ({ sentAfter, sentBefore, ...options }) => http.get('/v1/message-search', { ...options, ...(sentAfter === undefined ? {} : { sentAfter: new Date(sentAfter).toISOString() }), ...(sentBefore === undefined ? {} : { sentBefore: new Date(sentBefore).toISOString() }) }),
+    search: ({ sentAfter, sentBefore, ...options }) => http.get('/v1/message-search', { ...options, ...(sentAfter === undefined ? {} : { sentAfter: timeText(sentAfter) }), ...(sentBefore === undefined ? {} : { sentBefore: timeText(sentBefore) }) }),
     summarize: ({ sessionId, threadId, ...input }) => http.post(`${threadId === undefined ? of(sessionId ?? '') : `/v1/threads/${encodeURIComponent(threadId)}`}/summaries`, input),
     export: (sessionId, { format = 'jsonl', attachments = true }) => http.download(`${of(sessionId)}/export?${new URLSearchParams({ format, attachments: String(attachments) }).toString()}`),
     import: (lines, { key, ...options }) => http.upload('/v1/chat-session-imports', { ...options, key: key ?? undefined }, lines),
     delete: (sessionId) => http.delete(of(sessionId)),
   }
+}
+
+/** A text that is no time goes as it is: the server says what is wrong with it. */
+function timeText(given: Date | string): string {
+  const time = new Date(given)
+  return Number.isNaN(time.getTime()) ? String(given) : time.toISOString()
 }
