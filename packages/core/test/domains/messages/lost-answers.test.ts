@@ -4,8 +4,8 @@ import { type CairnPlace, cairnTargets, until } from '../../harness/cairns.ts'
 import { type CuttingProxy, cuttingProxy, throughProxy } from '../../harness/cutting-proxy.ts'
 import { refusal, take, world } from './messages-world.ts'
 
-/** A part of the statement that hands out. */
-const CLAIM = 'claim_token = $6'
+/** The name of the statement that hands out, which is sent also where its text was sent before. */
+const CLAIM = 'messages_claim'
 
 describe('an inbox whose connection dies while it claims', () => {
   let own: Cairn

@@ -28,8 +28,10 @@ describe('placement in a cluster of three servers', () => {
   /** The servers that hold the stream, by number. */
   const holders = async (stream: string): Promise<{ on: number[]; tags: readonly string[] | undefined; cluster: string | undefined; replicas: number }> => {
     // An election may be under way, on a busy machine at any time.
-    await until(`${stream} has a leader`, async () => ((await jsm.streams.info(stream)).cluster?.leader ?? '') !== '')
-    const { cluster, config } = await jsm.streams.info(stream)
+    let info: Awaited<ReturnType<typeof jsm.streams.info>> | undefined
+    // Without a leader nobody answers.
+    await until(`${stream} has a leader`, async () => ((info = await jsm.streams.info(stream).catch(() => undefined))?.cluster?.leader ?? '') !== '')
+    const { cluster, config } = info as NonNullable<typeof info>
     const names = [cluster?.leader, ...(cluster?.replicas ?? []).map(({ name }) => name)].filter((name) => name !== undefined && name !== '')
     return { on: names.map((name) => Number(name?.slice(1))).sort(), tags: config.placement?.tags, cluster: config.placement?.cluster, replicas: config.num_replicas }
   }

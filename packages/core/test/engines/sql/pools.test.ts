@@ -113,7 +113,7 @@ describe('the pools of one server', () => {
       await Promise.all(Array.from({ length: 4 }, () => engine.query(OWNER, 'SELECT pg_sleep(0.02)')))
       const before = primary(engine)?.open ?? 0
       expect(before).toBeGreaterThan(0)
-      const { rows } = await killer.query<{ pid: number }>(OWNER, `SELECT pid FROM pg_stat_activity WHERE application_name = $1 AND state = 'idle' AND pg_terminate_backend(pid)`, [`${applicationName}:primary`])
+      const { rows } = await killer.query<{ pid: number }>(OWNER, `SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND state = 'idle'`, [`${applicationName}:primary`])
       expect(rows.length).toBeGreaterThan(0)
       // One that is still about to go might be given out.
       await vi.waitFor(async () => expect((await killer.query(OWNER, 'SELECT FROM pg_stat_activity WHERE pid = ANY ($1::int[])', [rows.map(({ pid }) => pid)])).rowCount).toBe(0), { timeout: 10_000, interval: 5 })
