@@ -62,7 +62,7 @@ async function rollBackNext(
       if (!record.is_transactional) {
         if (!engine.capabilities.concurrentTransactions) return record
         await releaseSnapshot(session)
-        await rollBackByStatement(engine, record, waitMs)
+        await rollBackByStatement(engine, record)
         return undefined
       }
       const script = scriptOf(record)
@@ -74,7 +74,7 @@ async function rollBackNext(
       await session.query(WRITE_ROLLED_BACK, [record.version])
       return undefined
     })
-    if (elsewhere !== undefined) await rollBackByStatement(engine, elsewhere, waitMs)
+    if (elsewhere !== undefined) await rollBackByStatement(engine, elsewhere)
   } catch (error) {
     if (chosen === undefined || !(error instanceof StepFailure)) throw error
     const { version, file_name: file } = chosen
@@ -91,10 +91,10 @@ async function rollBackNext(
 }
 
 /** From the first statement on the migration counts as partly applied, so that either direction can go on after a crash. */
-async function rollBackByStatement(engine: SqlEngine, record: MigrationRecord, waitMs: number): Promise<void> {
+async function rollBackByStatement(engine: SqlEngine, record: MigrationRecord): Promise<void> {
   const { version, file_name: file } = record
   await engine.query(OWNER, WRITE_PROGRESS, [version, 'running', 0, null, 0])
-  await runStatements(engine, { version, file: `${file} (down)`, direction: 'down', script: scriptOf(record), done: 0, resumed: true, waitMs })
+  await runStatements(engine, { version, file: `${file} (down)`, direction: 'down', script: scriptOf(record), done: 0, resumed: true })
   await engine.query(OWNER, WRITE_ROLLED_BACK, [version])
 }
 

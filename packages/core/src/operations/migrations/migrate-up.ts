@@ -115,7 +115,7 @@ async function applyByStatement(engine: SqlEngine, migration: Migration, record:
   const done = resumed && record.sql_hash === migration.checksum ? record.statements_done : 0
   await engine.query(OWNER, WRITE_RECORD, recordValues(migration, options, 'running', done, null, resumed ? record.execution_time_ms : 0))
   const { version, file, up: script } = migration
-  await runStatements(engine, { version, file, direction: 'up', script, done, resumed, waitMs: limits(options).waitMs })
+  await runStatements(engine, { version, file, direction: 'up', script, done, resumed })
   await engine.query(OWNER, WRITE_PROGRESS, [version, 'completed', 0, null, 0])
 }
 

@@ -5,10 +5,12 @@ import type { SqlEngine, SqlSession } from '../../engines/sql/index.ts'
 import { CairnError } from '../../errors/index.ts'
 import { OWNER } from '../../identity/index.ts'
 import { hasTracking } from './history.ts'
-import { ANNOUNCE_LOCK, READ_LOCK, TRANSACTION_LIMITS, TRY_LOCK, WITHDRAW_LOCK } from './tracking-queries.ts'
+import { ANNOUNCE_LOCK, READ_LOCK, STILL_RUNNING, TRANSACTION_LIMITS, TRY_LOCK, WITHDRAW_LOCK } from './tracking-queries.ts'
 
 /** No migration statement is cut off by a pool's own limit: one day. */
 export const STATEMENT_LIMIT_MS = 86_400_000
+/** How each statement begins that runs outside the transaction of the lock. */
+export const STATEMENT_MARK = '/* cairn migration '
 const HEARTBEAT_MS = 5_000
 const BUSY = Symbol('busy')
 
@@ -24,27 +26,41 @@ export interface LockOptions {
  * transaction's, so that it ends with it, whatever happens to this process.
  *
  * Waiting is asking again: a session that waits inside `pg_advisory_xact_lock` keeps a snapshot, and
- * CREATE INDEX CONCURRENTLY in the process that has the lock would wait for that snapshot for ever.
+ * CREATE INDEX CONCURRENTLY in the process that has the lock would wait for that snapshot for ever. For the same
+ * reason the lock is let go again while the server still works on a statement for a process that died: it may
+ * have begun to wait for the end of this very transaction.
  *
  * Throws TIMEOUT after `waitMs`.
  */
 export async function withMigrationLock<T>(engine: SqlEngine, options: LockOptions, work: (session: SqlSession) => Promise<T>): Promise<T> {
   const started = performance.now()
   for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 1.5, 500)) {
+    let orphan: number | undefined
     const outcome = await engine.transaction<{ value: T } | typeof BUSY>(
       OWNER,
       async (session) => {
         const { rows } = await session.query<{ locked: boolean }>(TRY_LOCK)
         if (rows[0]?.locked !== true) return BUSY
+        orphan = await orphanOf(engine, session)
+        if (orphan !== undefined) return BUSY
         await session.exec(`${TRANSACTION_LIMITS} SET LOCAL lock_timeout = ${Math.ceil(options.tableLockMs)};`)
         return { value: await work(session) }
       },
       { timeoutMs: STATEMENT_LIMIT_MS },
     )
     if (outcome !== BUSY) return outcome.value
-    if (performance.now() - started > options.waitMs) throw await stillLocked(engine, options.waitMs)
+    if (performance.now() - started > options.waitMs) throw orphan === undefined ? await stillLocked(engine, options.waitMs) : stillRunning(orphan)
     await delay(pauseMs * (0.5 + Math.random()))
   }
+}
+
+/** Who holds the lock finds no other statement of a migration but one whose client is gone, which the server notices only when it answers. */
+async function orphanOf({ capabilities }: SqlEngine, session: SqlSession): Promise<number | undefined> {
+  return capabilities.concurrentTransactions ? (await session.query<{ pid: number }>(STILL_RUNNING, [STATEMENT_MARK])).rows[0]?.pid : undefined
+}
+
+function stillRunning(pid: number): CairnError {
+  return new CairnError('TIMEOUT', `The server still runs a statement of a migration for a process that died (backend ${pid}). Wait, or end it with pg_terminate_backend(${pid}).`, { details: { pid } })
 }
 
 /**

@@ -1,12 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { SqlEngine } from '../../engines/sql/index.ts'
-import { CairnError } from '../../errors/index.ts'
 import { OWNER } from '../../identity/index.ts'
 import { messageOf, StepFailure } from './failure.ts'
 import type { MigrationScript } from './migration.ts'
-import { STATEMENT_LIMIT_MS } from './migration-lock.ts'
+import { STATEMENT_LIMIT_MS, STATEMENT_MARK } from './migration-lock.ts'
 import { type SqlStatement, splitStatements } from './sql-statements.ts'
-import { READ_INDEX, READ_INDEX_OF_TABLE, STILL_RUNNING, WRITE_PROGRESS } from './tracking-queries.ts'
+import { READ_INDEX, READ_INDEX_OF_TABLE, WRITE_PROGRESS } from './tracking-queries.ts'
 
 const NAME = String.raw`((?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))?)`
 const CREATE_CONCURRENTLY = new RegExp(String.raw`\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?${NAME}\s+ON\s+(?:ONLY\s+)?${NAME}`, 'i')
@@ -21,8 +19,6 @@ export interface StatementRun {
   readonly done: number
   /** An earlier run was cut off: what it did last may be in the database without being recorded. */
   readonly resumed: boolean
-  /** How long to wait for a statement of that run that the server still works on. */
-  readonly waitMs: number
 }
 
 /**
@@ -38,8 +34,7 @@ export async function runStatements(engine: SqlEngine, run: StatementRun): Promi
     if (index < run.done) continue
     const started = performance.now()
     try {
-      const mark = `/* cairn migration ${run.version} ${run.direction} ${index + 1} */`
-      if (run.resumed) await waitForOrphan(engine, mark, run.waitMs)
+      const mark = `${STATEMENT_MARK}${run.version} ${run.direction} ${index + 1} */`
       if (await isNeeded(engine, statement, run.resumed)) {
         await engine.query(OWNER, `${mark}\n${statement.text}`, [], { timeoutMs: STATEMENT_LIMIT_MS })
       }
@@ -53,20 +48,6 @@ export async function runStatements(engine: SqlEngine, run: StatementRun): Promi
 
 async function progress(engine: SqlEngine, version: string, done: number, milliseconds: number): Promise<void> {
   await engine.query(OWNER, WRITE_PROGRESS, [version, 'running', done, null, Math.round(milliseconds)])
-}
-
-/** The server may still be busy with the statement of a client that was killed: it notices only when it answers. */
-async function waitForOrphan(engine: SqlEngine, mark: string, waitMs: number): Promise<void> {
-  if (!engine.capabilities.concurrentTransactions) return
-  const deadline = performance.now() + waitMs
-  for (;;) {
-    const pid = (await engine.query<{ pid: number }>(OWNER, STILL_RUNNING, [mark])).rows[0]?.pid
-    if (pid === undefined) return
-    if (performance.now() > deadline) {
-      throw new CairnError('TIMEOUT', `The server still runs this statement for a process that died (backend ${pid}). Wait, or end it with pg_terminate_backend(${pid}).`)
-    }
-    await delay(200)
-  }
 }
 
 async function isNeeded(engine: SqlEngine, { text }: SqlStatement, resumed: boolean): Promise<boolean> {

@@ -156,7 +156,21 @@ describe.each(sqlTargets.filter(({ name }) => name === 'postgres'))('many proces
     if (givenUp) {
       await engine.query(OWNER, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND strpos(query, 'CREATE INDEX CONCURRENTLY t_two') > 0")
     }
-    const resumed = migrateUp(engine, { migrations: await loadMigrations(dir) })
+    let tries = 0
+    let begun = false
+    const counted = new Proxy(engine, {
+      get(target, name) {
+        if (name === 'transaction') tries += 1
+        const value: unknown = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const resumed = migrateUp(counted, { migrations: await loadMigrations(dir), onProgress: () => (begun = true) })
+    if (!givenUp) {
+      // The index may come to wait for any transaction that has begun meanwhile: none stays open to wait for the index.
+      await vi.waitFor(() => expect(begun || tries >= 4).toBe(true), { timeout: 20_000, interval: 20 })
+      expect(begun).toBe(false)
+    }
     await finishWriter()
     await resumed
     const { rows } = await engine.query(OWNER, "SELECT indexrelid::regclass::text AS name FROM pg_index WHERE indisvalid AND indrelid IN ('public.t'::regclass, 'public.u'::regclass) ORDER BY 1")
